@@ -1,0 +1,1 @@
+"""The cloud: ingest, store, rules runtime, alerts, notify, API and console."""

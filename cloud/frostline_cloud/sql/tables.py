@@ -1,0 +1,221 @@
+"""Every SQL table: registry, commit protocol, rule state, alerts, outbox, account. SQLite or PostgreSQL.
+
+Times are UTC milliseconds in BigInteger columns (SQLite has no time zones). Migrations in `migrations/` are what creates
+them; a test says that the two agree. Only ingest writes registry, commit and rule tables; API and notify write the rest.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData
+from sqlalchemy import String, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+_Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only for INTEGER PRIMARY KEY
+
+
+def _key(*names: str) -> list[Column[str]]:
+    return [Column(name, String(200), primary_key=True) for name in names]
+
+
+# ---- registry: what births told of ------------------------------------------------------------------------------------
+site = Table("site", metadata, *_key("site"), Column("first_seen_ms", BigInteger, nullable=False))
+
+node = Table(
+    "node",
+    metadata,
+    *_key("site", "node"),
+    Column("online", Boolean, nullable=False),
+    Column("proved", Boolean, nullable=False),  # speaks the commit protocol
+    Column("bd_seq", Integer, nullable=False),
+    Column("spool", String(16)),  # hex, of the newest birth
+    Column("held", JSON),  # runs of the newest birth (hex), and runs seen since; null = not known
+    Column("birth_ms", BigInteger, nullable=False),
+    Column("death_ms", BigInteger),
+    Column("birth", LargeBinary),  # NBIRTH as received: alias table after a restart
+)
+
+device = Table(
+    "device",
+    metadata,
+    *_key("site", "node", "device"),
+    Column("kind", String(100), nullable=False),
+    Column("zone", String(200), nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("online", Boolean, nullable=False),
+    Column("birth_ms", BigInteger, nullable=False),
+    Column("death_ms", BigInteger),
+    Column("birth", LargeBinary),  # DBIRTH as received
+)
+
+metric = Table(
+    "metric",
+    metadata,
+    *_key("site", "node", "device", "metric"),
+    Column("datatype", Integer, nullable=False),
+    Column("unit", String(40), nullable=False),
+    Column("low", Float),
+    Column("high", Float),
+    Column("writable", Boolean, nullable=False),
+)
+
+# ---- commit protocol ---------------------------------------------------------------------------------------------------
+run = Table(
+    "run",
+    metadata,
+    Column("run", String(16), primary_key=True),  # hex of the 8 bytes, most significant first
+    Column("site", String(200), nullable=False),
+    Column("node", String(200), nullable=False),
+    Column("stream", Integer, nullable=False),
+    Column("committed", BigInteger, nullable=False),
+    Column("announced", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Index("ix_run_node", "site", "node"),
+)
+
+loss = Table(
+    "loss",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("site", String(200), nullable=False),
+    Column("node", String(200), nullable=False),
+    Column("run", String(16)),  # null: a plain Sparkplug node, or a span of time
+    Column("first", BigInteger),
+    Column("last", BigInteger),
+    Column("reason", Text, nullable=False),
+    Column("samples", BigInteger),  # null: not known
+    Column("from_ms", BigInteger),
+    Column("to_ms", BigInteger),
+    Column("at_ms", BigInteger, nullable=False),
+    Index("ix_loss_node", "site", "node", "at_ms"),
+)
+
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("site", String(200), nullable=False),
+    Column("node", String(200), nullable=False),
+    Column("device", String(200), nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("replayed_ms", BigInteger),
+)
+
+# ---- rules -------------------------------------------------------------------------------------------------------------
+series_clock = Table(  # event time of the newest sample that the rules saw, per metric: decides live or retroactive
+    "series_clock",
+    metadata,
+    *_key("site", "node", "device"),
+    Column("clock", LargeBinary, nullable=False),
+)
+
+rule_state = Table(
+    "rule_state",
+    metadata,
+    *_key("rule", "site", "node", "device", "metric"),
+    Column("state", JSON, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+# ---- alerts and their notifications ------------------------------------------------------------------------------------
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", String(36), primary_key=True),  # incident id: stable from firing to resolved
+    Column("rule", String(200), nullable=False),
+    Column("site", String(200), nullable=False),
+    Column("node", String(200), nullable=False),
+    Column("device", String(200), nullable=False),
+    Column("metric", String(200), nullable=False),
+    Column("zone", String(200), nullable=False),
+    Column("severity", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("retroactive", Boolean, nullable=False),
+    Column("opened_ms", BigInteger, nullable=False),  # event time at which it became pending
+    Column("fired_ms", BigInteger),  # event time
+    Column("resolved_ms", BigInteger),  # event time
+    Column("value", Float),
+    Column("summary", Text, nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Column("acknowledged_ms", BigInteger),
+    Column("acknowledged_by", String(200)),
+    Index("ix_alert_open", "state", "severity"),
+    Index("ix_alert_series", "site", "node", "device", "metric", "rule"),
+)
+
+alert_event = Table(
+    "alert_event",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("alert", String(36), ForeignKey("alert.id"), nullable=False, index=True),
+    Column("revision", Integer, nullable=False),
+    Column("before", String(20), nullable=False),
+    Column("after", String(20), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),  # event time
+    Column("noted_ms", BigInteger, nullable=False),  # when the cloud knew
+    Column("value", Float),
+    Column("note", Text, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", String(40), primary_key=True),  # webhook-id: stable over retries
+    Column("alert", String(36), ForeignKey("alert.id"), nullable=False, index=True),
+    Column("revision", Integer, nullable=False),
+    Column("type", String(40), nullable=False),  # alert.firing, alert.updated, alert.resolved
+    Column("receiver", String(200), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", String(20), nullable=False),  # waiting, delivered, dead
+    Column("created_ms", BigInteger, nullable=False),
+    Column("due_ms", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("done_ms", BigInteger),
+    Index("ix_outbox_due", "state", "due_ms"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("outbox", String(40), ForeignKey("outbox.id"), nullable=False, index=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("status", Integer),  # HTTP status; null where none came
+    Column("error", Text, nullable=False),
+    Column("took_ms", Integer, nullable=False),
+)
+
+# ---- account, settings, access -----------------------------------------------------------------------------------------
+account = Table(  # samples per node and UTC day; received = written + dead_lettered + duplicate
+    "account",
+    metadata,
+    *_key("site", "node", "day"),
+    Column("received", BigInteger, nullable=False),
+    Column("written", BigInteger, nullable=False),
+    Column("dead_lettered", BigInteger, nullable=False),
+    Column("duplicate", BigInteger, nullable=False),
+)
+
+setting = Table("setting", metadata, *_key("key"), Column("value", Text, nullable=False))
+
+token = Table(
+    "token",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),  # sha-256, hex
+    Column("role", String(20), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger),
+    Column("revoked_ms", BigInteger),
+)

@@ -1,0 +1,108 @@
+"""The store port: what ingest and the API need of a time-series database, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from frostline_core.errors import FrostlineError
+
+FieldValue = float | str
+
+
+class RejectedError(FrostlineError):
+    """The store refuses some rows for what they are (type conflict, too old, malformed); the others are written.
+
+    Attributes:
+        rows: Index in the written sequence, and the store's reason, for each row that is not stored.
+    """
+
+    def __init__(self, rows: Sequence[tuple[int, str]]) -> None:
+        super().__init__(f"{len(rows)} rows rejected, first: {rows[0][1] if rows else ''}")
+        self.rows = tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Measurement (the device kind) and tags of a row: bounded by the fleet, never by what it measures."""
+
+    measurement: str
+    site: str
+    node: str
+    device: str
+    zone: str = ""
+
+
+@dataclass(slots=True)
+class Row:
+    """One line: everything one device measured at one instant.
+
+    Attributes:
+        place: Shared, so that a store can cache what it derives from it (by identity of the frozen value).
+        at_ms: UTC milliseconds.
+        fields: Field name to value; numbers always float (booleans 0.0 or 1.0), text in fields
+            whose name ends in `_text`.
+    """
+
+    place: Place
+    at_ms: int
+    fields: list[tuple[str, FieldValue]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What a series did in one interval; an interval without samples has no bucket, so that a chart shows the gap."""
+
+    at_ms: int
+    mean: float
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The newest value of a field."""
+
+    field: str
+    value: FieldValue
+    at_ms: int
+
+
+class Store(Protocol):
+    """A time-series database. Every method may be called from any thread; every call has a time-out inside."""
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Stores the rows durably, or raises. Idempotent: same place, field and instant overwrite.
+
+        Raises:
+            UnavailableError: Nothing is known to be stored; the same rows may be written again.
+            RejectedError: Some rows are refused for good; all others are stored.
+        """
+
+    def series(self, place: Place, field: str, start_ms: int, end_ms: int, bucket_ms: int) -> list[Bucket]:
+        """A numeric field over [start_ms, end_ms), in buckets aligned to multiples of bucket_ms since 1970.
+
+        Raises:
+            UnavailableError: The store does not answer.
+        """
+
+    def latest(self, place: Place) -> list[Latest]:
+        """The newest value of every field of a device.
+
+        Raises:
+            UnavailableError: The store does not answer.
+        """
+
+    def generation(self) -> int:
+        """The highest number given to `mark_generation`, 0 at first (commit protocol, section 5: SQL restored)."""
+
+    def mark_generation(self, number: int) -> None:
+        """Remembers a number durably."""
+
+    def check(self) -> None:
+        """Raises UnavailableError unless the store can take writes now."""
+
+    def close(self) -> None:
+        """Releases everything; writes that returned are durable."""

@@ -1,0 +1,1 @@
+"""The process on the Pi: runs the edge, keeps each sample until the cloud has committed it."""
