@@ -1,9 +1,8 @@
 """The driver contract: connect, emit, raise. And how drivers are found: by their folder.
 
 A driver is a folder `drivers/<type>/` with README.md, sample.toml, config.py (`class Config(DriverConfig)`) and
-driver.py (`class Driver`). It never retries,
- never sleeps off an error and never logs an outage: it raises UnavailableError or
-ProtocolError and its supervisor starts it again. Inside one driver a dead device must not slow another; a driver that
+driver.py (`class Driver`). It never retries, never sleeps off an error and never logs an outage: it raises
+driver.py (`class Driver`). It never retries, sleeps off an error or logs an outage: it raises UnavailableError or
 polls several devices says so per device with `Emit.died` and `Emit.born`, and raises only when nothing is left to poll.
 """
 
@@ -11,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Protocol, runtime_checkable
 
@@ -20,6 +19,7 @@ from pydantic import Field
 from frostline_core.config import ConfigModel, nearest
 from frostline_core.errors import ConfigError
 from frostline_core.reading import DeviceDescription, Reading, Value
+from frostline_edge.sampling import Sampling
 
 
 class DriverConfig(ConfigModel):
@@ -32,8 +32,13 @@ class DriverConfig(ConfigModel):
 class Emit(Protocol):
     """Where a driver puts what it reads. No call blocks, waits or raises."""
 
-    def born(self, device: DeviceDescription) -> None:
-        """The device answers: for the first time, after an outage, or with other metrics than before."""
+    def born(self, device: DeviceDescription, sampling: Mapping[str, Sampling]) -> None:
+        """The device answers: for the first time, after an outage, or with other metrics than before.
+
+        Args:
+            device: What it is, with every metric that it can send from now on.
+            sampling: By metric name, how its readings become samples; a metric without an entry is kept as it comes.
+        """
 
     def scan(self, device: str, readings: Sequence[Reading]) -> None:
         """What one poll of one device gave, together. A reading without a value says that there was none."""
