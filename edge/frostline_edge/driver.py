@@ -2,8 +2,9 @@
 
 A driver is a folder `drivers/<type>/` with README.md, sample.toml, config.py (`class Config(DriverConfig)`) and
 driver.py (`class Driver`). It never retries, never sleeps off an error and never logs an outage: it raises
-driver.py (`class Driver`). It never retries, sleeps off an error or logs an outage: it raises UnavailableError or
-polls several devices says so per device with `Emit.died` and `Emit.born`, and raises only when nothing is left to poll.
+UnavailableError or ProtocolError and its supervisor starts it again. Inside one driver a dead device must not slow
+another; a driver that polls several devices says so per device with `Emit.died` and `Emit.born`, and raises only when
+nothing is left to poll.
 """
 
 from __future__ import annotations
