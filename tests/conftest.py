@@ -1,0 +1,63 @@
+"""Fixtures that every test may use: real services, started once, and their logs below a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.support.services import Influxd, Mosquitto, Service, VictoriaMetrics, binary
+
+
+@pytest.fixture(scope="session")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    """A broker for the whole session; a test that stops it starts it again."""
+    with Mosquitto(tmp_path_factory.mktemp("mosquitto")) as service:
+        yield service
+
+
+@pytest.fixture
+def fresh_mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    """A broker of the test's own: no retained message of anybody else, free to be killed."""
+    with Mosquitto(tmp_path_factory.mktemp("mosquitto")) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
+    """InfluxDB 1.6 for the whole session; make a database of one's own with `create_database`."""
+    with Influxd(tmp_path_factory.mktemp("influxd")) as service:
+        yield service
+
+
+@pytest.fixture
+def fresh_influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
+    """InfluxDB 1.6 of the test's own, free to be killed."""
+    with Influxd(tmp_path_factory.mktemp("influxd")) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def victoria_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VictoriaMetrics]:
+    """VictoriaMetrics for the whole session."""
+    with VictoriaMetrics(tmp_path_factory.mktemp("victoria")) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium that Playwright can drive."""
+    return binary("chromium")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Puts the end of each used service's log below a failed test."""
+    report = yield
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, Service):
+                report.sections.append((f"log of {value.name}", value.tail()))
+    return report

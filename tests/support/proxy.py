@@ -1,0 +1,119 @@
+"""A TCP proxy that spoils connections on purpose: latency, silence, resets, refusal, little bandwidth."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from types import TracebackType
+from typing import Self
+
+_CHUNK = 65536
+
+
+class TcpProxy:
+    """Forwards 127.0.0.1:`port` to (host, port); the attributes may be changed at any time.
+
+    Attributes:
+        latency_s: Delay of every chunk, each way.
+        bytes_per_s: Bandwidth each way; None is unlimited.
+        black_hole: True keeps connections open and forwards nothing until it is False again; nothing is lost.
+        refuse: True resets every new connection at once.
+        connections: How many were accepted and forwarded.
+        forwarded_bytes: Both directions together.
+    """
+
+    def __init__(self, host: str, port: int, listen_port: int = 0) -> None:
+        self.latency_s = 0.0
+        self.bytes_per_s: float | None = None
+        self.refuse = False
+        self.connections = 0
+        self.forwarded_bytes = 0
+        self.host = "127.0.0.1"
+        self.port = listen_port
+        self._upstream = (host, port)
+        self._open = asyncio.Event()
+        self._open.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @property
+    def black_hole(self) -> bool:
+        """Whether nothing is forwarded now."""
+        return not self._open.is_set()
+
+    @black_hole.setter
+    def black_hole(self, on: bool) -> None:
+        if on:
+            self._open.clear()
+        else:
+            self._open.set()
+
+    def reset(self) -> None:
+        """Ends every connection now with RST, both sides."""
+        for writer in list(self._writers):
+            _reset(writer)
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, self.host, self.port)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        self.reset()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self._forward(reader, writer)
+        except asyncio.CancelledError:
+            pass  # only __aexit__ cancels, and a cancelled accept callback would be logged as an error
+        finally:
+            self._tasks.discard(task)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refuse:
+            _reset(writer)
+            return
+        try:
+            far_reader, far_writer = await asyncio.open_connection(*self._upstream)
+        except OSError:
+            _reset(writer)
+            return
+        self.connections += 1
+        pair = {writer, far_writer}
+        self._writers |= pair
+        try:
+            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+        finally:
+            self._writers -= pair
+            for each in pair:
+                each.transport.abort()
+
+    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := await source.read(_CHUNK):
+                await asyncio.sleep(self.latency_s)
+                if self.bytes_per_s:
+                    await asyncio.sleep(len(chunk) / self.bytes_per_s)
+                await self._open.wait()
+                self.forwarded_bytes += len(chunk)
+                target.write(chunk)
+                await target.drain()
+            target.write_eof()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    sock = writer.get_extra_info("socket")
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
