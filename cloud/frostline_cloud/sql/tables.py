@@ -1,7 +1,8 @@
 """Every SQL table: registry, commit protocol, rule state, alerts, outbox, account. SQLite or PostgreSQL.
 
-Times are UTC milliseconds in BigInteger columns (SQLite has no time zones). Migrations in `migrations/` are what creates
-them; a test says that the two agree. Only ingest writes registry, commit and rule tables; API and notify write the rest.
+Times are UTC milliseconds in BigInteger columns (SQLite has no time zones). Migrations in `migrations/` are what
+creates them; a test says that the two agree. Only ingest writes registry, commit and rule tables; API and notify write
+the rest.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def _key(*names: str) -> list[Column[str]]:
     return [Column(name, String(200), primary_key=True) for name in names]
 
 
-# ---- registry: what births told of ------------------------------------------------------------------------------------
+# ---- registry: what births told of ---------------------------------------------------------------------------------
 site = Table("site", metadata, *_key("site"), Column("first_seen_ms", BigInteger, nullable=False))
 
 node = Table(
@@ -78,7 +79,7 @@ metric = Table(
     Column("writable", Boolean, nullable=False),
 )
 
-# ---- commit protocol ---------------------------------------------------------------------------------------------------
+# ---- commit protocol -----------------------------------------------------------------------------------------------
 run = Table(
     "run",
     metadata,
@@ -123,7 +124,7 @@ dead_letter = Table(
     Column("replayed_ms", BigInteger),
 )
 
-# ---- rules -------------------------------------------------------------------------------------------------------------
+# ---- rules ---------------------------------------------------------------------------------------------------------
 series_clock = Table(  # event time of the newest sample that the rules saw, per metric: decides live or retroactive
     "series_clock",
     metadata,
@@ -139,7 +140,7 @@ rule_state = Table(
     Column("at_ms", BigInteger, nullable=False),
 )
 
-# ---- alerts and their notifications ------------------------------------------------------------------------------------
+# ---- alerts and their notifications --------------------------------------------------------------------------------
 alert = Table(
     "alert",
     metadata,
@@ -163,6 +164,7 @@ alert = Table(
     Column("acknowledged_ms", BigInteger),
     Column("acknowledged_by", String(200)),
     Index("ix_alert_open", "state", "severity"),
+    Index("ix_alert_opened", "opened_ms", "id"),
     Index("ix_alert_series", "site", "node", "device", "metric", "rule"),
 )
 
@@ -208,7 +210,7 @@ delivery = Table(
     Column("took_ms", Integer, nullable=False),
 )
 
-# ---- account, settings, access -----------------------------------------------------------------------------------------
+# ---- account, settings, access -------------------------------------------------------------------------------------
 account = Table(  # samples per node and UTC day; received = written + dead_lettered + duplicate
     "account",
     metadata,

@@ -1,0 +1,182 @@
+"""Opening the SQL database, and bringing its tables to the newest version."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from pydantic import Field, field_validator
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
+
+from frostline_core.config import ConfigModel, secret
+from frostline_core.errors import ConfigError, UnavailableError
+
+BUSY_MS: Final = 5_000
+"""How long a connection waits for another's write before it says "locked"."""
+
+_READ: Final = "frostline_read"
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK: Final = 0x46524F53  # "FROS": key of PostgreSQL's advisory lock
+_POOL = {"pool_size": 8, "max_overflow": 32, "pool_timeout": 10}  # 40: one for each thread of the web server's pool
+
+
+class SqlConfig(ConfigModel):
+    """The `[sql]` table of cloud.toml."""
+
+    url: str = Field(
+        default="sqlite:///var/frostline.db",
+        description="SQLAlchemy URL: `sqlite:///path`, `postgresql://host/database`, or a whole URL with a password "
+        "as a reference: `${env:NAME}` or `${file:/path}`.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _no_password(cls, value: str) -> str:
+        if not value.startswith("${") and _parsed(value).password is not None:
+            raise ValueError("a URL with a password must be a reference: ${env:NAME} or ${file:/path}")
+        return value
+
+
+def open_engine(url: str) -> Engine:
+    """An engine whose transactions are durable when they commit.
+
+    SQLite runs in WAL with `synchronous=FULL`; its folder is made; a transaction takes the write lock when it begins
+    (BEGIN IMMEDIATE), so that it never fails half-way because another wrote in between. Use `read_only` for an engine
+    that takes no lock. At most 40 connections; the next one waits 10 s, then fails.
+
+    Args:
+        url: As in `SqlConfig.url`.
+
+    Raises:
+        ConfigError: The URL is not understood, its driver is not installed, or SQLite's folder cannot be made.
+    """
+    parsed = _parsed(secret(url, "sql.url") if url.startswith("${") else url)
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return _open_sqlite(parsed)
+    if backend == "postgresql":
+        return _open_postgresql(parsed)
+    raise ConfigError(f"sql.url: {backend} is not supported; use sqlite:///path or postgresql://host/database")
+
+
+def read_only(engine: Engine) -> Engine:
+    """The same database and pool, for transactions that only read: they neither take nor wait for the write lock."""
+    return engine.execution_options(**{_READ: True}, postgresql_readonly=True)
+
+
+@contextmanager
+def translated(what: str = "SQL") -> Iterator[None]:
+    """Turns the database's own errors into UnavailableError where that is what they mean.
+
+    Raises:
+        UnavailableError: The database is locked, full, gone or out of connections.
+    """
+    try:
+        yield
+    except (OperationalError, PoolTimeoutError) as error:
+        raise UnavailableError(f"{what}: {_first_line(error)}") from error
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise UnavailableError(f"{what}: {_first_line(error)}") from error
+
+
+def migrate(engine: Engine) -> None:
+    """Brings the tables to the newest version, in one transaction; a second process waits for the first.
+
+    Raises:
+        ConfigError: The database was made by a newer Frostline.
+        UnavailableError: The database does not answer, or stays locked.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    with translated("sql migration"), engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise ConfigError(
+                f"the SQL database cannot be brought to this version: {error}; "
+                "a newer Frostline has used it: install that version, or restore the backup from before"
+            ) from error
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        raise ConfigError("sql.url: not a database URL; use sqlite:///path or postgresql://host/database") from error
+
+
+def _open_sqlite(url: URL) -> Engine:
+    if url.database in (None, "", ":memory:"):
+        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    else:
+        _make_folder(Path(str(url.database)))
+        engine = create_engine(url, **_POOL)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"sql.url: the folder {path.parent} cannot be made: {error.strerror}") from error
+
+
+def _open_postgresql(url: URL) -> Engine:
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    try:
+        return create_engine(url, **_POOL, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+    except ImportError as error:
+        raise ConfigError(
+            f"sql.url: the driver '{error.name}' is not installed; install it with: pip install 'frostline[postgres]'"
+        ) from error
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    _switch_to_wal(connection)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA journal_size_limit = 67108864")
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """The switch needs the file alone and does not wait by itself, so two processes that start at once try again."""
+    until = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reads = connection.get_execution_options().get(_READ, False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _first_line(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return str(cause).partition("\n")[0]

@@ -1,0 +1,88 @@
+"""Opening SQL: durability settings, locks, and errors with a remedy."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event, insert, select, text
+from sqlalchemy.exc import IntegrityError
+
+from frostline_cloud.sql import SqlConfig, migrate, open_engine, read_only, translated
+from frostline_cloud.sql.tables import alert_event, setting
+from frostline_core.config import parse
+from frostline_core.errors import ConfigError, UnavailableError
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    engine = open_engine(f"sqlite:///{tmp_path}/deep/er/a.db")
+    migrate(engine)
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("pragma", "wanted"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 5000)]
+)
+def test_a_sqlite_connection_is_durable_and_checked(engine: Engine, pragma: str, wanted: object) -> None:
+    with engine.connect() as connection:
+        assert connection.scalar(text(f"PRAGMA {pragma}")) == wanted
+
+
+def test_a_reader_works_while_a_writer_holds_the_lock(engine: Engine) -> None:
+    with engine.begin() as writing:
+        writing.execute(insert(setting).values(key="k", value="new"))
+        with read_only(engine).connect() as reading:
+            assert reading.execute(select(setting)).all() == []
+
+
+def test_a_second_writer_is_told_that_the_database_is_locked(engine: Engine) -> None:
+    other = open_engine(str(engine.url))
+
+    @event.listens_for(other, "checkout")
+    def _impatient(connection: sqlite3.Connection, *_rest: object) -> None:
+        connection.execute("PRAGMA busy_timeout = 1")
+
+    with engine.begin(), pytest.raises(UnavailableError, match="locked"), translated("sql"), other.begin():
+        pass
+    other.dispose()
+
+
+def test_a_transaction_that_fails_leaves_nothing(engine: Engine) -> None:
+    with pytest.raises(RuntimeError), engine.begin() as connection:
+        connection.execute(insert(setting).values(key="k", value="v"))
+        raise RuntimeError
+    with engine.connect() as connection:
+        assert connection.execute(select(setting)).all() == []
+
+
+def test_a_broken_reference_is_an_error_of_the_program_not_of_the_database(engine: Engine) -> None:
+    row = {"alert": "nobody", "revision": 1, "before": "ok", "after": "firing", "at_ms": 0, "noted_ms": 0, "note": ""}
+    with pytest.raises(IntegrityError), translated(), engine.begin() as connection:
+        connection.execute(insert(alert_event).values(**row))
+
+
+def test_a_full_disk_is_unavailable(engine: Engine) -> None:
+    with pytest.raises(UnavailableError, match="full"), translated("sql"), engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")
+        connection.execute(insert(setting).values(key="k", value="x" * 1_000_000))
+
+
+@pytest.mark.parametrize("url", ["mysql://host/db", "not a url", ""])
+def test_an_unusable_url_is_refused_with_a_remedy(url: str) -> None:
+    with pytest.raises(ConfigError, match="sqlite:///path"):
+        open_engine(url)
+
+
+def test_a_password_in_the_config_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"\$\{env:NAME\}"):
+        parse({"url": "postgresql://frost:hunter2@db/frost"}, SqlConfig, "cloud.toml")
+
+
+def test_a_url_may_be_a_reference(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(f"sqlite:///{tmp_path}/b.db\n")
+    config = parse({"url": f"${{file:{tmp_path}/url}}"}, SqlConfig, "cloud.toml")
+    engine = open_engine(config.url)
+    assert engine.url.database == f"{tmp_path}/b.db"
+    engine.dispose()
