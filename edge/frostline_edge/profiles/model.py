@@ -26,7 +26,10 @@ class Table(StrEnum):
 
 PointType = Literal["bit", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", "string"]
 ByteOrder = Literal["ABCD", "CDAB", "BADC", "DCBA"]
-"""Bytes of a 32-bit value on the wire: ABCD big endian, CDAB words swapped, BADC bytes swapped, DCBA both."""
+"""Bytes of a 32-bit value on the wire: ABCD big endian, CDAB words swapped, BADC bytes swapped, DCBA both.
+
+`frostline_edge.profiles.registers` says what they mean for 16 and 64 bits and for text.
+"""
 
 
 class Point(ConfigModel):
@@ -36,7 +39,7 @@ class Point(ConfigModel):
     table: Table = Field(description="coil, discrete, input or holding.")
     address: int = Field(description="0-based protocol address (not 40001-style).", ge=0, le=65535)
     type: PointType = Field(description="How the registers are to be read.")
-    order: ByteOrder = Field(default="ABCD", description="Byte and word order of values wider than 16 bits.")
+    order: ByteOrder = Field(default="ABCD", description="Byte and word order: ABCD, CDAB, BADC or DCBA.")
     bit: int | None = Field(
         default=None, description="For type bit in a register: which bit, 0 the lowest.", ge=0, le=15
     )
@@ -57,6 +60,8 @@ class Point(ConfigModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Point:
+        if self.scale == 0:
+            raise ValueError("scale 0 would lose every value")
         if self.unit not in UNITS:
             raise ValueError(f"unknown unit '{self.unit}'{nearest(self.unit, list(UNITS))}")
         if self.writable and self.table in (Table.INPUT, Table.DISCRETE):
