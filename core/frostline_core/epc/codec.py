@@ -221,7 +221,7 @@ def _reference_bits(scheme: Scheme, row: Partition, reference: str) -> int:
     digits = _digits(reference, "reference")
     if scheme.padded and len(digits) != row.reference_digits:
         raise ValueError(
-            f"{scheme.name}: beside this company prefix, a reference has {row.reference_digits} digits, not '{reference}'"
+            f"{scheme.name}: this company prefix leaves {row.reference_digits} digits, not '{reference}'"
         )
     value = int(digits)
     if not scheme.padded and str(value) != digits:
