@@ -1,0 +1,288 @@
+"""The host's side of the commit protocol: in what order batches are applied, and what is answered.
+
+Volatile, and so small: a cache of what SQL has committed, a cursor for what is queued, and one bounded queue. Whoever
+calls writes the store and the SQL transaction in between `take` and `settled`; time is an argument.
+Source: commit protocol version 1, section 4.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from frostline_core.commit.wire import COMMITS_MAX, BatchMark, Commit, Runs, of_spool
+
+T = TypeVar("T")
+
+RESTORED = "host state restored"
+"""Reason of a loss that only a host whose SQL went back can see: the gateway was told that it may delete these."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostLimits:
+    """Bounds of one host.
+
+    Attributes:
+        messages: Most batches waiting for a flush; what comes above is dropped as if the network had lost it.
+        bytes: Most bytes waiting for a flush. While a flush runs, as much again is in its hands.
+        runs: Most runs whose committed number is cached; the longest unused is dropped and asked for again.
+        linger_ms: A duplicate of one run is answered at most once in this time.
+        hole_ms: A hole in one run is answered at most once in this time.
+    """
+
+    messages: int = 20_000
+    bytes: int = 64 * 1024 * 1024
+    runs: int = 10_000
+    linger_ms: int = 250
+    hole_ms: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Queued(Generic[T]):
+    """A batch that is next in its run: its mark, what the caller wants back with it, its size in bytes."""
+
+    mark: BatchMark
+    item: T
+    size: int
+
+
+class Loss(NamedTuple):
+    """Numbers first..last of a run, gone for a reason; the reason is "" where a gap row brings its own."""
+
+    first: int
+    last: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What one batch means for a run that is committed so far.
+
+    Attributes:
+        losses: To be listed, in the same transaction.
+        deliver: Whether its samples are to be evaluated and stored; False for gap rows and for what is applied.
+        committed: The run's number afterwards.
+    """
+
+    losses: tuple[Loss, ...]
+    deliver: bool
+    committed: int
+
+
+@dataclass(slots=True)
+class HostStatistics:
+    """Counters since the process started.
+
+    Attributes:
+        duplicates: Batches that were applied or queued before.
+        holes: Batches dropped because one before them is missing.
+        dropped_full: Batches dropped because the queue was full.
+    """
+
+    duplicates: int = 0
+    holes: int = 0
+    dropped_full: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What SQL knows of one run: committed, and the highest number that a birth told of."""
+
+    run: int
+    committed: int
+    announced: int
+
+
+@dataclass(slots=True)
+class _Known:
+    """A run in the cache; the times are of the last answers, far in the past at first."""
+
+    committed: int
+    duplicate_ms: int = -(2**62)
+    hole_ms: int = -(2**62)
+
+
+@dataclass(slots=True)
+class _Queue(Generic[T]):
+    waiting: deque[Queued[T]] = field(default_factory=deque)
+    bytes: int = 0
+
+
+class HostCommit(Generic[T]):
+    """Orders the batches of every node and says what to answer. One flush at a time; not for several threads.
+
+    Args:
+        committed_of: What SQL has committed of a run, 0 for a run it does not know. Called once for a run that is not
+            in the cache.
+        limits: Bounds; each says in its description what happens there.
+    """
+
+    def __init__(self, committed_of: Callable[[int], int], limits: HostLimits | None = None) -> None:
+        self._committed_of = committed_of
+        self._limits = limits or HostLimits()
+        self._known: OrderedDict[int, _Known] = OrderedDict()
+        self._cursor: dict[int, int] = {}
+        self._queue: _Queue[T] = _Queue()
+        self._flushing = False
+        self.statistics = HostStatistics()
+
+    @property
+    def queued(self) -> int:
+        """Batches waiting for a flush."""
+        return len(self._queue.waiting)
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes waiting for a flush."""
+        return self._queue.bytes
+
+    @property
+    def flushing(self) -> bool:
+        """Whether a flush was taken and is neither settled nor forgotten."""
+        return self._flushing
+
+    def on_data(self, mark: BatchMark, item: T, size: int, now_ms: int) -> Commit | None:
+        """A batch came. Queues it if it is the next of its run.
+
+        Args:
+            mark: Which batch.
+            item: Whatever belongs to it; handed back by `take`.
+            size: What it weighs in the queue, bytes.
+            now_ms: Any clock that only goes forward.
+
+        Returns:
+            What to answer now; None if it was queued, or dropped without an answer.
+        """
+        known = self._cached(mark.run)
+        done = max(self._cursor.get(mark.run, 0), known.committed)
+        if mark.n <= done:
+            self.statistics.duplicates += 1
+            return self._say_again(mark.run, known, now_ms)
+        if mark.first > max(done + 1, mark.base):
+            self.statistics.holes += 1
+            return self._hole(mark.run, known, now_ms)
+        if self.queued >= self._limits.messages or self.queued_bytes + size > self._limits.bytes:
+            self.statistics.dropped_full += 1
+            return None
+        self._queue.waiting.append(Queued(mark, item, size))
+        self._queue.bytes += size
+        self._cursor[mark.run] = mark.n
+        return None
+
+    def unreadable(self, mark: BatchMark, now_ms: int) -> Commit | None:
+        """A batch came whose metrics cannot be resolved (an unknown alias): a hole, unless it was applied before."""
+        known = self._cached(mark.run)
+        if mark.n <= known.committed:
+            self.statistics.duplicates += 1
+            return self._say_again(mark.run, known, now_ms)
+        self.statistics.holes += 1
+        return self._hole(mark.run, known, now_ms)
+
+    def on_birth(self, runs: Runs) -> list[Commit]:
+        """What to answer to an NBIRTH: what is committed of the newest 8 runs it lists, 0 where nothing is."""
+        return [Commit(run, self._cached(run).committed) for run in list(runs.held)[-COMMITS_MAX:]]
+
+    def take(self) -> list[Queued[T]]:
+        """Starts a flush with everything that waits, in the order in which it came.
+
+        Raises:
+            RuntimeError: A flush is under way; `settled` or `forget` ends it.
+        """
+        if self._flushing:
+            raise RuntimeError("a flush is under way")
+        self._flushing = True
+        taken, self._queue = list(self._queue.waiting), _Queue()
+        return taken
+
+    def settled(self, committed: Mapping[int, int], now_ms: int) -> list[Commit]:
+        """The SQL transaction is durable.
+
+        Args:
+            committed: Per run of the flush, its number now.
+            now_ms: The clock of `on_data`.
+
+        Returns:
+            What to send: one cumulative commit a run, at most 8 of one node in a message.
+        """
+        self._flushing = False
+        for run, n in committed.items():
+            known = self._cached(run)
+            known.committed, known.duplicate_ms = n, now_ms
+        self._cursor = {queued.mark.run: queued.mark.n for queued in self._queue.waiting}
+        return [Commit(run, n) for run, n in committed.items()]
+
+    def forget(self) -> None:
+        """Store, SQL or compare-and-swap failed: everything volatile goes; the gateways send it again."""
+        self._flushing = False
+        self._known.clear()
+        self._cursor.clear()
+        self._queue = _Queue()
+
+    def _cached(self, run: int) -> _Known:
+        known = self._known.get(run)
+        if known is None:
+            known = self._known[run] = _Known(self._committed_of(run))
+            if len(self._known) > self._limits.runs:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(run)
+        return known
+
+    def _say_again(self, run: int, known: _Known, now_ms: int) -> Commit | None:
+        """Without this answer a commit that was lost on its way would be a livelock."""
+        if now_ms - known.duplicate_ms < self._limits.linger_ms:
+            return None
+        known.duplicate_ms = now_ms
+        return Commit(run, known.committed)
+
+    def _hole(self, run: int, known: _Known, now_ms: int) -> Commit | None:
+        if now_ms - known.hole_ms < self._limits.hole_ms:
+            return None
+        known.hole_ms = now_ms
+        return Commit(run, known.committed, hole=True)
+
+
+def advance(committed: int, mark: BatchMark) -> Advance:
+    """What one batch means for its run; the caller lists, evaluates and writes `committed` in one transaction.
+
+    Args:
+        committed: The run's number so far, as the transaction reads it.
+        mark: The batch; its gap reason, if it is a gap row, is the caller's to add to the losses whose reason is "".
+
+    Raises:
+        ValueError: A batch before it is missing; applying it would make that one vanish.
+    """
+    if mark.n <= committed:
+        return Advance((), False, committed)
+    following = committed + 1
+    losses: tuple[Loss, ...] = ()
+    if mark.base > following:  # only a commit of ours lets base rise, so our SQL went back
+        losses = (Loss(following, mark.base - 1, RESTORED),)
+        following = mark.base
+    if mark.first > following:
+        raise ValueError(f"batch {mark.first}..{mark.n} of a run that is committed to {committed}")
+    if mark.gap:
+        losses += (Loss(following, mark.n, ""),)
+    return Advance(losses, not mark.gap, mark.n)
+
+
+def in_doubt(runs: Iterable[RunRecord], spool: int, held: Collection[int] | None) -> dict[int, int]:
+    """Runs of one node whose tail may be lost, each with the first number in doubt.
+
+    A run that the newest birth does not list is in doubt if another spool opened it, or if a birth told of more than is
+    committed. What arrives later is applied as always, and the listing shrinks by itself.
+
+    Args:
+        runs: Every run of the node.
+        spool: Spool id of its newest birth.
+        held: Runs of that birth, and runs of that spool seen since; None when not all are known: then none is in doubt.
+    """
+    if held is None:
+        return {}
+    return {
+        each.run: each.committed + 1
+        for each in runs
+        if each.run not in held and (not of_spool(each.run, spool) or each.committed < each.announced)
+    }
