@@ -1,0 +1,47 @@
+"""The metrics of the simulated world: which kind of device has which, and in which unit the world keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+Kind = Literal["cold_room", "compressor_rack", "power_meter", "ambient"]
+
+METRICS: Mapping[Kind, Mapping[str, str]] = {
+    "cold_room": {
+        "air_temperature": "Cel",
+        "product_temperature": "Cel",
+        "evaporator_temperature": "Cel",
+        "setpoint": "Cel",
+        "humidity": "%",
+        "defrost_active": "",
+        "door_open": "",
+        "compressor_running": "",
+        "fan_running": "",
+        "alarm_active": "",
+    },
+    "compressor_rack": {
+        "suction_pressure": "bar",
+        "discharge_pressure": "bar",
+        "suction_temperature": "Cel",
+        "discharge_temperature": "Cel",
+        "capacity": "%",
+        "alarm_active": "",
+        **{f"compressor_{i}_running": "" for i in range(1, 13)},
+    },
+    "power_meter": {
+        **{f"voltage_l{i}": "V" for i in (1, 2, 3)},
+        **{f"current_l{i}": "A" for i in (1, 2, 3)},
+        **{f"power_l{i}": "kW" for i in (1, 2, 3)},
+        "power_total": "kW",
+        "apparent_power_total": "kV.A",
+        "power_factor": "1",
+        "energy_import": "kW.h",
+        "frequency": "Hz",
+    },
+    "ambient": {"temperature": "Cel", "humidity": "%"},
+}
+"""Kind -> metric -> UCUM unit; "" for flags."""
+
+ALIASES: Mapping[str, str] = {"temperature": "air_temperature"}
+"""What a free sensor calls a value of a cold room: sensor's word -> room's word."""
