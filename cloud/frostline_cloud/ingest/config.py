@@ -1,0 +1,75 @@
+"""Config of the broker connection and of the ingest path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, model_validator
+
+from frostline_core.config import ConfigModel
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class BrokerConfig(ConfigModel):
+    """Where the MQTT broker is, and who we are there."""
+
+    url: str = Field(description="mqtts://host[:8883]; mqtt://host[:1883] only on loopback or with insecure = true.")
+    host_id: str = Field(default="frostline", description="Sparkplug host id: gateways wait for its STATE.")
+    client_id: str = Field(default="", description="MQTT client id; made from the host id where empty.")
+    username: str = Field(default="", description="MQTT user.")
+    password: SecretStr | None = Field(default=None, description="${env:NAME} or ${file:/path}.")
+    ca_file: Path | None = Field(default=None, description="Trusted CA certificates; the system's where absent.")
+    cert_file: Path | None = Field(default=None, description="Our certificate, for mutual TLS.")
+    key_file: Path | None = Field(default=None, description="Its private key.")
+    keepalive_s: int = Field(default=30, description="MQTT keep-alive.", ge=5, le=600)
+    insecure: bool = Field(
+        default=False, description="Allow plain MQTT across a network; only for a closed test bench."
+    )
+
+    @model_validator(mode="after")
+    def _safe(self) -> BrokerConfig:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+            raise ValueError("url must be mqtts://host[:port] or mqtt://host[:port]")
+        if parts.scheme == "mqtt" and parts.hostname not in _LOOPBACK and not self.insecure:
+            raise ValueError(f"plain MQTT to {parts.hostname} crosses a network: use mqtts://, or say insecure = true")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+        return self
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return urlsplit(self.url).scheme == "mqtts"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or (8883 if self.tls else 1883)
+
+
+class IngestConfig(ConfigModel):
+    """How the ingest path batches, and where its bounds are."""
+
+    linger_ms: int = Field(
+        default=10, description="How long a message waits for company before a flush.", ge=0, le=5000
+    )
+    flush_samples: int = Field(default=5_000, description="A flush starts at once with this many samples.", ge=1)
+    queue_messages: int = Field(
+        default=20_000, description="Messages waiting, at most; beyond, gateways send again.", ge=1
+    )
+    queue_mib: int = Field(default=64, description="The same in MiB.", ge=1)
+    quiet_start_s: float = Field(
+        default=30.0,
+        description="After a start or a reconnect, silence is not judged for so long: gateways must come back first.",
+        ge=0,
+    )
+    offline_after_s: float = Field(default=10.0, description="Cannot persist for so long: STATE offline.", ge=1)
+    online_after_s: float = Field(default=30.0, description="Can persist again for so long: STATE online.", ge=0)
+    reorder_timeout_ms: int = Field(default=2_000, description="Sparkplug reorder timeout for plain nodes.", ge=0)
+    future_ms: int = Field(
+        default=300_000, description="A sample further in the future goes to the dead letters.", ge=0
+    )

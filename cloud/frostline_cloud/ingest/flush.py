@@ -1,0 +1,263 @@
+"""One flush: store write, then one SQL transaction with rule state, alerts, outbox, account and `committed`.
+
+    batches -> rows -> store            idempotent, may be repeated
+                    -> SQL transaction  rules evaluated inside; all of it, or nothing
+                    -> committed        returned to the caller, who tells the gateways
+
+If anything fails, nothing is committed: the caller forgets its queue and the gateways send it again
+(commit protocol, section 4).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from frostline_cloud import alerts
+from frostline_cloud.ingest import journal
+from frostline_cloud.ingest.decode import Batch, Sample
+from frostline_cloud.ingest.journal import AccountDelta, DeadLetter, Loss
+from frostline_cloud.ingest.series import DeviceKey, SeriesTable
+from frostline_cloud.sql import translated
+from frostline_cloud.store.port import RejectedError, Row, Store
+from frostline_core.commit import BatchMark, Queued, advance, run_text
+from frostline_core.errors import FrostlineError, UnavailableError
+from frostline_core.reading import Quality
+from frostline_core.rules import Evaluator, RuleSet
+
+
+class OvertakenError(FrostlineError):
+    """Another ingest process has moved a run: reload and start over."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a flush will do, found before anything is written."""
+
+    rows: list[Row] = field(default_factory=list)
+    owners: list[Batch] = field(default_factory=list)  # rows[i] came from owners[i]
+    counts: list[int] = field(default_factory=list)  # rows[i] holds so many samples
+    buried: list[DeadLetter] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Flushed:
+    """What a flush has done.
+
+    Attributes:
+        committed: Run to its new committed number.
+        samples: Samples written.
+        transitions: Alert transitions, for counters.
+    """
+
+    committed: dict[int, int]
+    samples: int
+    transitions: int
+    store_s: float
+    sql_s: float
+
+
+class Flusher:
+    """Writes batches; one at a time."""
+
+    def __init__(  # noqa: PLR0913 - the wiring file hands over what a flush touches
+        self,
+        engine: Engine,
+        store: Store,
+        evaluator: Evaluator,
+        series: SeriesTable,
+        rules: RuleSet,
+        receivers: Sequence[str],
+    ) -> None:
+        self._engine, self._store, self._evaluator = engine, store, evaluator
+        self._series, self._rules, self._receivers = series, rules, receivers
+
+    def flush(
+        self, queued: Sequence[Queued[Batch]], plain: Sequence[Batch], extra: journal.Extra, now_ms: int
+    ) -> Flushed:
+        """Stores, rules and commits what has come.
+
+        Args:
+            queued: Batches of the commit protocol, in order of arrival.
+            plain: Messages of plain Sparkplug nodes, in order of arrival.
+            extra: Duplicates, losses and dead letters noted since the last flush.
+            now_ms: UTC.
+
+        Raises:
+            UnavailableError: Store or SQL cannot write; nothing is committed.
+            OvertakenError: Another process moved a run; nothing is committed.
+        """
+        began = time.perf_counter()
+        arrived = [each.item for each in queued if not each.mark.gap] + list(plain)
+        batches: list[Batch] = []
+        plan = self._plan(arrived)
+        self._write(plan)
+        stored = time.perf_counter()
+        try:
+            with translated("SQL"), self._engine.begin() as connection:
+                committed, batches = self._commit(connection, queued, extra, now_ms)
+                batches += plain
+                self._rule(connection, batches, now_ms)
+                journal.bury(connection, [*plan.buried, *extra.buried], now_ms)
+                self._account(connection, batches, plan, extra, now_ms)
+            transitions = len(self._evaluator.staged().transitions)
+            self._evaluator.settle()
+        except DBAPIError as error:
+            self._evaluator.forget()
+            raise UnavailableError(f"SQL refuses the data: {error.orig}") from error
+        except FrostlineError:
+            self._evaluator.forget()
+            raise
+        samples = sum(len(batch.samples) for batch in batches)
+        return Flushed(committed, samples, transitions, stored - began, time.perf_counter() - stored)
+
+    def _plan(self, batches: Iterable[Batch]) -> Plan:
+        plan = Plan()
+        for batch in batches:
+            for row, count in self._rows(batch.samples):
+                plan.rows.append(row)
+                plan.owners.append(batch)
+                plan.counts.append(count)
+            for metric, reason in batch.refused:
+                plan.buried.append(_letter(batch, f"{metric}: {reason}"))
+        return plan
+
+    def _rows(self, samples: Sequence[Sample]) -> list[tuple[Row, int]]:
+        """One row per device and instant, in order of the instants' first appearance, and its number of samples."""
+        rows: dict[int, Row] = {}
+        counts: dict[int, int] = {}
+        places, names = self._series.places, self._series.fields
+        for slot, value, at_ms, quality in samples:
+            row = rows.get(at_ms)
+            if row is None:
+                row = rows[at_ms] = Row(places[slot], at_ms, [])
+                counts[at_ms] = 0
+            counts[at_ms] += 1
+            name = names[slot]
+            if value is not None:
+                row.fields.append((name, value) if isinstance(value, float) else (f"{name}_text", value))
+            if quality != Quality.GOOD:
+                row.fields.append((f"{name}_quality", float(quality)))
+        return [(row, counts[at_ms]) for at_ms, row in rows.items()]
+
+    def _write(self, plan: Plan) -> None:
+        if not plan.rows:
+            return
+        try:
+            self._store.write(plan.rows)
+        except RejectedError as error:
+            for index, reason in error.rows:
+                owner, samples = plan.owners[index], plan.counts[index]
+                plan.buried.append(_letter(owner, f"rejected by the store: {reason}", samples))
+
+    def _commit(
+        self, connection: Connection, queued: Sequence[Queued[Batch]], extra: journal.Extra, now_ms: int
+    ) -> tuple[dict[int, int], list[Batch]]:
+        """Moves `committed` of every run in the flush and lists what is lost; returns it, and what is to be ruled."""
+        runs = {each.mark.run: each for each in queued}
+        known = journal.committed(connection, (run_text(number) for number in runs))
+        reached: dict[int, int] = {}
+        losses = list(extra.losses)
+        for number, first in runs.items():
+            text = run_text(number)
+            if text not in known:
+                journal.open_run(connection, text, (first.item.site, first.item.node), first.mark.stream, now_ms)
+            reached[number] = known.get(text, 0)
+        delivered: list[Batch] = []
+        for each in queued:
+            try:
+                step = advance(reached[each.mark.run], each.mark)
+            except ValueError as error:
+                raise OvertakenError(f"SQL is behind what this process knew: {error}") from error
+            reached[each.mark.run] = step.committed
+            if step.deliver:
+                delivered.append(each.item)
+            losses += [_loss(each.item, each.mark, span, each.item.gap) for span in step.losses]
+        for number, new in reached.items():
+            if not journal.move_committed(connection, run_text(number), known.get(run_text(number), 0), new, now_ms):
+                raise OvertakenError(f"run {run_text(number)} was moved by another ingest")
+        journal.list_losses(connection, losses, now_ms)
+        return reached, delivered
+
+    def _rule(self, connection: Connection, batches: Sequence[Batch], now_ms: int) -> None:
+        """Evaluates every sample, and writes changed rule state, alerts and outbox."""
+        evaluator = self._evaluator
+        low, high, deadline, last = evaluator.low, evaluator.high, evaluator.deadline_ms, evaluator.last_ms
+        touched: set[DeviceKey] = set()
+        for batch in batches:
+            for slot, value, at_ms, _ in batch.samples:
+                if (
+                    isinstance(value, float)
+                    and low[slot] <= value <= high[slot]
+                    and last[slot] < at_ms < deadline[slot]
+                ):
+                    last[slot] = at_ms
+                elif not isinstance(value, str):
+                    evaluator.observe(slot, value, at_ms)
+            touched.add(DeviceKey(batch.site, batch.node, batch.device))
+        staged = evaluator.staged()
+        journal.save_rule_states(connection, staged.states, now_ms)
+        journal.save_clocks(connection, {key: self._series.clock(key) for key in touched if self._series.knows(key)})
+        if staged.transitions:
+            alerts.record(connection, staged.transitions, self._rules, self._receivers, now_ms)
+
+    def _account(
+        self, connection: Connection, batches: Sequence[Batch], plan: Plan, extra: journal.Extra, now_ms: int
+    ) -> None:
+        deltas: dict[tuple[str, str], AccountDelta] = {}
+        for batch in batches:
+            delta = deltas.setdefault((batch.site, batch.node), AccountDelta())
+            delta.received += batch.count
+            delta.written += len(batch.samples)
+            delta.dead_lettered += len(batch.refused)
+        for owner, count in extra.duplicates.items():
+            delta = deltas.setdefault(owner, AccountDelta())
+            delta.received += count
+            delta.duplicate += count
+        rejected = [letter for letter in plan.buried if letter.samples]
+        for letter in rejected:
+            delta = deltas[(letter.site, letter.node)]
+            delta.written -= letter.samples
+            delta.dead_lettered += letter.samples
+        if deltas:
+            journal.add_account(connection, deltas, time.strftime("%Y-%m-%d", time.gmtime(now_ms / 1000)))
+
+
+def _letter(batch: Batch, reason: str, samples: int = 0) -> DeadLetter:
+    return DeadLetter(batch.site, batch.node, batch.device, batch.topic, reason, batch.raw, samples)
+
+
+def _loss(batch: Batch, mark: BatchMark, span: tuple[int, int, str], gap: str | None) -> Loss:
+    first, last, reason = span
+    told = _gap(gap) if mark.gap and gap else {}
+    if told and last == mark.n:
+        whole = mark.n - mark.first + 1 == last - first + 1
+        return Loss(
+            batch.site,
+            batch.node,
+            run_text(mark.run),
+            first,
+            last,
+            str(told.get("reason", reason)),
+            _number(told.get("samples")) if whole else None,
+            _number(told.get("from_ms")),
+            _number(told.get("to_ms")),
+        )
+    return Loss(batch.site, batch.node, run_text(mark.run), first, last, reason)
+
+
+def _gap(text: str) -> dict[str, object]:
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _number(value: object) -> int | None:
+    return int(value) if isinstance(value, int | float) else None

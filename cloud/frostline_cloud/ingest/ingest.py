@@ -1,0 +1,368 @@
+"""The ingest loop: a Sparkplug host on a thread of its own, so that no browser ever delays a sample.
+
+    broker -> session -> decode -> commit queue -> flush -> committed, told to the gateways
+
+It blocks in a flush: what comes meanwhile waits in the broker's bounded queue. See `flush` for what is one atom, `gate`
+for when the host says that it is online, and the commit protocol for why nothing is lost when any of it fails.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from frostline_cloud.ingest.broker import Arrived, Broker, Connected, Disconnected, Incoming
+from frostline_cloud.ingest.config import IngestConfig
+from frostline_cloud.ingest.decode import Batch, UnknownAliasError, samples_of
+from frostline_cloud.ingest.flush import Flusher, OvertakenError
+from frostline_cloud.ingest.gate import PersistGate
+from frostline_cloud.ingest.journal import DeadLetter, Extra, Loss
+from frostline_cloud.ingest.registry import Registry
+from frostline_core.commit import Commit, HostCommit, pack_commits, unpack_batch
+from frostline_core.errors import ProtocolError, UnavailableError
+from frostline_core.rules import Evaluator
+from frostline_core.sparkplug import (
+    DataCame,
+    DeviceBorn,
+    DeviceDied,
+    Event,
+    HostSession,
+    NodeBorn,
+    NodeDied,
+    RebirthWanted,
+    Refused,
+    SequenceGap,
+    StateWrong,
+    Unresolved,
+    parse,
+)
+
+log = logging.getLogger("frostline.ingest")
+
+_TAKE_MOST = 2_000
+_TICK_MS = 1_000
+_COMMITS_PER_NCMD = 8
+_MOST_BURIED = 1_000
+
+
+@dataclass(slots=True)
+class IngestStatus:
+    """What the ingest thread is doing; read by other threads, never written by them."""
+
+    connected: bool = False
+    online: bool = False
+    reason: str = "starting"
+    connected_ms: int = 0
+    message_ms: int = 0
+    messages: int = 0
+    samples: int = 0
+    flushes: int = 0
+    flush_failures: int = 0
+    transitions: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    unresolved: int = 0
+    rebirths: int = 0
+    queued: int = 0
+    dropped: int = 0
+    store_s: float = 0.0
+    sql_s: float = 0.0
+    nodes: int = 0
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the wiring file builds for the loop."""
+
+    broker: Broker
+    session: HostSession
+    commit: HostCommit[Batch]
+    registry: Registry
+    flusher: Flusher
+    evaluator: Evaluator
+    check: Callable[[], None]
+    """Raises UnavailableError unless store and SQL can write."""
+
+
+class Ingest:
+    """Runs the parts in flow order until it is told to stop."""
+
+    def __init__(self, parts: Parts, config: IngestConfig, clock_ms: Callable[[], int]) -> None:
+        self._parts, self._config, self._clock_ms = parts, config, clock_ms
+        self._gate = PersistGate(config.offline_after_s, config.online_after_s)
+        self._plain: list[Batch] = []
+        self._extra = Extra()
+        self._waiting_since_ms: int | None = None
+        self._ticked_ms = 0
+        self._judge_from_ms: int | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
+        self.status = IngestStatus()
+        self.failure: BaseException | None = None
+
+    def start(self) -> None:
+        """Restores what births and rules said before, and starts the thread.
+
+        Raises:
+            UnavailableError: SQL does not answer.
+        """
+        self.status.nodes = self._parts.registry.restore(self._parts.session)
+        self._probe(self._clock_ms())
+        self._parts.broker.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """STATE offline first, then drains what has come, then disconnects."""
+        self._stopping.set()
+        self._thread.join(timeout=30)
+        self._parts.broker.stop()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                now_ms = self._clock_ms()
+                for item in self._parts.broker.take(self._wait_s(now_ms), _TAKE_MOST):
+                    self._handle(item, self._clock_ms())
+                self._turn(self._clock_ms())
+            self._finish()
+        except BaseException as error:
+            self.failure = error
+            log.critical("ingest has stopped; the process must be restarted", exc_info=error)
+
+    def _wait_s(self, now_ms: int) -> float:
+        due = [self._ticked_ms + _TICK_MS]
+        if self._waiting_since_ms is not None:
+            due.append(self._waiting_since_ms + self._config.linger_ms)
+        return max(0.0, (min(due) - now_ms) / 1000)
+
+    # ---- what comes ----------------------------------------------------------------------------------------------
+    def _handle(self, item: Incoming, now_ms: int) -> None:
+        parts, status = self._parts, self.status
+        if isinstance(item, Arrived):
+            status.messages += 1
+            status.message_ms = now_ms
+            self._events(parts.session.receive(item.topic, item.payload, now_ms), now_ms)
+        elif isinstance(item, Connected):
+            log.info("connected to the broker")
+            status.connected, status.connected_ms = True, now_ms
+            self._judge_from_ms = now_ms + int(self._config.quiet_start_s * 1000)
+            parts.broker.subscribe(parts.session.subscriptions())
+            self._say_state(now_ms)
+        elif isinstance(item, Disconnected):
+            if status.connected:
+                log.warning("disconnected from the broker: %s", item.reason)
+            elif status.notes.get("broker") != item.reason:
+                log.warning("%s; trying again", item.reason)
+            status.notes["broker"] = item.reason
+            status.connected, self._judge_from_ms = False, None
+            self._events(parts.session.connection_lost(now_ms), now_ms)
+
+    def _events(self, events: Iterable[Event], now_ms: int) -> None:
+        for event in events:
+            try:
+                self._event(event, now_ms)
+            except UnavailableError as error:
+                # A birth that cannot be written leaves no way to read what follows; offline and online again makes
+                # every gateway give birth anew.
+                self._shut(now_ms, str(error))
+
+    def _event(self, event: Event, now_ms: int) -> None:
+        registry = self._parts.registry
+        match event:
+            case DataCame():
+                self._data(event, now_ms)
+            case NodeBorn():
+                self._tell((event.view.site, event.view.node), registry.node_born(event, now_ms), now_ms)
+            case DeviceBorn():
+                registry.device_born(event, now_ms)
+            case NodeDied() | DeviceDied():
+                registry.died(event)
+            case _:
+                self._trouble(event, now_ms)
+
+    def _trouble(self, event: Event, now_ms: int) -> None:
+        match event:
+            case RebirthWanted(site, node, reason):
+                log.info("asking %s/%s for a rebirth: %s", site, node, reason)
+                self.status.rebirths += 1
+                topic, payload = self._parts.session.rebirth_command(site, node, now_ms)
+                self._parts.broker.publish(topic, payload)
+            case SequenceGap(view, expected, got):
+                if not view.proved:
+                    reason = f"sequence gap: expected {expected}, got {got}; how much is not known"
+                    self._extra.losses.append(Loss(view.site, view.node, None, None, None, reason))
+            case Refused(topic, raw, reason):
+                self.status.refused += 1
+                self._bury(topic, raw, reason)
+            case Unresolved():
+                self.status.unresolved += 1
+            case StateWrong():
+                self._say_state(now_ms)
+
+    def _data(self, event: DataCame, now_ms: int) -> None:
+        view, commit = event.view, self._parts.commit
+        owner = (view.site, view.node)
+        try:
+            mark = unpack_batch(event.batch) if event.batch is not None else None
+        except ProtocolError as error:
+            self.status.refused += 1
+            self._bury(event.topic, event.raw, str(error))
+            return
+        if mark is None and view.proved:
+            return  # a proved node's samples are batches; anything else only shows the present
+        try:
+            samples, refused = samples_of(view, event.device, event.message, now_ms + self._config.future_ms)
+        except UnknownAliasError as error:
+            self.status.unresolved += 1
+            if mark is not None and (answer := commit.unreadable(mark, now_ms)) is not None:
+                self._tell(owner, [answer], now_ms)
+            self._events(self._parts.session.want_rebirth(view.site, view.node, str(error), now_ms), now_ms)
+            return
+        batch = Batch(view.site, view.node, event.device, event.topic, event.raw, samples, refused, event.gap)
+        if mark is None:
+            self._keep_plain(batch)
+        else:
+            duplicates = commit.statistics.duplicates
+            if (answer := commit.on_data(mark, batch, len(event.raw), now_ms)) is not None:
+                self._tell(owner, [answer], now_ms)
+            if commit.statistics.duplicates > duplicates:
+                self._extra.duplicates[owner] = self._extra.duplicates.get(owner, 0) + batch.count
+                self.status.duplicates += batch.count
+        if self._waiting_since_ms is None and (commit.queued or self._plain):
+            self._waiting_since_ms = now_ms
+
+    def _keep_plain(self, batch: Batch) -> None:
+        """A plain node sends once: what it sent waits here while the store is away, up to the queue's bound."""
+        if len(self._plain) < self._config.queue_messages:
+            self._plain.append(batch)
+        else:
+            reason = "the store was away for longer than the queue of a plain Sparkplug node holds"
+            self._extra.losses.append(Loss(batch.site, batch.node, None, None, None, reason, batch.count))
+
+    def _bury(self, topic: str, raw: bytes, reason: str) -> None:
+        if len(self._extra.buried) >= _MOST_BURIED:
+            return
+        try:
+            place = parse(topic)
+            site, node, device = place.group, place.node, place.device
+        except ProtocolError:
+            site = node = device = ""
+        self._extra.buried.append(DeadLetter(site, node, device, topic, reason, raw))
+
+    # ---- what is due ---------------------------------------------------------------------------------------------
+    def _turn(self, now_ms: int) -> None:
+        if now_ms - self._ticked_ms >= _TICK_MS:
+            self._tick(now_ms)
+        waited = self._waiting_since_ms is not None and now_ms - self._waiting_since_ms >= self._config.linger_ms
+        if waited or self._parts.commit.queued * 20 >= self._config.flush_samples:
+            self._flush(now_ms)
+        status = self.status
+        status.queued, status.dropped = self._parts.commit.queued + len(self._plain), self._parts.broker.dropped
+        status.online, status.reason = self._gate.open and status.connected, self._gate.reason
+
+    def _tick(self, now_ms: int) -> None:
+        self._ticked_ms = now_ms
+        self._events(self._parts.session.tick(now_ms), now_ms)
+        if self._judge_from_ms is not None and now_ms >= self._judge_from_ms and self._gate.open:
+            self._parts.evaluator.advance(now_ms)
+        if self._parts.evaluator.staged().transitions or self._extra:
+            self._flush(now_ms)
+        if not self._gate.open:
+            self._probe(now_ms)
+
+    def _flush(self, now_ms: int) -> None:
+        self._waiting_since_ms = None
+        parts, status = self._parts, self.status
+        queued, plain, extra = parts.commit.take(), self._plain, self._extra
+        self._plain, self._extra = [], Extra()
+        try:
+            done = parts.flusher.flush(queued, plain, extra, now_ms)
+        except (UnavailableError, OvertakenError) as error:
+            parts.commit.forget()
+            self._plain, self._extra = plain, extra
+            status.flush_failures += 1
+            self._failed(now_ms, str(error))
+            return
+        self._succeeded(now_ms)
+        owners = {each.mark.run: (each.item.site, each.item.node) for each in queued}
+        by_node: dict[tuple[str, str], list[Commit]] = {}
+        for commit in parts.commit.settled(done.committed, now_ms):
+            by_node.setdefault(owners[commit.run], []).append(commit)
+        for owner, commits in by_node.items():
+            self._tell(owner, commits, now_ms)
+        status.flushes += 1
+        status.samples += done.samples
+        status.transitions += done.transitions
+        status.store_s += done.store_s
+        status.sql_s += done.sql_s
+
+    def _tell(self, owner: tuple[str, str], commits: list[Commit], now_ms: int) -> None:
+        """Tells a gateway what is committed: always something durable, so that it may be told at any time."""
+        for start in range(0, len(commits), _COMMITS_PER_NCMD):
+            value = pack_commits(commits[start : start + _COMMITS_PER_NCMD])
+            topic, payload = self._parts.session.commit_command(*owner, value, now_ms)
+            self._parts.broker.publish(topic, payload)
+
+    # ---- STATE ---------------------------------------------------------------------------------------------------
+    def _probe(self, now_ms: int) -> None:
+        try:
+            self._parts.check()
+        except UnavailableError as error:
+            self._failed(now_ms, str(error))
+        else:
+            self._succeeded(now_ms)
+
+    def _failed(self, now_ms: int, reason: str) -> None:
+        if self.status.notes.get("persist") != reason:
+            log.warning("cannot persist: %s", reason)
+            self.status.notes["persist"] = reason
+        if self._gate.failed(now_ms, reason):
+            log.error(
+                "cannot persist for %.0f s: STATE offline, gateways buffer: %s", self._config.offline_after_s, reason
+            )
+            self._say_state(now_ms)
+
+    def _succeeded(self, now_ms: int) -> None:
+        self.status.notes.pop("persist", None)
+        if self._gate.succeeded(now_ms):
+            log.info("store and SQL can write: STATE online")
+            self._say_state(now_ms)
+
+    def _shut(self, now_ms: int, reason: str) -> None:
+        if self._gate.shut(reason):
+            log.error("a birth could not be written: STATE offline until SQL can: %s", reason)
+            self._say_state(now_ms)
+
+    def _say_state(self, now_ms: int) -> None:
+        if self.status.connected:
+            session = self._parts.session
+            topic, payload = session.online(now_ms) if self._gate.open else session.offline(now_ms)
+            self._parts.broker.publish(topic, payload, 1, True)
+
+    def _finish(self) -> None:
+        """SIGTERM: STATE offline, what has come is flushed, the gateways hear of it."""
+        now_ms = self._clock_ms()
+        topic, payload = self._parts.session.offline(now_ms)
+        self._parts.broker.publish_and_wait(topic, payload, 2.0)
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until and (items := self._parts.broker.take(0.05, _TAKE_MOST)):
+            for item in items:
+                if isinstance(item, Arrived):
+                    self._handle(item, self._clock_ms())
+        self._flush(self._clock_ms())
+
+
+def count(status: IngestStatus) -> Counter[str]:
+    """The counters of a status by name, for metrics."""
+    names = ("messages", "samples", "flushes", "flush_failures", "transitions", "duplicates", "refused", "unresolved")
+    return Counter({name: getattr(status, name) for name in (*names, "rebirths", "dropped")})

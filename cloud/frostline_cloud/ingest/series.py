@@ -1,0 +1,119 @@
+"""The series table: an integer per (device, metric), and what rules, store and SQL need of it.
+
+A birth binds every metric of a node or device to a slot; DATA then finds the slot through the alias, and everything
+after decode works on integers. Slots are never reused: the table is as large as the fleet's births ever were.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from frostline_cloud.store.port import Place
+from frostline_core.reading import DeviceDescription
+from frostline_core.rules import Evaluator, Series
+from frostline_core.sparkplug import BoundMetric, NodeView
+
+NOT_A_SERIES = -2
+"""Slot of metrics that control or describe: never stored, never ruled."""
+
+_DESCRIBING = ("Properties/", "Node Control/", "Device Control/", "Node Info/", "Frostline/")
+_CLOCK = struct.Struct("<Iq")
+NODE_KIND = "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKey:
+    """A device in the fleet; device is "" for what the node says of itself."""
+
+    site: str
+    node: str
+    device: str
+
+
+class SeriesTable:
+    """Slots of every series that was ever born, by birth."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+        self._slots: dict[DeviceKey, dict[str, int]] = {}
+        self.places: dict[int, Place] = {}
+        self.fields: dict[int, str] = {}
+        self.owners: dict[int, DeviceKey] = {}
+
+    def bind(
+        self,
+        view: NodeView,
+        description: DeviceDescription,
+        states: Mapping[str, Mapping[str, dict[str, object]]],
+        clock: Mapping[int, int],
+    ) -> None:
+        """Gives each metric of a device its slot; a series that is known keeps its own.
+
+        Args:
+            view: The node as born.
+            description: The device; id "" for the node itself.
+            states: Metric name to rule id to saved rule state.
+            clock: Saved event times, by `metric_hash`.
+        """
+        key = DeviceKey(view.site, view.node, description.id)
+        place = Place(description.kind, view.site, view.node, description.id, description.zone)
+        known = self._slots.setdefault(key, {})
+        for metric in description.metrics:
+            bound = view.by_name.get((description.id, metric.name))
+            if bound is None:
+                continue
+            if metric.name == "bdSeq" or metric.name.startswith(_DESCRIBING):
+                bound.slot = NOT_A_SERIES
+                continue
+            bound.slot = self._slot(key, place, metric.name, description, known, states, clock)
+
+    def _slot(  # noqa: PLR0913 - one call site, in the loop above
+        self,
+        key: DeviceKey,
+        place: Place,
+        metric: str,
+        description: DeviceDescription,
+        known: dict[str, int],
+        states: Mapping[str, Mapping[str, dict[str, object]]],
+        clock: Mapping[int, int],
+    ) -> int:
+        series = Series(
+            key.site, key.node, key.device, description.kind, description.zone, metric, dict(description.labels)
+        )
+        if metric in known:
+            slot = self._evaluator.bind(series)
+        else:
+            slot = self._evaluator.bind(series, states.get(metric, {}), clock.get(metric_hash(metric), -1))
+            known[metric] = slot
+        self.places[slot], self.fields[slot], self.owners[slot] = place, metric, key
+        return slot
+
+    def knows(self, key: DeviceKey) -> bool:
+        """Whether a birth of this device was bound in this process."""
+        return key in self._slots
+
+    def clock(self, key: DeviceKey) -> bytes:
+        """The device's event times as bytes for SQL: (metric_hash u32, UTC ms i64) each, little endian."""
+        last_ms = self._evaluator.last_ms
+        return b"".join(
+            _CLOCK.pack(metric_hash(name), last_ms[slot]) for name, slot in self._slots.get(key, {}).items()
+        )
+
+
+def metric_hash(name: str) -> int:
+    """CRC-32 of a metric's name: stable over restarts and births, enough to tell the metrics of one device apart."""
+    return zlib.crc32(name.encode())
+
+
+def read_clock(raw: bytes) -> dict[int, int]:
+    """What `SeriesTable.clock` wrote; a damaged tail is ignored."""
+    whole = len(raw) // _CLOCK.size * _CLOCK.size
+    return dict(_CLOCK.iter_unpack(raw[:whole]))
+
+
+def series_of(bound: Iterable[BoundMetric]) -> list[int]:
+    """The slots that are series."""
+    return [metric.slot for metric in bound if metric.slot >= 0]
