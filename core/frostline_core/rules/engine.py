@@ -1,0 +1,325 @@
+"""Evaluates rules on samples in event time, at a cost per sample that does not grow with the number of rules.
+
+Rules are bound to a series once, when it is born. Each series keeps a guard: the interval of values, and the deadline, in
+which no rule bound to it can change. The ingest loop reads the guard inline and calls `observe` only outside of it:
+
+    if low[slot] <= value <= high[slot] and last_ms[slot] < at_ms < deadline_ms[slot]:
+        last_ms[slot] = at_ms
+    else:
+        evaluator.observe(slot, value, at_ms)
+
+What changes is staged: `staged` says it, `settle` keeps it after SQL has it, `forget` takes all of it back.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from frostline_core.rules.model import RuleSet
+from frostline_core.rules.rule import Rule
+from frostline_core.rules.series import Series
+from frostline_core.rules.state import (
+    DEFAULT,
+    FOREVER_MS,
+    NEVER,
+    OPEN,
+    Heard,
+    Outcome,
+    Phase,
+    State,
+    Step,
+)
+
+GRACE_MS = 600_000
+"""How long a value lasts when no newer one comes: twice the 300 s at which the sampler repeats an unchanged value."""
+
+LATENESS_MS = 2_000
+"""How long the clock waits for samples that are still under way before it believes a silence."""
+
+_NOTHING: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+_GLOB = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One change of one rule on one series, in event time.
+
+    Attributes:
+        rule_id: The rule.
+        series: The series.
+        before: The phase before.
+        after: The phase after; equal to `before` where only the note or the value is news.
+        at_ms: Event time of the change.
+        value: The value that caused it; None where missing data did.
+        limit: The limit that the value is measured against; None where there is none.
+        note: Why, in a few words; "" where the phases say it all.
+    """
+
+    rule_id: str
+    series: Series
+    before: Phase
+    after: Phase
+    at_ms: int
+    value: float | None
+    limit: float | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What has changed since the last `settle`.
+
+    Attributes:
+        transitions: In the order in which they happened.
+        states: The state that each changed rule now has on a series; None means "back to default, delete the row".
+    """
+
+    transitions: tuple[Transition, ...]
+    states: tuple[tuple[str, Series, dict[str, Any] | None], ...]
+
+
+class Evaluator:
+    """The rules of one ingest, bound to the series that it has seen.
+
+    The four lists have one entry per slot and stay the same objects for the evaluator's life. Memory grows with the series
+    bound, which the caller bounds by what it accepts as births; timers are one heap entry per series.
+
+    When another ingest may have written rule state meanwhile (compare-and-swap failed), build a new evaluator from SQL.
+
+    Attributes:
+        low: Lowest value of each slot's guard.
+        high: Highest value of each slot's guard.
+        deadline_ms: Event time at which each slot's guard ends.
+        last_ms: Event time of each slot's newest sample; NEVER before the first.
+        retroactive: Samples not newer than the newest of their series, which were counted and not evaluated.
+    """
+
+    def __init__(
+        self, rules: RuleSet | Sequence[Rule], grace_ms: int = GRACE_MS, lateness_ms: int = LATENESS_MS
+    ) -> None:
+        self.rules = rules if isinstance(rules, RuleSet) else RuleSet.of(rules)
+        self.low: list[float] = []
+        self.high: list[float] = []
+        self.deadline_ms: list[int] = []
+        self.last_ms: list[int] = []
+        self.retroactive = 0
+        self._grace_ms = grace_ms
+        self._lateness_ms = lateness_ms
+        self._now_ms = NEVER
+        self._slots: dict[tuple[str, str, str, str], int] = {}
+        self._series: list[Series] = []
+        self._bound: list[tuple[Rule, ...]] = []
+        self._states: list[dict[str, State]] = []  # by rule id, only what differs from the default
+        self._listening_ms: list[int] = []
+        self._orphaned: set[int] = set()  # slots that may hold states of rules not bound to them
+        self._heap: list[tuple[int, int]] = []
+        self._due: list[int] = []
+        self._settled_ms: list[int] = []
+        self._before: dict[tuple[int, str], State] = {}  # of every state changed since the last settle
+        self._transitions: list[Transition] = []
+        self._exact, self._globbed = _index(self.rules.rules)
+
+    def bind(self, series: Series, states: Mapping[str, Mapping[str, Any]] = _NOTHING, last_ms: int = NEVER) -> int:
+        """Binds the rules to a series, and returns its slot; the same series always has the same slot.
+
+        Binding a series again (its zone or labels may have changed) chooses its rules anew; then what the evaluator knows
+        counts and `states` and `last_ms` are ignored. An incident of a rule that does not apply any more is resolved
+        by the next `advance`, with a note that says so.
+
+        Args:
+            series: The series as its newest birth describes it.
+            states: What SQL holds, by rule id.
+            last_ms: Event time of the newest sample that the rules have seen.
+
+        Raises:
+            ValueError: A state was not written by this module.
+        """
+        slot = self._slots.get(series.key)
+        if slot is None:
+            slot = self._add(series, {rule: State.from_json(entry) for rule, entry in states.items()}, last_ms)
+        elif self._series[slot] == series:
+            return slot
+        self._series[slot] = series
+        self._bound[slot] = self._choose(series)
+        if self._states[slot].keys() - {rule.id for rule in self._bound[slot]}:
+            self._orphaned.add(slot)
+        self._refresh(slot)
+        return slot
+
+    def observe(self, slot: int, value: float | None, at_ms: int) -> None:
+        """Takes one sample in full; always right, also inside the guard.
+
+        Args:
+            slot: From `bind`.
+            value: In the metric's unit; None (or not a number) is a sample without a usable value.
+            at_ms: Event time; a sample not newer than the series' newest is only counted.
+        """
+        if at_ms <= self.last_ms[slot]:
+            self.retroactive += 1
+            return
+        if value is not None and math.isnan(value):
+            value = None
+        heard = self._heard(slot)
+        states = self._states[slot]
+        for rule in self._bound[slot]:
+            self._apply(slot, rule.id, rule.observe(states.get(rule.id, DEFAULT), value, at_ms, heard))
+        self.last_ms[slot] = at_ms
+        self._refresh(slot)
+
+    def listen(self, now_ms: int) -> None:
+        """Says that samples are heard from now on: silence before that proves nothing. The first `advance` implies it."""
+        self._now_ms = now_ms
+        self._listening_ms = [now_ms] * len(self._series)
+        self._rebuild_heap()
+
+    def advance(self, now_ms: int) -> None:
+        """Lets the clock fire what needs no sample: absence, `for` of a value that lasts, the note of a silence.
+
+        It waits `lateness_ms` longer than each timer says, for samples that are still under way, but the transition
+        carries the timer's own time. Work is proportional to the timers that are due.
+
+        Args:
+            now_ms: The clock, UTC milliseconds; a clock that goes back only delays timers.
+        """
+        if self._now_ms == NEVER:
+            self.listen(now_ms)
+        self._now_ms = now_ms
+        while self._orphaned:
+            self._close_orphans(self._orphaned.pop())
+        until = now_ms - self._lateness_ms
+        while self._heap and self._heap[0][0] <= until:
+            due, slot = heapq.heappop(self._heap)
+            if due == self._due[slot]:
+                self._expire(slot, until)
+
+    def phases(self, slot: int) -> dict[str, Phase]:
+        """The phase of every rule bound to the slot; UNKNOWN where no sample was ever seen."""
+        fresh = Phase.UNKNOWN if self.last_ms[slot] == NEVER else Phase.OK
+        states = self._states[slot]
+        return {rule.id: states[rule.id].phase if rule.id in states else fresh for rule in self._bound[slot]}
+
+    def staged(self) -> Staged:
+        """What has changed since the last `settle`, for the caller's SQL transaction."""
+        states = tuple(
+            (rule_id, self._series[slot], now.to_json())
+            for (slot, rule_id), before in self._before.items()
+            if (now := self._states[slot].get(rule_id, DEFAULT)) != before
+        )
+        return Staged(tuple(self._transitions), states)
+
+    def settle(self) -> None:
+        """Keeps what was staged: SQL has it."""
+        self._before.clear()
+        self._transitions.clear()
+        self._settled_ms[:] = self.last_ms
+
+    def forget(self) -> None:
+        """Takes back every sample and timer since the last `settle`: SQL did not get it. Bindings stay."""
+        touched = {slot for slot, _ in self._before}
+        for (slot, rule_id), state in self._before.items():
+            self._put(slot, rule_id, state)
+        self._before.clear()
+        self._transitions.clear()
+        self.last_ms[:] = self._settled_ms
+        for slot in touched:
+            self._refresh(slot)
+        self._orphaned |= touched
+        self._rebuild_heap()
+
+    def _add(self, series: Series, states: dict[str, State], last_ms: int) -> int:
+        slot = self._slots[series.key] = len(self._series)
+        self._series.append(series)
+        self._bound.append(())
+        self._states.append(states)
+        self.low.append(-math.inf)
+        self.high.append(math.inf)
+        self.deadline_ms.append(FOREVER_MS)
+        self.last_ms.append(last_ms)
+        self._settled_ms.append(last_ms)
+        self._listening_ms.append(self._now_ms)
+        self._due.append(FOREVER_MS)
+        return slot
+
+    def _choose(self, series: Series) -> tuple[Rule, ...]:
+        candidates = self._exact.get(series.metric, []) + self._globbed
+        return tuple(rule for rule in candidates if rule.select.matches(series))
+
+    def _heard(self, slot: int) -> Heard:
+        return Heard(self.last_ms[slot], self._listening_ms[slot], self._now_ms, self._grace_ms)
+
+    def _apply(self, slot: int, rule_id: str, outcome: Outcome) -> None:
+        before = self._states[slot].get(rule_id, DEFAULT)
+        if outcome.state is not before and outcome.state != before:
+            self._before.setdefault((slot, rule_id), before)
+            self._put(slot, rule_id, outcome.state)
+        for step in outcome.steps:
+            self._transitions.append(_transition(rule_id, self._series[slot], step))
+
+    def _put(self, slot: int, rule_id: str, state: State) -> None:
+        if state == DEFAULT:
+            self._states[slot].pop(rule_id, None)
+        else:
+            self._states[slot][rule_id] = state
+
+    def _expire(self, slot: int, until_ms: int) -> None:
+        self._due[slot] = FOREVER_MS
+        heard = self._heard(slot)
+        for rule in self._bound[slot]:
+            self._apply(slot, rule.id, rule.expire(self._states[slot].get(rule.id, DEFAULT), heard, until_ms))
+        self._refresh(slot)
+
+    def _close_orphans(self, slot: int) -> None:
+        bound = {rule.id for rule in self._bound[slot]}
+        for rule_id, state in list(self._states[slot].items()):
+            if rule_id in bound:
+                continue
+            step = Step(state.phase, Phase.RESOLVED, self._now_ms, None, None, "the rule does not apply any more")
+            self._apply(slot, rule_id, Outcome(DEFAULT, (step,) if state.phase in OPEN else ()))
+
+    def _refresh(self, slot: int) -> None:
+        """Computes the slot's guard and its next timer anew."""
+        low, high, deadline = -math.inf, math.inf, FOREVER_MS
+        states = self._states[slot]
+        for rule in self._bound[slot]:
+            guard = rule.guard(states.get(rule.id, DEFAULT))
+            low, high, deadline = max(low, guard.low), min(high, guard.high), min(deadline, guard.deadline_ms)
+        self.low[slot], self.high[slot], self.deadline_ms[slot] = low, high, deadline
+        if self._now_ms != NEVER:
+            self._schedule(slot)
+
+    def _schedule(self, slot: int) -> None:
+        """Puts the slot's next timer on the heap; an entry that is due too early only asks again."""
+        heard, states = self._heard(slot), self._states[slot]
+        dues = [rule.due_ms(states.get(rule.id, DEFAULT), heard) for rule in self._bound[slot]]
+        due = min((due for due in dues if due is not None), default=FOREVER_MS)
+        if due < self._due[slot]:
+            self._due[slot] = due
+            heapq.heappush(self._heap, (due, slot))
+
+    def _rebuild_heap(self) -> None:
+        self._heap = []
+        for slot in range(len(self._series)):
+            self._due[slot] = FOREVER_MS
+            self._schedule(slot)
+
+
+def _index(rules: Sequence[Rule]) -> tuple[dict[str, list[Rule]], list[Rule]]:
+    """Rules by the metric that they name literally, and those that name one by a glob."""
+    exact: dict[str, list[Rule]] = {}
+    globbed: list[Rule] = []
+    for rule in rules:
+        if any(_GLOB & set(glob) for glob in rule.select.metric):
+            globbed.append(rule)
+            continue
+        for metric in dict.fromkeys(rule.select.metric):
+            exact.setdefault(metric, []).append(rule)
+    return exact, globbed
+
+
+def _transition(rule_id: str, series: Series, step: Step) -> Transition:
+    return Transition(rule_id, series, step.before, step.after, step.at_ms, step.value, step.limit, step.note)
