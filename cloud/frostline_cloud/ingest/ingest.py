@@ -99,7 +99,6 @@ class Ingest:
         self._extra = Extra()
         self._waiting_since_ms: int | None = None
         self._ticked_ms = 0
-        self._judge_from_ms: int | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self.status = IngestStatus()
@@ -155,7 +154,7 @@ class Ingest:
         elif isinstance(item, Connected):
             log.info("connected to the broker")
             status.connected, status.connected_ms = True, now_ms
-            self._judge_from_ms = now_ms + int(self._config.quiet_start_s * 1000)
+            parts.evaluator.listen(now_ms)  # silence while nobody listened proves nothing
             parts.broker.subscribe(parts.session.subscriptions())
             self._say_state(now_ms)
         elif isinstance(item, Disconnected):
@@ -164,7 +163,7 @@ class Ingest:
             elif status.notes.get("broker") != item.reason:
                 log.warning("%s; trying again", item.reason)
             status.notes["broker"] = item.reason
-            status.connected, self._judge_from_ms = False, None
+            status.connected = False
             self._events(parts.session.connection_lost(now_ms), now_ms)
 
     def _events(self, events: Iterable[Event], now_ms: int) -> None:
@@ -273,7 +272,7 @@ class Ingest:
     def _tick(self, now_ms: int) -> None:
         self._ticked_ms = now_ms
         self._events(self._parts.session.tick(now_ms), now_ms)
-        if self._judge_from_ms is not None and now_ms >= self._judge_from_ms and self._gate.open:
+        if self.status.connected and self._gate.open:
             self._parts.evaluator.advance(now_ms)
         if self._parts.evaluator.staged().transitions or self._extra:
             self._flush(now_ms)

@@ -1,0 +1,58 @@
+"""What `frostline cloud check` finds: per part, "" or what is wrong."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from sqlalchemy import text
+
+from frostline_cloud.config import CloudConfig
+from frostline_cloud.sql import open_engine, translated
+from frostline_cloud.store import open_store
+from frostline_core.errors import FrostlineError
+from frostline_core.rules import load_folder
+
+_TIMEOUT_S = 5.0
+
+
+def findings(config: CloudConfig) -> dict[str, str]:
+    """Tries each part once, with time-outs."""
+    parts: dict[str, Callable[[CloudConfig], None]] = {
+        "rules": lambda c: load_folder(c.rules.folder) and None,
+        "sql": _sql,
+        "store": _store,
+        "broker": _broker,
+    }
+    return {name: _tried(part, config) for name, part in parts.items()}
+
+
+def _tried(part: Callable[[CloudConfig], None], config: CloudConfig) -> str:
+    try:
+        part(config)
+    except FrostlineError as error:
+        return str(error)
+    except OSError as error:
+        host, port = config.broker.address
+        return f"cannot reach the broker at {host}:{port}: {error}"
+    return ""
+
+
+def _sql(config: CloudConfig) -> None:
+    engine = open_engine(config.sql.url)
+    with translated("SQL"), engine.begin() as connection:
+        connection.execute(text("SELECT 1"))
+    engine.dispose()
+
+
+def _store(config: CloudConfig) -> None:
+    store = open_store(config.store)
+    try:
+        store.check()
+    finally:
+        store.close()
+
+
+def _broker(config: CloudConfig) -> None:
+    with socket.create_connection(config.broker.address, timeout=_TIMEOUT_S):
+        pass

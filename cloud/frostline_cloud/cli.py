@@ -1,0 +1,132 @@
+"""`frostline cloud`: run, check, and API tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy import Connection
+
+from frostline_cloud.api import tokens
+from frostline_cloud.api.tokens import Role
+from frostline_cloud.check import findings
+from frostline_cloud.config import CloudConfig, load_cloud
+from frostline_cloud.run import now_ms
+from frostline_cloud.run import run as run_parts
+from frostline_cloud.sql import migrate, open_engine, translated
+from frostline_core.errors import FrostlineError
+from frostline_core.logs import setup
+
+app = typer.Typer(no_args_is_help=True, help="Ingest, rules, alerts, API and console.")
+token = typer.Typer(no_args_is_help=True, help="API tokens.")
+app.add_typer(token, name="token")
+
+ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="cloud.toml")]
+
+
+@app.command()
+def run(config: ConfigPath) -> None:
+    """Everything in one process."""
+    _run(load_cloud(config), ingest=True, web=True)
+
+
+@app.command()
+def ingest(config: ConfigPath) -> None:
+    """Ingest, rules and notify only; the API runs elsewhere (needs a store and SQL that two processes can share)."""
+    _run(load_cloud(config), ingest=True, web=False)
+
+
+@app.command()
+def serve(config: ConfigPath) -> None:
+    """API and console only; ingest runs elsewhere."""
+    _run(load_cloud(config), ingest=False, web=True)
+
+
+@app.command()
+def check(
+    config: ConfigPath, as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False
+) -> None:
+    """Checks the config and the rules whole, and whether SQL and the store answer."""
+    loaded = load_cloud(config)
+    found = findings(loaded)
+    if as_json:
+        typer.echo(json.dumps({"config": str(config), "findings": found}))
+    else:
+        for part, finding in found.items():
+            typer.echo(f"{part:8} {finding or 'ok'}")
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+@token.command("create")
+def create(
+    config: ConfigPath,
+    name: Annotated[str, typer.Argument(help="Who or what will use it.")],
+    role: Annotated[Role, typer.Option(help="What it may do.")] = Role.VIEWER,
+    days: Annotated[float | None, typer.Option(help="How long it is valid; until it is revoked where absent.")] = None,
+) -> None:
+    """Makes a token and prints it: this once, since only its hash is kept."""
+    with _database(config) as connection:
+        typer.echo(tokens.create_token(connection, name, role, now_ms(), days=days))
+
+
+@token.command("list")
+def show(config: ConfigPath) -> None:
+    """Names, roles and dates; never the tokens."""
+    with _database(config) as connection:
+        for each in tokens.list_tokens(connection):
+            state = "valid" if each.valid(now_ms()) else "ended"
+            typer.echo(f"{each.name}\t{each.role}\t{state}\t{utc(each.created_ms)}")
+
+
+@token.command("revoke")
+def revoke(config: ConfigPath, name: Annotated[str, typer.Argument(help="As it was created.")]) -> None:
+    """Makes a token worthless at once."""
+    with _database(config) as connection:
+        tokens.revoke_token(connection, name, now_ms())
+
+
+@contextmanager
+def _database(path: Path) -> Iterator[Connection]:
+    engine = open_engine(load_cloud(path).sql.url)
+    try:
+        migrate(engine)
+        with translated("sql"), engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def utc(at_ms: int) -> str:
+    """An instant for people, UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at_ms / 1000))
+
+
+def _run(config: CloudConfig, *, ingest: bool, web: bool) -> None:
+    setup(config.log.level, config.log.format)
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        await run_parts(config, stop, ingest=ingest, web=web)
+
+    try:
+        asyncio.run(main())
+    except* FrostlineError as group:
+        raise _first(group) from group
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,80 @@
+"""The cloud's config file: every part brings its own section."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from frostline_cloud.api import HttpConfig
+from frostline_cloud.ingest.config import BrokerConfig, IngestConfig
+from frostline_cloud.notify import ReceiverConfig
+from frostline_cloud.sql import SqlConfig
+from frostline_cloud.store import StoreConfig
+from frostline_core.config import ConfigModel, load
+from frostline_core.errors import ConfigError
+from frostline_core.logs import LogFormat
+
+
+class RulesConfig(ConfigModel):
+    """Where the rules are."""
+
+    folder: Path = Field(default=Path("rules"), description="Folder of *.toml files with [[rule]] tables.")
+
+
+class LogConfig(ConfigModel):
+    """What is logged, to standard error."""
+
+    level: str = Field(
+        default="INFO", description="DEBUG, INFO, WARNING or ERROR.", pattern="^(DEBUG|INFO|WARNING|ERROR)$"
+    )
+    format: LogFormat = Field(default="text", description="text for people, json for collectors.")
+
+
+class CloudConfig(ConfigModel):
+    """cloud.toml. Relative paths in it are relative to its folder."""
+
+    broker: BrokerConfig = Field(description="The MQTT broker.")
+    ingest: IngestConfig = Field(default=IngestConfig(), description="Batching and bounds of the ingest path.")
+    store: StoreConfig = Field(default=StoreConfig(), description="The time-series store.")
+    sql: SqlConfig = Field(default=SqlConfig(), description="The SQL database.")
+    rules: RulesConfig = Field(default=RulesConfig(), description="The alert rules.")
+    http: HttpConfig = Field(default=HttpConfig(), description="API and console.")
+    receiver: tuple[ReceiverConfig, ...] = Field(default=(), description="Who is told of alerts.")
+    log: LogConfig = Field(default=LogConfig(), description="Logs.")
+
+    @model_validator(mode="after")
+    def _unique(self) -> CloudConfig:
+        names = [each.name for each in self.receiver]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"receiver names must be unique; twice: {', '.join(sorted(twice))}")
+        return self
+
+
+def load_cloud(path: Path) -> CloudConfig:
+    """Reads and checks cloud.toml, and makes its relative paths absolute.
+
+    Raises:
+        ConfigError: Every fault, a line each.
+    """
+    config = load(path, CloudConfig)
+    here = path.resolve().parent
+    return config.model_copy(
+        update={
+            "rules": RulesConfig(folder=here / config.rules.folder),
+            "store": config.store.model_copy(update={"path": here / config.store.path}),
+            "sql": SqlConfig(url=_absolute(config.sql.url, here)),
+        }
+    )
+
+
+def _absolute(url: str, here: Path) -> str:
+    scheme, found, path = url.partition("sqlite:///")
+    if scheme or not found or Path(path).is_absolute():
+        return url
+    if path in ("", ":memory:"):
+        raise ConfigError(
+            "sql.url: a database in memory loses everything at the end; name a file: sqlite:///var/frostline.db"
+        )
+    return f"sqlite:///{here / path}"

@@ -1,0 +1,157 @@
+"""The one wiring file of the cloud: builds every part in flow order and runs it until it is told to stop.
+
+broker -> ingest (own thread) -> store + SQL -> notify
+store + SQL -> API and console
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import Engine, text
+
+from frostline_cloud.api import Services, build
+from frostline_cloud.api.server import serve
+from frostline_cloud.config import CloudConfig
+from frostline_cloud.console import mount
+from frostline_cloud.ingest import journal
+from frostline_cloud.ingest.broker import Broker
+from frostline_cloud.ingest.flush import Flusher
+from frostline_cloud.ingest.ingest import Ingest, Parts
+from frostline_cloud.ingest.registry import Registry
+from frostline_cloud.ingest.series import SeriesTable
+from frostline_cloud.metrics import export
+from frostline_cloud.notify import NotifyWorker
+from frostline_cloud.sql import migrate, open_engine, translated
+from frostline_cloud.store import Store, open_store
+from frostline_core.commit import HostCommit, HostLimits, run_text
+from frostline_core.errors import FrostlineError
+from frostline_core.rules import Evaluator, RuleSet, load_folder
+from frostline_core.sparkplug import HostSession
+
+log = logging.getLogger("frostline.cloud")
+
+_WATCH_S = 0.5
+
+
+def now_ms() -> int:
+    """UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What every part of the process needs: the two places where parts meet, and the rules."""
+
+    engine: Engine
+    store: Store
+    rules: RuleSet
+
+
+async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, web: bool = True) -> None:
+    """Runs ingest and notify, API and console, or both, until `stop` is set.
+
+    Raises:
+        FrostlineError: A part cannot start, or has failed for good; the process should end and be started again.
+    """
+    rules = load_folder(config.rules.folder)
+    async with AsyncExitStack() as stack:
+        engine = open_engine(config.sql.url)
+        stack.callback(engine.dispose)
+        await asyncio.to_thread(migrate, engine)
+        store = await asyncio.to_thread(open_store, config.store)
+        stack.callback(store.close)
+        shared = Shared(engine, store, rules)
+        worker = build_ingest(config, shared) if ingest else None
+        async with asyncio.TaskGroup() as tasks:
+            if worker is not None:
+                await asyncio.to_thread(worker.start)
+                notify = NotifyWorker(engine, config.receiver)
+                tasks.create_task(_until(stop, notify.run), name="notify")
+                tasks.create_task(_watch(stop, worker), name="watch ingest")
+                export(worker, notify)
+            if web:
+                services = Services(engine, store, rules, _status_of(worker), config.http, now_ms)
+                app = build(services)
+                mount(app, services)
+                tasks.create_task(serve(app, config.http, stop), name="http")
+            log.info("running; rules: %d, receivers: %d", len(rules.rules), len(config.receiver))
+            await stop.wait()
+            if worker is not None:
+                await asyncio.to_thread(worker.stop)
+
+
+def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
+    """The ingest path, in flow order."""
+    limits = config.ingest
+    session = HostSession(config.broker.host_id, reorder_timeout_ms=limits.reorder_timeout_ms)
+
+    def will() -> tuple[str, bytes]:
+        return session.will(now_ms())
+
+    broker = Broker(config.broker, will, limits.queue_messages, limits.queue_mib * 1024 * 1024)
+    commit: HostCommit[object] = HostCommit(
+        _committed_of(shared.engine),
+        HostLimits(messages=limits.queue_messages, bytes=limits.queue_mib * 1024 * 1024),
+    )
+    evaluator = Evaluator(shared.rules)
+    series = SeriesTable(evaluator)
+    receivers = [each.name for each in config.receiver]
+    flusher = Flusher(shared.engine, shared.store, evaluator, series, shared.rules, receivers)
+    parts = Parts(broker, session, commit, Registry(shared.engine, series), flusher, evaluator, _check(shared))
+    return Ingest(parts, limits, now_ms)
+
+
+def _committed_of(engine: Engine) -> Callable[[int], int]:
+    def read(run: int) -> int:
+        with translated("SQL"), engine.begin() as connection:
+            return journal.committed(connection, [run_text(run)]).get(run_text(run), 0)
+
+    return read
+
+
+def _check(shared: Shared) -> Callable[[], None]:
+    def check() -> None:
+        shared.store.check()
+        with translated("SQL"), shared.engine.begin() as connection:
+            connection.execute(text("SELECT 1"))
+
+    return check
+
+
+def _status_of(worker: Ingest | None) -> Callable[[], dict[str, object]]:
+    def status() -> dict[str, object]:
+        if worker is None:
+            return {"reason": "ingest runs in another process"}
+        now = asdict(worker.status)
+        reason = now["reason"] or ("" if worker.status.connected else "not connected to the broker")
+        return now | {"connected": worker.status.online, "reason": reason}
+
+    return status
+
+
+async def _until(stop: asyncio.Event, work: Callable[[], object]) -> None:
+    """Runs an endless coroutine until `stop` is set."""
+    task = asyncio.ensure_future(work())  # type: ignore[arg-type]
+    waiting = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+    finally:
+        waiting.cancel()
+        task.cancel()
+        await asyncio.gather(task, waiting, return_exceptions=True)
+
+
+async def _watch(stop: asyncio.Event, worker: Ingest) -> None:
+    """Ends the process when the ingest thread has died: a supervisor outside starts it again."""
+    while not stop.is_set():
+        if not worker.alive:
+            raise FrostlineError(f"the ingest thread has ended: {worker.failure!r}")
+        await asyncio.sleep(_WATCH_S)
