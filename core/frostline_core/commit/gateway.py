@@ -1,8 +1,8 @@
 """The gateway's side of the commit protocol: which row goes next, and what a commit deletes.
 
-It decides; the rows live behind `Rows`. Nothing here is durable: a process that starts anew knows only what `Rows` holds,
-sends it again with the same numbers, and measures its windows anew. Time and randomness are arguments: `now_ms` is any
-clock that only goes forward, `utc_ms` is the time of day that rows are stamped with.
+It decides; the rows live behind `Rows`. Nothing here is durable: a process that starts anew knows only what `Rows`
+holds, sends it again with the same numbers, and measures its windows anew. Time and randomness are arguments: `now_ms`
+is any clock that only goes forward, `utc_ms` is the time of day that rows are stamped with.
 Source: commit protocol version 1, section 3.
 """
 
@@ -40,9 +40,9 @@ class GatewayLimits:
 class Verdict(StrEnum):
     """What a commit turned out to be.
 
-    MOVED: rows were deleted. STILL: nothing new. UNKNOWN: not a run of ours; ignored. IMPOSSIBLE: above what the current
-    run ever gave; ignored, and a person must look. IMAGE: above what an older run gave, so this disk is an image of one
-    that lived on; its rows were the same rows and are deleted, and a person must look.
+    MOVED: rows were deleted. STILL: nothing new. UNKNOWN: not a run of ours; ignored. IMPOSSIBLE: above what the
+    current run ever gave; ignored, and a person must look. IMAGE: above what an older run gave, so this disk is an
+    image of one that lived on; its rows were the same rows and are deleted, and a person must look.
     """
 
     MOVED = "moved"
@@ -95,6 +95,7 @@ class GatewayCommit:
         self._tail_by_ms: int | None = None
         self._events_turn = True
         self._tokens, self._tokens_ms = max(1.0, self._limits.backlog_per_s), 0
+        self._token_at_ms: int | None = None  # while backlog waits only for its rate
 
     def announcement(self) -> Runs:
         """What NBIRTH says: the spool, and the newest 64 runs held."""
@@ -129,6 +130,7 @@ class GatewayCommit:
 
         Live first; then events and backlog by turns, so that neither starves.
         """
+        self._token_at_ms = None
         if not self._in_session or self._waits_for_answer(now_ms):
             return None
         held = self._rows.runs()
@@ -177,9 +179,7 @@ class GatewayCommit:
         if not self._in_session:
             return None
         times = [window.deadline_ms for window in self._windows.values()]
-        times += [self._answer_by_ms, self._tail_by_ms if self._tail is not None else None]
-        if self._limits.backlog_per_s and self._tokens < 1:
-            times.append(self._tokens_ms + round((1 - self._tokens) * 1000 / self._limits.backlog_per_s) + 1)
+        times += [self._answer_by_ms, self._tail_by_ms if self._tail is not None else None, self._token_at_ms]
         return min((max(at, now_ms) for at in times if at is not None), default=None)
 
     def lanes(self) -> Mapping[Lane, LaneView]:
@@ -250,4 +250,6 @@ class GatewayCommit:
             return True
         self._tokens = min(max(1.0, rate), self._tokens + (now_ms - self._tokens_ms) * rate / 1000)
         self._tokens_ms = now_ms
+        if self._tokens < 1:
+            self._token_at_ms = now_ms + int((1 - self._tokens) * 1000 / rate) + 1
         return self._tokens >= 1

@@ -19,6 +19,8 @@ T = TypeVar("T")
 RESTORED = "host state restored"
 """Reason of a loss that only a host whose SQL went back can see: the gateway was told that it may delete these."""
 
+_EVICTION_TRIES = 8
+
 
 @dataclass(frozen=True, slots=True)
 class HostLimits:
@@ -27,7 +29,8 @@ class HostLimits:
     Attributes:
         messages: Most batches waiting for a flush; what comes above is dropped as if the network had lost it.
         bytes: Most bytes waiting for a flush. While a flush runs, as much again is in its hands.
-        runs: Most runs whose committed number is cached; the longest unused is dropped and asked for again.
+        runs: Most runs whose committed number is cached besides those with batches queued or in a flush; the longest
+            unused is dropped and asked for again.
         linger_ms: A duplicate of one run is answered at most once in this time.
         hole_ms: A hole in one run is answered at most once in this time.
     """
@@ -184,6 +187,10 @@ class HostCommit(Generic[T]):
         """What to answer to an NBIRTH: what is committed of the newest 8 runs it lists, 0 where nothing is."""
         return [Commit(run, self._cached(run).committed) for run in list(runs.held)[-COMMITS_MAX:]]
 
+    def known(self, run: int) -> int:
+        """What this process last read or wrote as committed: the value to compare with when swapping in a new one."""
+        return self._cached(run).committed
+
     def take(self) -> list[Queued[T]]:
         """Starts a flush with everything that waits, in the order in which it came.
 
@@ -224,11 +231,21 @@ class HostCommit(Generic[T]):
         known = self._known.get(run)
         if known is None:
             known = self._known[run] = _Known(self._committed_of(run))
-            if len(self._known) > self._limits.runs:
-                self._known.popitem(last=False)
+            self._evict(run)
         else:
             self._known.move_to_end(run)
         return known
+
+    def _evict(self, newest: int) -> None:
+        """A run with batches in hand stays: what they were ordered by is what compare-and-swap must compare with."""
+        for _ in range(_EVICTION_TRIES):
+            oldest = next(iter(self._known))
+            if len(self._known) <= self._limits.runs or oldest == newest:
+                return
+            if oldest not in self._cursor:
+                del self._known[oldest]
+                return
+            self._known.move_to_end(oldest)
 
     def _say_again(self, run: int, known: _Known, now_ms: int) -> Commit | None:
         """Without this answer a commit that was lost on its way would be a livelock."""

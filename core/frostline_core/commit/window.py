@@ -1,4 +1,4 @@
-"""One lane's window of unconfirmed rows, and its resend timer. Speed only: nothing here decides about identity or loss."""
+"""One lane's window of unconfirmed rows, and its resend timer. Only speed: nothing here decides about loss."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The three metrics that the commit protocol adds to Sparkplug, as bytes.
 
 Each value starts with one byte: version 1 in the high nibble, flags in the low one. Numbers are varints (7 bits a byte,
-least significant first, shortest spelling only), run and spool ids 8 bytes little endian. Every metric is `Bytes`; a host
-that does not know them loses nothing. Source: commit protocol version 1, section 2.
+least significant first, shortest spelling only), run and spool ids 8 bytes little endian. Every metric is `Bytes`; a
+host that does not know them loses nothing. Source: commit protocol version 1, section 2.
 """
 
 from __future__ import annotations
