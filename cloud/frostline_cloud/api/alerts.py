@@ -1,0 +1,185 @@
+"""Alerts: what is open, what was, how it went, who was told, and who took note."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection, Row, select, tuple_
+
+from frostline_cloud import alerts as incidents
+from frostline_cloud.api.access import Operator, Viewer
+from frostline_cloud.api.paging import Cursor, Limit, Page, decode, encode
+from frostline_cloud.api.parameters import SiteFilter, Text
+from frostline_cloud.api.problems import not_found
+from frostline_cloud.api.services import Wired
+from frostline_cloud.sql.tables import alert, alert_event, delivery, outbox
+from frostline_core.rules import Severity
+
+router = APIRouter(tags=["alerts"])
+
+OPEN = ("firing", "clearing", "unknown")
+"""States of an alert that needs somebody."""
+_TIMELINE = 500
+
+
+class StateFilter(StrEnum):
+    """Which alerts to list."""
+
+    OPEN = "open"
+    PENDING = "pending"
+    FIRING = "firing"
+    CLEARING = "clearing"
+    UNKNOWN = "unknown"
+    RESOLVED = "resolved"
+
+
+class AlertOut(BaseModel):
+    """One incident, from its first sign to its end."""
+
+    id: str = Field(description="Stable from firing to resolved.")
+    rule: str = Field(description="The rule that opened it.")
+    site: str = Field(description="The site.")
+    node: str = Field(description="The gateway.")
+    device: str = Field(description="The device.")
+    metric: str = Field(description="The metric.")
+    zone: str = Field(description="Where the device stands.")
+    severity: str = Field(description="`info`, `warning` or `critical`.")
+    state: str = Field(description="`pending`, `firing`, `clearing`, `unknown` (no data: not resolved) or `resolved`.")
+    revision: int = Field(description="Rises with every change.")
+    retroactive: bool = Field(description="Whether it was found in samples that came late.")
+    opened_ms: int = Field(description="When the first sign was measured, UTC milliseconds.")
+    fired_ms: int | None = Field(description="When it began to fire, in the time of the samples.")
+    resolved_ms: int | None = Field(description="When it ended, in the time of the samples.")
+    value: float | None = Field(description="The value at the newest change.")
+    summary: str = Field(description="What is wrong, in one line.")
+    acknowledged_ms: int | None = Field(description="When somebody took note; it changes nothing else.")
+    acknowledged_by: str | None = Field(description="Who.")
+
+
+class EventOut(BaseModel):
+    """One change of an alert."""
+
+    revision: int = Field(description="The alert's revision after it.")
+    before: str = Field(description="State before.")
+    after: str = Field(description="State after.")
+    at_ms: int = Field(description="When it happened, in the time of the samples.")
+    noted_ms: int = Field(description="When the cloud knew.")
+    value: float | None = Field(description="The value then.")
+    note: str = Field(description="Anything else.")
+
+
+class AttemptOut(BaseModel):
+    """One attempt to deliver a notification."""
+
+    at_ms: int = Field(description="When, UTC milliseconds.")
+    status: int | None = Field(description="HTTP status; null where none came.")
+    error: str = Field(description="What went wrong; empty when nothing did.")
+
+
+class NotificationOut(BaseModel):
+    """A notification of an alert to one receiver."""
+
+    id: str = Field(description="The webhook-id: the same for every attempt.")
+    type: str = Field(description="`alert.firing`, `alert.updated` or `alert.resolved`.")
+    receiver: str = Field(description="The receiver's name.")
+    state: str = Field(description="`waiting`, `delivered` or `dead`.")
+    created_ms: int = Field(description="When it was written.")
+    done_ms: int | None = Field(description="When it was delivered or given up.")
+    attempts: list[AttemptOut] = Field(description="Each attempt.")
+
+
+class AlertDetailOut(AlertOut):
+    """An alert with its whole history."""
+
+    evidence: Any = Field(description="What the rule saw.")
+    timeline: list[EventOut] = Field(description="Every change, in order; the newest 500.")
+    notifications: list[NotificationOut] = Field(description="Who was told, and how that went.")
+
+
+StateQuery = Annotated[
+    StateFilter | None, Query(description="Only alerts in this state; `open` is firing, clearing or unknown.")
+]
+SeverityQuery = Annotated[Severity | None, Query(description="Only alerts of this severity.")]
+AlertId = Annotated[Text, Path(description="The alert's id.")]
+
+
+@router.get("/alerts", summary="List alerts")
+def list_alerts(  # noqa: PLR0913 - the query parameters of the endpoint
+    services: Wired,
+    _caller: Viewer,
+    state: StateQuery = None,
+    site: SiteFilter = None,
+    severity: SeverityQuery = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Page[AlertOut]:
+    """Alerts by when they opened, newest first."""
+    order = tuple_(alert.c.opened_ms, alert.c.id)
+    query = select(alert).order_by(alert.c.opened_ms.desc(), alert.c.id.desc()).limit(limit + 1)
+    if state is not None:
+        query = query.where(alert.c.state.in_(OPEN if state is StateFilter.OPEN else (state.value,)))
+    if site is not None:
+        query = query.where(alert.c.site == site)
+    if severity is not None:
+        query = query.where(alert.c.severity == severity.value)
+    if cursor:
+        query = query.where(order < tuple_(*decode(cursor, (int, str))))
+    with services.reading() as connection:
+        rows = connection.execute(query).all()
+    items = [AlertOut.model_validate(row._asdict()) for row in rows[:limit]]
+    more = len(rows) > limit
+    return Page(items=items, next=encode((items[-1].opened_ms, items[-1].id)) if more else None)
+
+
+@router.get("/alerts/{alert_id}", summary="Show one alert with its timeline")
+def show_alert(services: Wired, _caller: Viewer, alert_id: AlertId) -> AlertDetailOut:
+    """One alert: every change, and every notification with its attempts."""
+    with services.reading() as connection:
+        return _detail(connection, alert_id)
+
+
+@router.post("/alerts/{alert_id}/acknowledge", summary="Take note of an alert")
+def acknowledge_alert(services: Wired, caller: Operator, alert_id: AlertId) -> AlertDetailOut:
+    """Notes who has seen the alert. It stays open until what it watches is well again."""
+    with services.writing() as connection:
+        _one(connection, alert_id)
+        incidents.acknowledge(connection, alert_id, caller.name, services.clock())
+        return _detail(connection, alert_id)
+
+
+def _one(connection: Connection, alert_id: str) -> Row[Any]:
+    row = connection.execute(select(alert).where(alert.c.id == alert_id)).one_or_none()
+    if row is None:
+        raise not_found(f"alert {alert_id}")
+    return row
+
+
+def _detail(connection: Connection, alert_id: str) -> AlertDetailOut:
+    row = _one(connection, alert_id)
+    events = connection.execute(
+        select(alert_event).where(alert_event.c.alert == alert_id).order_by(alert_event.c.id.desc()).limit(_TIMELINE)
+    ).all()
+    timeline = [EventOut.model_validate(each._asdict()) for each in reversed(events)]
+    return AlertDetailOut.model_validate(
+        {**row._asdict(), "timeline": timeline, "notifications": _notifications(connection, alert_id)}
+    )
+
+
+def _notifications(connection: Connection, alert_id: str) -> list[NotificationOut]:
+    sent = connection.execute(
+        select(outbox).where(outbox.c.alert == alert_id).order_by(outbox.c.created_ms, outbox.c.id).limit(_TIMELINE)
+    ).all()
+    tried = connection.execute(
+        select(delivery)
+        .join(outbox, outbox.c.id == delivery.c.outbox)
+        .where(outbox.c.alert == alert_id)
+        .order_by(delivery.c.id)
+        .limit(_TIMELINE)
+    ).all()
+    attempts: dict[str, list[AttemptOut]] = {}
+    for each in tried:
+        attempts.setdefault(each.outbox, []).append(AttemptOut.model_validate(each._asdict()))
+    return [NotificationOut.model_validate({**each._asdict(), "attempts": attempts.get(each.id, [])}) for each in sent]

@@ -1,0 +1,84 @@
+"""The HTTP application: routers, access, errors and the border around them."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
+
+from frostline_cloud.api import account, alerts, fleet, health, problems, reference, rules, series
+from frostline_cloud.api.access import Access
+from frostline_cloud.api.border import Border
+from frostline_cloud.api.services import Services
+
+V1: Final = "/api/v1"
+DOCS: Final = "/api/docs"
+
+_ABOUT = """What a sensor measured is in the database, or still on a gateway's disk, or listed as lost with a reason.
+
+Times are UTC milliseconds since 1970; parameters take RFC 3339 too. Units are UCUM codes. Lists come in pages: pass
+`next` as `cursor`. Errors are problem documents (RFC 9457). A value that is `stale` is not the present."""
+_FAULTS = {
+    401: "No token, or a wrong one.",
+    403: "The role does not suffice.",
+    404: "Nothing of that name is known.",
+    422: "A parameter does not fit.",
+    429: "Too many wrong tokens; wait as `Retry-After` says.",
+    503: "SQL or the store does not answer; try again.",
+}
+_PUBLIC = ("/healthz", "/readyz")
+
+
+def build(services: Services) -> FastAPI:
+    """The application, without the console (see `frostline_cloud.console.mount`).
+
+    Raises:
+        UnavailableError: SQL does not answer.
+    """
+    app = FastAPI(title="Frostline", version=version("frostline"), openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.services = services
+    app.state.access = Access(services)
+    app.include_router(health.router)
+    v1 = APIRouter(prefix=V1)
+    for part in (fleet, series, alerts, rules, account):
+        v1.include_router(part.router)
+    app.include_router(v1)
+    _describe(app)
+    problems.install(app)
+    app.add_middleware(Border)
+    return app
+
+
+def _describe(app: FastAPI) -> None:
+    document = _openapi(app)
+    app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+    @app.get(f"{V1}/openapi.json", include_in_schema=False)
+    def openapi() -> dict[str, Any]:
+        return document
+
+    @app.get(DOCS, include_in_schema=False, response_class=HTMLResponse)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(reference.page(document))
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's document with our errors, which it cannot know of."""
+    document = get_openapi(title=app.title, version=app.version, description=_ABOUT, routes=app.routes)
+    schemas = document["components"]["schemas"]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    whole = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= whole.pop("$defs") | {"Problem": whole}
+    content = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if path in _PUBLIC:
+                continue
+            for status, description in _FAULTS.items():
+                if status != 404 or "{" in path or path.endswith("/series"):
+                    operation["responses"][str(status)] = {"description": description, "content": content}
+    return document

@@ -1,0 +1,88 @@
+"""Numbers for Prometheus, read from SQL and ingest at each scrape, so that they survive a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection, func, select
+
+from frostline_cloud.api.services import Services
+from frostline_cloud.sql import ledger
+from frostline_cloud.sql.tables import alert, node, outbox
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_NODE = ("site", "node")
+
+
+def exposition(services: Services) -> bytes:
+    """Everything, in the text format.
+
+    Raises:
+        UnavailableError: SQL does not answer; a scrape then fails, and that is what an alarm should be set on.
+    """
+    with services.reading() as connection:
+        found = [*_samples(connection), *_losses(connection), *_states(connection)]
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Fixed([*found, *_ingest(services)]))
+    return generate_latest(registry)
+
+
+class _Fixed(Collector):
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._families
+
+
+def _samples(connection: Connection) -> Iterator[Metric]:
+    samples = CounterMetricFamily("frostline_samples", "Samples by what became of them.", labels=[*_NODE, "fate"])
+    residue = GaugeMetricFamily("frostline_samples_unexplained", "Samples without a fate: must be 0.", labels=_NODE)
+    for key, account in ledger.totals(connection).items():
+        for fate in ("received", "written", "dead_lettered", "duplicate"):
+            samples.add_metric([*key, fate], getattr(account, fate))
+        residue.add_metric(key, account.residue)
+    yield samples
+    yield residue
+
+
+def _losses(connection: Connection) -> Iterator[Metric]:
+    listings = CounterMetricFamily("frostline_losses", "Entries in the list of losses.", labels=_NODE)
+    samples = CounterMetricFamily("frostline_lost_samples", "Samples listed as lost, where counted.", labels=_NODE)
+    for key, lost in ledger.lost(connection).items():
+        listings.add_metric(key, lost.listings)
+        samples.add_metric(key, lost.samples)
+    yield listings
+    yield samples
+
+
+def _states(connection: Connection) -> Iterator[Metric]:
+    online = GaugeMetricFamily("frostline_node_online", "1 while a gateway's session is up.", labels=_NODE)
+    for row in connection.execute(select(node.c.site, node.c.node, node.c.online)):
+        online.add_metric([row.site, row.node], float(row.online))
+    alerts = GaugeMetricFamily("frostline_alerts", "Alerts by state and severity.", labels=["state", "severity"])
+    for row in connection.execute(
+        select(alert.c.state, alert.c.severity, func.count().label("n")).group_by(alert.c.state, alert.c.severity)
+    ):
+        alerts.add_metric([row.state, row.severity], row.n)
+    waiting = GaugeMetricFamily("frostline_notifications", "Notifications by state.", labels=["receiver", "state"])
+    for row in connection.execute(
+        select(outbox.c.receiver, outbox.c.state, func.count().label("n")).group_by(outbox.c.receiver, outbox.c.state)
+    ):
+        waiting.add_metric([row.receiver, row.state], row.n)
+    yield online
+    yield alerts
+    yield waiting
+
+
+def _ingest(services: Services) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "frostline_ingest_ready", "1 while ingest takes data.", value=float(not services.ingest_fault())
+    )
+    for name, value in services.status().items():
+        if isinstance(value, int | float):
+            yield GaugeMetricFamily(f"frostline_ingest_{name}", "What ingest says of itself.", value=float(value))

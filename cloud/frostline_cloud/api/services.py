@@ -1,0 +1,80 @@
+"""What API and console work with: SQL, the store, the rules, the state of ingest, and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import Connection, Engine
+
+from frostline_cloud.api.config import HttpConfig
+from frostline_cloud.sql import read_only, translated
+from frostline_cloud.store.port import Store
+from frostline_core.rules import RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that the web side needs, handed over by the process's wiring.
+
+    Attributes:
+        engine: SQL, migrated.
+        store: The time series.
+        rules: The rules that ingest evaluates.
+        status: What ingest says of itself, asked at each look: `connected` (bool: a broker session is up), `online`
+            (bool: data can be kept), `reason` (str: why not), and any numbers, which become metrics. Without
+            `connected` nothing is known, and nothing is then called ready or fresh.
+        config: Where to listen and whom to let in.
+        clock: UTC milliseconds.
+    """
+
+    engine: Engine
+    store: Store
+    rules: RuleSet
+    status: Callable[[], Mapping[str, object]]
+    config: HttpConfig
+    clock: Callable[[], int]
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads.
+
+        Raises:
+            UnavailableError: SQL does not answer.
+        """
+        with translated("sql"), read_only(self.engine).connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that commits at its end, or leaves nothing.
+
+        Raises:
+            UnavailableError: SQL does not answer, or is locked for too long.
+        """
+        with translated("sql"), self.engine.begin() as connection:
+            yield connection
+
+    def ingest_fault(self) -> str:
+        """Why ingest takes no data now; "" when it does."""
+        status = self.status()
+        connected, reason = status.get("connected"), str(status.get("reason") or "")
+        if connected is None:
+            return reason or "the state of ingest is not known"
+        if not connected:
+            return "ingest is not connected to the broker" + (f": {reason}" if reason else "")
+        if not status.get("online", True):
+            return "ingest cannot keep data" + (f": {reason}" if reason else "")
+        return ""
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Wired = Annotated[Services, Depends(_services)]
+"""The services, as a dependency of an endpoint."""

@@ -1,0 +1,183 @@
+"""Reading the account: what came, what became of it, what is lost, and what could not be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select, tuple_
+
+from frostline_cloud.sql.registry import KnownNode
+from frostline_cloud.sql.tables import account, dead_letter, loss, run
+from frostline_core.commit import RunRecord, in_doubt, run_number, run_text
+
+NodeKey = tuple[str, str]
+"""Site and node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Samples of a node: every one that was received has one of three fates; residue is what has none.
+
+    Attributes:
+        day: UTC day, `2026-01-31`; "" for all days together.
+    """
+
+    site: str
+    node: str
+    day: str
+    received: int
+    written: int
+    dead_lettered: int
+    duplicate: int
+
+    @property
+    def residue(self) -> int:
+        """Samples that the account does not explain: anything but 0 is an error of ours."""
+        return self.received - self.written - self.dead_lettered - self.duplicate
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """How much of a node is listed as lost.
+
+    Attributes:
+        listings: Entries in the list of losses.
+        samples: Samples of those entries that know their number.
+        uncounted: Entries that do not.
+    """
+
+    listings: int = 0
+    samples: int = 0
+    uncounted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A run whose gateway no longer has it and whose tail may be lost; what still arrives shortens it.
+
+    Attributes:
+        run: 16 hex digits.
+        first: First number in doubt; there is no last.
+        announced: Highest number that a birth told of.
+    """
+
+    run: str
+    first: int
+    announced: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Rows of a list by node and time: at_ms in [from_ms, to_ms), id below `before` (newest first)."""
+
+    site: str | None = None
+    node: str | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+    before: int | None = None
+    most: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Rows of the account: days in [first, last], after the key (day, site, node) of the last row already read."""
+
+    first: str
+    last: str
+    site: str | None = None
+    node: str | None = None
+    after: tuple[str, str, str] | None = None
+    most: int = 100
+
+
+def accounts(connection: Connection, days: Days) -> list[Account]:
+    """The account by day, site and node."""
+    order = (account.c.day, account.c.site, account.c.node)
+    query = select(account).where(account.c.day.between(days.first, days.last)).order_by(*order).limit(days.most)
+    for column, wanted in ((account.c.site, days.site), (account.c.node, days.node)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if days.after is not None:
+        query = query.where(tuple_(*order) > tuple_(*days.after))
+    return [
+        Account(row.site, row.node, row.day, row.received, row.written, row.dead_lettered, row.duplicate)
+        for row in connection.execute(query)
+    ]
+
+
+def totals(connection: Connection, nodes: Sequence[NodeKey] | None = None) -> dict[NodeKey, Account]:
+    """The account of whole nodes, over all days; None is every node."""
+    sums = [func.coalesce(func.sum(account.c[name]), 0).label(name) for name in _FATES]
+    query = select(account.c.site, account.c.node, *sums).group_by(account.c.site, account.c.node)
+    if nodes is not None:
+        query = query.where(tuple_(account.c.site, account.c.node).in_(nodes))
+    return {
+        (row.site, row.node): Account(row.site, row.node, "", *(int(getattr(row, name)) for name in _FATES))
+        for row in connection.execute(query)
+    }
+
+
+def lost(connection: Connection, nodes: Sequence[NodeKey] | None = None) -> dict[NodeKey, Lost]:
+    """How much of each node is listed as lost; None is every node."""
+    query = select(
+        loss.c.site,
+        loss.c.node,
+        func.count().label("listings"),
+        func.coalesce(func.sum(loss.c.samples), 0).label("samples"),
+        func.count().filter(loss.c.samples.is_(None)).label("uncounted"),
+    ).group_by(loss.c.site, loss.c.node)
+    if nodes is not None:
+        query = query.where(tuple_(loss.c.site, loss.c.node).in_(nodes))
+    return {
+        (row.site, row.node): Lost(row.listings, int(row.samples), row.uncounted) for row in connection.execute(query)
+    }
+
+
+def losses(connection: Connection, span: Span) -> Sequence[Row[Any]]:
+    """Entries of the list of losses, newest first: rows of table `loss`."""
+    return _newest(connection, select(loss), loss, span)
+
+
+def dead_letters(connection: Connection, span: Span) -> Sequence[Row[Any]]:
+    """Samples that could not be stored, newest first: rows of table `dead_letter` with `size` instead of `raw`."""
+    columns = [column for column in dead_letter.c if column.name != "raw"]
+    return _newest(connection, select(*columns, func.length(dead_letter.c.raw).label("size")), dead_letter, span)
+
+
+def one_dead_letter(connection: Connection, number: int) -> Row[Any] | None:
+    """A dead letter with its bytes."""
+    return connection.execute(select(dead_letter).where(dead_letter.c.id == number)).one_or_none()
+
+
+def doubts(connection: Connection, node: KnownNode, most: int = 100) -> list[Doubt]:
+    """Runs of a node that may have lost their tail (commit protocol, section 4), at most `most`, newest first."""
+    if node.spool is None or node.held is None:
+        return []
+    query = select(run.c.run, run.c.committed, run.c.announced).where(run.c.site == node.site, run.c.node == node.node)
+    records = [
+        RunRecord(run_number(row.run), row.committed, row.announced)
+        for row in connection.execute(query.order_by(run.c.at_ms.desc()).limit(_MOST_RUNS))
+    ]
+    announced = {record.run: record.announced for record in records}
+    doubtful = in_doubt(records, run_number(node.spool), {run_number(held) for held in node.held})
+    return [Doubt(run_text(number), first, announced[number]) for number, first in list(doubtful.items())[:most]]
+
+
+_MOST_RUNS = 10_000
+_FATES = ("received", "written", "dead_lettered", "duplicate")
+
+
+def _newest(connection: Connection, query: Select[Any], table: Any, span: Span) -> Sequence[Row[Any]]:
+    conditions = (
+        (span.site, table.c.site == span.site),
+        (span.node, table.c.node == span.node),
+        (span.from_ms, table.c.at_ms >= span.from_ms),
+        (span.to_ms, table.c.at_ms < span.to_ms),
+        (span.before, table.c.id < span.before),
+    )
+    for wanted, condition in conditions:
+        if wanted is not None:
+            query = query.where(condition)
+    return connection.execute(query.order_by(table.c.id.desc()).limit(span.most)).all()
