@@ -1,0 +1,9 @@
+"""Time series: the port, its config, and `open_store`, which builds the implementation that the config names."""
+
+from __future__ import annotations
+
+from frostline_cloud.store.config import StoreConfig
+from frostline_cloud.store.open import open_store
+from frostline_cloud.store.port import Bucket, FieldValue, Latest, Place, RejectedError, Row, Store
+
+__all__ = ["Bucket", "FieldValue", "Latest", "Place", "RejectedError", "Row", "Store", "StoreConfig", "open_store"]

@@ -1,0 +1,70 @@
+"""The `[store]` table of cloud.toml."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, model_validator
+
+from frostline_core.config import ConfigModel
+
+
+class StoreConfig(ConfigModel):
+    """Which time-series database, and how to reach it."""
+
+    kind: Literal["embedded", "influxdb1", "influxdb2", "victoriametrics"] = Field(
+        default="embedded",
+        description="embedded (one file, nothing to install), influxdb1 (1.x), influxdb2 (2 and 3) or victoriametrics.",
+    )
+    path: Path = Field(default=Path("var/frostline.duckdb"), description="embedded: the file.")
+    memory_mb: int = Field(default=512, description="embedded: most memory for its buffers, MiB.", ge=64)
+    threads: int = Field(default=2, description="embedded: threads of one query.", ge=1, le=64)
+    retention_days: int = Field(
+        default=0,
+        description="embedded: older rows are deleted; 0 keeps everything. A server has its own setting.",
+        ge=0,
+    )
+    url: str = Field(default="", description="Servers: base URL. http only on loopback, unless insecure = true.")
+    insecure: bool = Field(default=False, description="Servers: allow http to another machine.")
+    ca_file: str = Field(
+        default="", description="Servers: PEM file of the certificates to trust; empty: the usual ones."
+    )
+    database: str = Field(
+        default="frostline", description="influxdb1: database; influxdb2: bucket (and its DBRP name)."
+    )
+    org: str = Field(default="", description="influxdb2: organization.")
+    username: str = Field(default="", description="influxdb1: user; empty: no authentication.")
+    password: SecretStr | None = Field(default=None, description="influxdb1: ${env:NAME} or ${file:/path}.")
+    token: SecretStr | None = Field(default=None, description="influxdb2: API token, ${env:NAME} or ${file:/path}.")
+    timeout_s: float = Field(default=10.0, description="Of one request or query.", gt=0, le=300)
+
+    @model_validator(mode="after")
+    def _fits(self) -> StoreConfig:
+        if self.kind == "embedded":
+            if self.url:
+                raise ValueError("kind embedded has no url; is kind missing? (influxdb1, influxdb2, victoriametrics)")
+            return self
+        if self.retention_days:
+            raise ValueError(f"retention_days is for kind embedded; set the retention at the {self.kind} server")
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"kind {self.kind} needs url = 'https://host:port'")
+        if parts.username or parts.password:
+            raise ValueError("url must not carry a user or password; use username, password or token")
+        if parts.scheme == "http" and not (self.insecure or _is_loopback(parts.hostname)):
+            raise ValueError(
+                "http to another machine sends the data and the token in clear; use https or insecure = true"
+            )
+        if bool(self.username) != bool(self.password):
+            raise ValueError("username and password belong together")
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

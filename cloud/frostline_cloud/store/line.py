@@ -1,0 +1,136 @@
+"""InfluxDB line protocol: rows in, one line of text each out. Pure.
+
+Syntax: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
+
+What the protocol cannot say in a name or a tag is written as `%XX`, so that no device is refused for its name and two
+names never become one: a backslash (at the end of a tag it would escape the separator), control characters, a leading
+`#` (it makes the line a comment) or `_` in a measurement (reserved), a field with the name of a tag or `time`. A `%`
+that two hexadecimal digits follow becomes `%25`; `plain` undoes all of it. Everyday names pass through unchanged.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from frostline_cloud.store.port import FieldValue, Place, Row
+
+TAGS = ("device", "node", "site", "zone")
+"""Tag keys in the order of the line: sorted, as the servers' own guides ask for speed."""
+
+EARLIEST_MS = -9_223_372_036_854
+LATEST_MS = 9_223_372_036_854
+"""Times that fit 64-bit nanoseconds: years 1677 to 2262."""
+
+_CACHED = 65_536
+_RESERVED = frozenset({"time", *TAGS})
+_UNSAYABLE = re.compile(r"[\x00-\x1f\x7f\\]|%(?=[0-9A-Fa-f]{2})")
+_ESCAPED = re.compile(r"%([0-9A-Fa-f]{2})")
+_TEXT = str.maketrans({'"': '\\"', "\\": "\\\\"})
+_KEY = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
+_MEASUREMENT = str.maketrans({",": "\\,", " ": "\\ "})
+
+
+def measurement_name(kind: str) -> str:
+    """What a device kind is called in the store."""
+    name = _sayable(kind)
+    return _percent(name[0]) + name[1:] if name[:1] in ("#", "_") else name
+
+
+def field_name(metric: str) -> str:
+    """What a field is called in the store; differs from the row's name only where the protocol cannot say that."""
+    return _percent(metric[0]) + metric[1:] if metric in _RESERVED else _sayable(metric)
+
+
+def tag_value(text: str) -> str:
+    """What a site, node, device or zone is called in the store."""
+    return _sayable(text)
+
+
+def plain(stored: str) -> str:
+    """The name or tag before it was made sayable."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), stored)
+
+
+class LineEncoder:
+    """Renders rows; remembers what it derived from 65,536 places and field names, then starts anew.
+
+    May be used by several threads at once: the worst that a race does is to derive something twice.
+    """
+
+    def __init__(self) -> None:
+        self._prefixes: dict[int, tuple[Place, str]] = {}
+        self._keys: dict[str, str] = {}
+
+    def lines(self, rows: Sequence[Row]) -> tuple[list[bytes], list[int], list[tuple[int, str]]]:
+        """Renders rows.
+
+        Returns:
+            The lines, without line feed; for each line the index of its row; and index and reason of each row that
+            cannot be a line.
+        """
+        lines: list[bytes] = []
+        indexes: list[int] = []
+        refused: list[tuple[int, str]] = []
+        for index, row in enumerate(rows):
+            try:
+                lines.append(self.line(row).encode())
+            except ValueError as error:  # a lone surrogate is one too
+                refused.append((index, str(error)))
+            else:
+                indexes.append(index)
+        return lines, indexes, refused
+
+    def line(self, row: Row) -> str:
+        """One row as `measurement,tags fields milliseconds`.
+
+        Raises:
+            ValueError: No fields, a number that is not finite, or a time that no server keeps.
+        """
+        if not row.fields:
+            raise ValueError("a row without fields")
+        if not EARLIEST_MS < row.at_ms < LATEST_MS:
+            raise ValueError(f"time {row.at_ms} ms is outside the years 1677 to 2262")
+        entry = self._prefixes.get(id(row.place))
+        prefix = entry[1] if entry is not None and entry[0] is row.place else self._prefix(row.place)
+        keys = self._keys
+        parts = [(keys.get(name) or self._key(name)) + _value(name, value) for name, value in row.fields]
+        return f"{prefix} {','.join(parts)} {row.at_ms}"
+
+    def _prefix(self, place: Place) -> str:
+        if not place.measurement:
+            raise ValueError("a row without measurement")
+        values = (place.device, place.node, place.site, place.zone)
+        tags = [f"{key}={tag_value(v).translate(_KEY)}" for key, v in zip(TAGS, values, strict=True) if v]
+        prefix = ",".join([measurement_name(place.measurement).translate(_MEASUREMENT), *tags])
+        if len(self._prefixes) >= _CACHED:
+            self._prefixes.clear()
+        self._prefixes[id(place)] = (place, prefix)
+        return prefix
+
+    def _key(self, name: str) -> str:
+        if not name:
+            raise ValueError("a field without name")
+        key = f"{field_name(name).translate(_KEY)}="
+        if len(self._keys) >= _CACHED:
+            self._keys.clear()
+        self._keys[name] = key
+        return key
+
+
+def _value(name: str, value: FieldValue) -> str:
+    if isinstance(value, str):
+        return f'"{value.translate(_TEXT)}"'
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{name} is {number}: no number that a store keeps")
+    return repr(number)
+
+
+def _sayable(text: str) -> str:
+    return _UNSAYABLE.sub(lambda match: _percent(match[0]), text)
+
+
+def _percent(character: str) -> str:
+    return f"%{ord(character):02X}"

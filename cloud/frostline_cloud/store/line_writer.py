@@ -1,0 +1,124 @@
+"""Writes rows as line protocol, and finds the culprits when a server refuses some of them. Knows no HTTP."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from frostline_cloud.store.line import LineEncoder
+from frostline_cloud.store.port import Place, RejectedError, Row
+from frostline_core.errors import UnavailableError
+
+Send = Callable[[bytes], None]
+"""Posts lines. Raises UnavailableError, or RefusedError when the server says that lines are wrong."""
+
+SEARCH_S = 30.0
+"""How long the search for culprits may take before the rest of a refused group is given up as a whole."""
+
+_OWN = ("frostline", "frostline", "frostline")
+_PROBE = Place("frostline_check", *_OWN)
+_GENERATION = Place("frostline_generation", *_OWN)
+_DAY_MS = 86_400_000
+
+
+class RefusedError(Exception):
+    """The server refuses something in these lines; it may have stored the others.
+
+    Attributes:
+        too_large: The body was too long; its parts may be welcome.
+    """
+
+    def __init__(self, reason: str, too_large: bool = False) -> None:
+        super().__init__(reason)
+        self.too_large = too_large
+
+
+class LineWriter:
+    """The writing half of a store that takes line protocol.
+
+    Args:
+        send: Posts the lines of one request.
+        read_generation: Reads the highest generation number that the store holds.
+        clock: Seconds since 1970; own rows (check, generation) carry the time of their day's start, so that they are
+            one point a day and within any retention.
+    """
+
+    def __init__(
+        self, send: Send, read_generation: Callable[[], float | None], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._send = send
+        self._read_generation = read_generation
+        self._clock = clock
+        self._encoder = LineEncoder()
+        self._generation: int | None = None
+        self._generation_lock = threading.Lock()
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """The store port's `write`."""
+        lines, indexes, rejected = self._encoder.lines(rows)
+        if lines:
+            rejected += [(indexes[i], reason) for i, reason in self._deliver(lines)]
+        if rejected:
+            raise RejectedError(sorted(rejected))
+
+    def check(self) -> None:
+        """The store port's `check`: writes one small line, because only that shows that writing works."""
+        try:
+            self._send(self._own_line(_PROBE, "ok", 1.0))
+        except RefusedError as error:
+            raise UnavailableError(f"store refuses even a check line: {error}") from error
+
+    def generation(self) -> int:
+        """The store port's `generation`, asked of the store once."""
+        with self._generation_lock:
+            if self._generation is None:
+                self._generation = int(self._read_generation() or 0)
+            return self._generation
+
+    def mark_generation(self, number: int) -> None:
+        """The store port's `mark_generation`; a number that is not higher than the highest changes nothing."""
+        if number <= self.generation():
+            return
+        with self._generation_lock:
+            try:
+                self._send(self._own_line(_GENERATION, "number", float(number)))
+            except RefusedError as error:
+                raise UnavailableError(f"store refuses the generation mark: {error}") from error
+            self._generation = max(number, self._generation or 0)
+
+    def _own_line(self, place: Place, field: str, value: float) -> bytes:
+        today_ms = int(self._clock()) * 1000 // _DAY_MS * _DAY_MS
+        return self._encoder.line(Row(place, today_ms, [(field, value)])).encode()
+
+    def _deliver(self, lines: Sequence[bytes]) -> list[tuple[int, str]]:
+        """Sends; where something is refused, halves until each culprit is alone. A line may be sent several times."""
+        try:
+            self._send(b"\n".join(lines))
+        except RefusedError as error:
+            if not error.too_large:
+                self.check()  # a server that refuses everything (a wrong port, a proxy) must not cost any row
+            return self._culprits(lines, error)
+        return []
+
+    def _culprits(self, lines: Sequence[bytes], first: RefusedError) -> list[tuple[int, str]]:
+        culprits: list[tuple[int, str]] = []
+        until = time.monotonic() + SEARCH_S
+        refused = [(0, len(lines), first)]
+        while refused:
+            start, end, error = refused.pop()
+            if end - start == 1:
+                culprits.append((start, str(error)))
+                continue
+            if time.monotonic() > until:
+                culprits += [
+                    (i, f"one of {end - start} rows that were refused together: {error}") for i in range(start, end)
+                ]
+                continue
+            middle = (start + end) // 2
+            for part in ((start, middle), (middle, end)):
+                try:
+                    self._send(b"\n".join(lines[slice(*part)]))
+                except RefusedError as again:
+                    refused.append((*part, again))
+        return culprits

@@ -1,0 +1,68 @@
+"""From config to store. Each kind's library is imported only when it is asked for: they cost 40 to 70 MB."""
+
+from __future__ import annotations
+
+import ssl
+
+import httpx
+
+from frostline_cloud.store.config import StoreConfig
+from frostline_cloud.store.port import Store
+from frostline_core.config import secret
+from frostline_core.errors import ConfigError
+
+
+def open_store(config: StoreConfig) -> Store:
+    """The store that the config names. No server is contacted yet; `check` does that.
+
+    Raises:
+        ConfigError: A secret or a certificate file is missing.
+        UnavailableError: The embedded store's file cannot be opened.
+    """
+    if config.kind == "embedded":
+        return _embedded(config)
+    if config.kind == "influxdb1":
+        from frostline_cloud.store.influx_v1 import InfluxV1Store
+
+        return InfluxV1Store(_http(config), config.database)
+    from frostline_cloud.store.influx_v2 import InfluxV2Store, V2Posts, V2Target
+
+    target = V2Target(config.url, config.database, config.org, _token(config), config.timeout_s, config.ca_file)
+    if config.kind == "influxdb2":
+        return InfluxV2Store(target, _http(config), config.database)
+    from frostline_cloud.store.victoria import VictoriaStore
+
+    return VictoriaStore(V2Posts(target), _http(config))
+
+
+def _embedded(config: StoreConfig) -> Store:
+    from frostline_cloud.store.embedded import EmbeddedLimits, EmbeddedStore
+
+    limits = EmbeddedLimits(config.memory_mb, config.threads, config.timeout_s, config.retention_days)
+    return EmbeddedStore(config.path, limits)
+
+
+def _http(config: StoreConfig) -> httpx.Client:
+    token = _token(config)
+    password = secret(config.password, "store.password") if config.password else ""
+    return httpx.Client(
+        base_url=config.url,
+        auth=(config.username, password) if password else None,
+        headers={"Authorization": f"Token {token}"} if token else {},
+        timeout=config.timeout_s,
+        verify=_trust(config.ca_file),
+        trust_env=False,  # a proxy of the environment is for the web, not for the database
+    )
+
+
+def _trust(ca_file: str) -> ssl.SSLContext | bool:
+    if not ca_file:
+        return True
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ConfigError(f"store.ca_file: {ca_file}: {error.strerror or error}") from error
+
+
+def _token(config: StoreConfig) -> str:
+    return secret(config.token, "store.token") if config.token else ""

@@ -1,0 +1,175 @@
+"""The store on VictoriaMetrics: line protocol in, MetricsQL out.
+
+VictoriaMetrics keeps numbers only: text fields are not sent (it would store them as 0). A field is a metric named
+`<measurement>_<field>`. It acknowledges before data is on disk (flushed about once a second), shows new data after as
+long, and needs `-dedup.minScrapeInterval=1ms` for a repeated write to be counted once (of two different values for one
+instant it keeps the larger). Numbers are decimal with about 15 digits, fewer beside much larger ones in one series.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from frostline_cloud.store.influx import Posts
+from frostline_cloud.store.line import field_name, measurement_name, plain, tag_value
+from frostline_cloud.store.line_writer import LineWriter
+from frostline_cloud.store.port import Bucket, FieldValue, Latest, Place, RejectedError, Row
+from frostline_core.errors import UnavailableError
+
+_STATS = {"sum": "sum", "low": "min", "high": "max", "count": "sum"}
+"""How the zones of one device are put together, by statistic."""
+_OVER_TIME = {"sum": "sum_over_time", "low": "min_over_time", "high": "max_over_time", "count": "count_over_time"}
+_EVER = "20y"
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Buckets of one width: [first_end - width, first_end), and so on to last_end."""
+
+    first_end_ms: int
+    last_end_ms: int
+    width_ms: int
+
+
+class VictoriaStore:
+    """A single-node VictoriaMetrics, or the base URL of a cluster's tenant where both paths exist.
+
+    Args:
+        posts: For writes; the store closes it.
+        http: For the Prometheus API, with base URL, credentials and time-out; the store closes it.
+    """
+
+    def __init__(self, posts: Posts, http: httpx.Client) -> None:
+        self._posts = posts
+        self._http = http
+        self._writer = LineWriter(posts.send, self._highest_generation)
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """See the store port; text fields are left out."""
+        kept = [(i, numbers) for i, row in enumerate(rows) if (numbers := _numbers(row)) is not None]
+        try:
+            self._writer.write([numbers for _, numbers in kept])
+        except RejectedError as error:
+            raise RejectedError([(kept[i][0], reason) for i, reason in error.rows]) from error
+
+    def series(self, place: Place, field: str, start_ms: int, end_ms: int, bucket_ms: int) -> list[Bucket]:
+        """See the store port."""
+        selector = _selector(place, f'__name__="{_quoted(_metric(place.measurement, field))}"')
+        buckets = (b for steps in _split(start_ms, end_ms, bucket_ms) for b in self._buckets(selector, steps))
+        return [Bucket(b.at_ms // bucket_ms * bucket_ms, b.mean, b.low, b.high, b.count) for b in buckets]
+
+    def latest(self, place: Place) -> list[Latest]:
+        """See the store port."""
+        prefix = _metric(place.measurement, "")
+        selector = _selector(place, f'__name__=~"{_quoted(re.escape(prefix))}.+"')
+        times: dict[str, int] = {}
+        values: dict[tuple[str, str], float] = {}
+        for series in self._query(f"tlast_over_time({selector}[{_EVER}]) keep_metric_names"):
+            name, at_ms = series["metric"]["__name__"], round(float(series["value"][1]) * 1000)
+            times[name] = max(at_ms, times.get(name, at_ms))
+            values[name, series["metric"].get("zone", "")] = at_ms
+        found: dict[str, float] = {}
+        for series in self._query(f"last_over_time({selector}[{_EVER}])"):
+            name, zone = series["metric"]["__name__"], series["metric"].get("zone", "")
+            if values.get((name, zone)) == times.get(name):
+                found[name] = float(series["value"][1])
+        return [Latest(plain(n.removeprefix(prefix)), found[n], times[n]) for n in sorted(found)]
+
+    def generation(self) -> int:
+        """See the store port."""
+        return self._writer.generation()
+
+    def mark_generation(self, number: int) -> None:
+        """See the store port."""
+        self._writer.mark_generation(number)
+
+    def check(self) -> None:
+        """See the store port."""
+        self._writer.check()
+
+    def close(self) -> None:
+        """See the store port."""
+        self._posts.close()
+        self._http.close()
+
+    def _highest_generation(self) -> float | None:
+        found = self._query(f"max(max_over_time(frostline_generation_number[{_EVER}]))")
+        return float(found[0]["value"][1]) if found else None
+
+    def _buckets(self, selector: str, steps: _Steps) -> Iterator[Bucket]:
+        """The buckets that have samples; at_ms is where the bucket begins."""
+        window = f"{selector}[{steps.width_ms}ms]"
+        parts = (f'label_set({_STATS[s]}({_OVER_TIME[s]}({window})), "stat", "{s}")' for s in _STATS)
+        params = {  # a window is (t - width, t]: one millisecond earlier makes it [start, end)
+            "query": f"union({', '.join(parts)})",
+            "start": _seconds(steps.first_end_ms - 1),
+            "end": _seconds(steps.last_end_ms - 1),
+            "step": f"{steps.width_ms}ms",
+            "nocache": "1",  # otherwise start and end are moved to multiples of step
+        }
+        by_time: dict[int, dict[str, float]] = {}
+        for series in self._get("/api/v1/query_range", params):
+            for at_s, value in series["values"]:
+                by_time.setdefault(round(float(at_s) * 1000) + 1, {})[series["metric"]["stat"]] = float(value)
+        for end_ms, stat in sorted(by_time.items()):
+            start_ms = end_ms - steps.width_ms
+            yield Bucket(start_ms, stat["sum"] / stat["count"], stat["low"], stat["high"], int(stat["count"]))
+
+    def _query(self, query: str) -> list[dict[str, Any]]:
+        return self._get("/api/v1/query", {"query": query, "nocache": "1"})
+
+    def _get(self, path: str, params: dict[str, str]) -> list[dict[str, Any]]:
+        try:
+            answer = self._http.post(path, data=params)
+        except httpx.HTTPError as error:
+            raise UnavailableError(f"store query: {error or type(error).__name__}") from error
+        if not answer.is_success:
+            raise UnavailableError(f"store query: HTTP {answer.status_code}: {answer.text[:300]}")
+        try:
+            result: list[dict[str, Any]] = answer.json()["data"]["result"]
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise UnavailableError(f"store query: not a Prometheus answer: {answer.text[:100]!r}") from error
+        return result
+
+
+def _numbers(row: Row) -> Row | None:
+    fields: list[tuple[str, FieldValue]] = [(name, v) for name, v in row.fields if not isinstance(v, str)]
+    if len(fields) == len(row.fields):
+        return row
+    return Row(row.place, row.at_ms, fields) if fields else None
+
+
+def _split(start_ms: int, end_ms: int, bucket_ms: int) -> Iterator[_Steps]:
+    """The whole buckets of a span, and the parts of a bucket at its two ends."""
+    first_whole, last_whole = -(-start_ms // bucket_ms) * bucket_ms, end_ms // bucket_ms * bucket_ms
+    if first_whole > last_whole:  # begins and ends within one bucket
+        first_whole = last_whole = end_ms
+    if start_ms < first_whole:
+        yield _Steps(first_whole, first_whole, first_whole - start_ms)
+    if first_whole < last_whole:
+        yield _Steps(first_whole + bucket_ms, last_whole, bucket_ms)
+    if last_whole < end_ms:
+        yield _Steps(end_ms, end_ms, end_ms - last_whole)
+
+
+def _metric(kind: str, field: str) -> str:
+    return f"{measurement_name(kind)}_{field_name(field) if field else ''}"
+
+
+def _selector(place: Place, name: str) -> str:
+    tags = (("site", place.site), ("node", place.node), ("device", place.device))
+    return "{" + ", ".join([name, *(f'{key}="{_quoted(tag_value(value))}"' for key, value in tags)]) + "}"
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _seconds(ms: int) -> str:
+    return f"{ms // 1000}.{ms % 1000:03d}"
