@@ -1,7 +1,7 @@
 """Evaluates rules on samples in event time, at a cost per sample that does not grow with the number of rules.
 
-Rules are bound to a series once, when it is born. Each series keeps a guard: the interval of values, and the deadline, in
-which no rule bound to it can change. The ingest loop reads the guard inline and calls `observe` only outside of it:
+Rules are bound to a series once, when it is born. Each series keeps a guard: the interval of values, and the deadline,
+in which no rule bound to it can change. The ingest loop reads the guard inline and calls `observe` only outside of it:
 
     if low[slot] <= value <= high[slot] and last_ms[slot] < at_ms < deadline_ms[slot]:
         last_ms[slot] = at_ms
@@ -86,8 +86,8 @@ class Staged:
 class Evaluator:
     """The rules of one ingest, bound to the series that it has seen.
 
-    The four lists have one entry per slot and stay the same objects for the evaluator's life. Memory grows with the series
-    bound, which the caller bounds by what it accepts as births; timers are one heap entry per series.
+    The four lists have one entry per slot and stay the same objects for the evaluator's life. Memory grows with the
+    series bound, which the caller bounds by what it accepts as births; timers are one heap entry per series.
 
     When another ingest may have written rule state meanwhile (compare-and-swap failed), build a new evaluator from SQL.
 
@@ -127,9 +127,9 @@ class Evaluator:
     def bind(self, series: Series, states: Mapping[str, Mapping[str, Any]] = _NOTHING, last_ms: int = NEVER) -> int:
         """Binds the rules to a series, and returns its slot; the same series always has the same slot.
 
-        Binding a series again (its zone or labels may have changed) chooses its rules anew; then what the evaluator knows
-        counts and `states` and `last_ms` are ignored. An incident of a rule that does not apply any more is resolved
-        by the next `advance`, with a note that says so.
+        Binding a series again (its zone or labels may have changed) chooses its rules anew; then what the evaluator
+        knows counts and `states` and `last_ms` are ignored. An incident of a rule that does not apply any more is
+        resolved by the next `advance`, with a note that says so.
 
         Args:
             series: The series as its newest birth describes it.
@@ -172,7 +172,10 @@ class Evaluator:
         self._refresh(slot)
 
     def listen(self, now_ms: int) -> None:
-        """Says that samples are heard from now on: silence before that proves nothing. The first `advance` implies it."""
+        """Says that samples are heard from now on: silence before that proves nothing.
+
+        The first `advance` implies it; call it again after ingest itself was cut off from the broker.
+        """
         self._now_ms = now_ms
         self._listening_ms = [now_ms] * len(self._series)
         self._rebuild_heap()

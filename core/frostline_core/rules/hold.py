@@ -1,17 +1,19 @@
 """The way from ok to resolved that kinds with a condition share: `for`, `clear_for` and missing data.
 
-A value is taken to last until the next sample, or for the grace where none comes. So the same samples yield the same phases
-and times whether they come live, with the clock's help, or all at once from a backlog:
+A value is taken to last until the next sample, or for the grace where none comes. So the same samples yield the same
+phases and times whether they come live, with the clock's help, or all at once from a backlog:
 
 * PENDING fires at `since + for`, once that time has passed within the grace of a sample that kept the condition.
   After a longer silence only a sample with the condition fires it, at that sample's time. Where that time passed while
   nobody listened (a restart), the clock waits for one more grace, so that a backlog can speak first.
 * CLEARING ends only with a sample: silence never resolves. A silence longer than the grace starts `clear_for` anew.
-* A sample without a value opens and ends nothing: PENDING waits, FIRING stays, CLEARING falls back to FIRING, OK becomes UNKNOWN.
+* A sample without a value opens and ends nothing: PENDING waits, FIRING stays, CLEARING falls back to FIRING, OK
+  becomes UNKNOWN.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from frostline_core.rules.state import DEFAULT, NEVER, Heard, Outcome, Phase, State, Step
@@ -49,9 +51,10 @@ class Finding:
     worse: bool = False
 
 
-def follow(state: State, finding: Finding, hold: Hold, heard: Heard) -> Outcome:
-    """Takes a sample with a value."""
-    passed = _catch_up(state, hold, heard, finding.at_ms)
+def follow(state: State, at_ms: int, judge: Callable[[State], Finding], hold: Hold, heard: Heard) -> Outcome:
+    """Takes a sample with a value; `judge` says what it means in the state that time alone has led to."""
+    passed = _catch_up(state, hold, heard, at_ms)
+    finding = judge(passed.state)
     taken = (_on if finding.on else _off)(passed.state, finding, hold)
     return Outcome(taken.state, passed.steps + taken.steps)
 

@@ -60,7 +60,8 @@ def load_folder(path: Path) -> RuleSet:
     """Reads and checks every `*.toml` of a folder; an empty folder is no rules.
 
     Raises:
-        ConfigError: The folder is absent, or something does not fit; the message lists every fault with file, rule and key.
+        ConfigError: The folder is absent, or something does not fit; the message lists every fault with its file, rule
+            and key.
     """
     if not path.is_dir():
         raise ConfigError(f"{path}: is not a folder of rule files")
@@ -107,8 +108,10 @@ def _read(file: Path, faults: list[str]) -> Iterator[Rule]:
     except ConfigError as error:
         faults.append(str(error))
         return
-    for key in content.keys() - {"rule"}:
-        faults.append(f"{file}: {key}: unknown key{nearest(key, ['rule'])}; a rule file holds [[rule]] tables")
+    unknown = sorted(content.keys() - {"rule"})
+    faults += [
+        f"{file}: {key}: unknown key{nearest(key, ['rule'])}; a rule file holds [[rule]] tables" for key in unknown
+    ]
     tables = content.get("rule", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         faults.append(f"{file}: rule: must be [[rule]] tables")

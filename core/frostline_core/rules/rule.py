@@ -28,9 +28,9 @@ class Severity(StrEnum):
 class Rule(ConfigModel, ABC):
     """What all rules share. A kind is one module in `rules/kinds/` with one subclass, found by its `type`.
 
-    The methods are pure. The engine calls `observe` for a sample outside the guard, and `expire` when a time that `due_ms`
-    named has passed. A sample inside the guard is not shown to the rule at all, so `guard` must be right about where
-    `observe` would leave the state as it is and yield no step.
+    The methods are pure. The engine calls `observe` for a sample outside the guard, and `expire` when a time that
+    `due_ms` named has passed. A sample inside the guard is not shown to the rule at all, so `guard` must be right about
+    where `observe` would leave the state as it is and yield no step.
     """
 
     type: str = Field(description="The kind of rule.")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+import fnmatch
+import re
+from collections.abc import Callable
+from functools import cached_property
+from operator import attrgetter
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
@@ -14,6 +18,9 @@ from frostline_core.rules.series import Series
 def _as_list(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
+
+_WILD = re.compile(r"[*?\[]")
+Test = Callable[[Series], bool]
 
 Globs = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=200)], ...],
@@ -38,16 +45,34 @@ class Selector(ConfigModel):
 
     def matches(self, series: Series) -> bool:
         """Whether the series is selected."""
-        return (
-            _any(self.metric, series.metric)
-            and _any(self.kind, series.kind)
-            and _any(self.device, series.device)
-            and _any(self.zone, series.zone)
-            and _any(self.site, series.site)
-            and _any(self.node, series.node)
-            and all(k in series.labels and _any(globs, series.labels[k]) for k, globs in self.labels.items())
-        )
+        return all(test(series) for test in self._tests)
+
+    @cached_property
+    def _tests(self) -> tuple[Test, ...]:
+        """The globs, compiled once: a selector is tried on every series that is born."""
+        words = ((name, getattr(self, name)) for name in ("metric", "device", "zone", "kind", "node", "site"))
+        tests = [_on_field(name, _matcher(globs)) for name, globs in words if "*" not in globs]
+        tests += [_on_label(label, _matcher(globs)) for label, globs in self.labels.items()]
+        return tuple(tests)
 
 
-def _any(globs: tuple[str, ...], word: str) -> bool:
-    return any(fnmatchcase(word, glob) for glob in globs)
+def _matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
+    plain = frozenset(glob for glob in globs if not _WILD.search(glob))
+    rest = "|".join(fnmatch.translate(glob) for glob in globs if glob not in plain)
+    if not rest:
+        return plain.__contains__
+    match = re.compile(rest).match
+    return lambda word: word in plain or match(word) is not None
+
+
+def _on_field(name: str, matches: Callable[[str], bool]) -> Test:
+    get = attrgetter(name)
+    return lambda series: matches(get(series))
+
+
+def _on_label(label: str, matches: Callable[[str], bool]) -> Test:
+    def test(series: Series) -> bool:
+        word = series.labels.get(label)
+        return word is not None and matches(word)
+
+    return test

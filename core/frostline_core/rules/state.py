@@ -19,7 +19,7 @@ class Phase(StrEnum):
     """Where an alert stands.
 
     UNKNOWN: no usable value, and no incident is open. PENDING: the condition holds, `for` is not yet over. CLEARING: it
-    no longer holds, `clear_for` is not yet over. RESOLVED appears in transitions only: it is the OK that follows an incident.
+    no longer holds, `clear_for` is not yet over. RESOLVED appears in transitions only: the OK that follows an incident.
     """
 
     OK = "ok"

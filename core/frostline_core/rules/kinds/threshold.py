@@ -61,12 +61,8 @@ class Threshold(Rule):
         """Takes one sample; see `frostline_core.rules.hold` for what follows from it."""
         if value is None:
             return self._limited(hold.miss(state, at_ms, self._hold, heard))
-        high = self._is_high(value)
-        inside = not self._beyond(value)
-        on = not self._within(value) if state.phase in (Phase.PENDING, Phase.FIRING) else not inside
-        worse = on and not inside and state.phase is Phase.FIRING and self._is_worse(value, state.value)
-        found = Finding(on, at_ms, value, self._limit(high), worse)
-        return self._limited(hold.follow(state, found, self._hold, heard))
+        known: float = value
+        return self._limited(hold.follow(state, at_ms, lambda now: self._judge(now, known, at_ms), self._hold, heard))
 
     def due_ms(self, state: State, heard: Heard) -> int | None:
         """When `for` ends, or when a silence has lasted for the grace."""
@@ -91,6 +87,12 @@ class Threshold(Rule):
     @property
     def _hold(self) -> Hold:
         return Hold(self.for_ms, self.clear_for)
+
+    def _judge(self, state: State, value: float, at_ms: int) -> Finding:
+        beyond = self._beyond(value)
+        on = not self._within(value) if state.phase in (Phase.PENDING, Phase.FIRING) else beyond
+        worse = beyond and state.phase is Phase.FIRING and self._is_worse(value, state.value)
+        return Finding(on, at_ms, value, self._limit(self._is_high(value)), worse)
 
     def _beyond(self, value: float) -> bool:
         return (self.above is not None and value > self.above) or (self.below is not None and value < self.below)
