@@ -1,0 +1,1 @@
+"""RFID readers that speak LLRP: which tags are in which zone."""

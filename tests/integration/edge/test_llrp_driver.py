@@ -1,0 +1,251 @@
+"""The LLRP driver against a reader emulator over TCP: reads, restarts, frozen links, antennas, refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+import pytest
+from llrpkit.emulator import LLRPEmulator
+from llrpkit.emulator.core import EmulatedTag
+from llrpkit.protocol import LLRPMessage, messages
+
+from frostline_core.config import parse
+from frostline_core.epc import sgtin96
+from frostline_core.errors import ConfigError, ProtocolError, UnavailableError
+from frostline_core.reading import DeviceDescription, Quality, Reading, Value
+from frostline_edge.drivers.llrp.config import Config
+from frostline_edge.drivers.llrp.driver import Driver
+from frostline_edge.sampling import Sampling
+from tests.support.proxy import TcpProxy
+from tests.support.services import eventually_async, free_port
+
+MILK, FISH = "00614141000012", "00614141000029"
+
+
+class ReaderEmulator(LLRPEmulator):
+    """The emulator without two habits that are no LLRP.
+
+    It answers a message that has no answer, and refuses to delete all ROSpecs when there is none.
+    """
+
+    async def _handle_message(self, msg: LLRPMessage) -> None:
+        if isinstance(msg, messages.ENABLE_EVENTS_AND_REPORTS):
+            return
+        if isinstance(msg, messages.DELETE_ROSPEC) and msg.ro_spec_id == 0:
+            self._stop_reporting()
+            self._rospecs.clear()
+            await self._send(messages.DELETE_ROSPEC_RESPONSE(llrp_status=self._status_ok()), message_id=msg.message_id)
+            return
+        await super()._handle_message(msg)
+
+
+class Recorder:
+    """An Emit that keeps everything."""
+
+    def __init__(self) -> None:
+        self.alive: dict[str, DeviceDescription] = {}
+        self.reasons: dict[str, str] = {}
+        self.last: dict[tuple[str, str], Reading] = {}
+        self.all: list[Reading] = []
+        self.movements: list[dict[str, object]] = []
+
+    def born(self, device: DeviceDescription, sampling: Mapping[str, Sampling]) -> None:
+        assert all(device.metric(name) for name in sampling)
+        self.alive[device.id] = device
+
+    def scan(self, device: str, readings: Sequence[Reading]) -> None:
+        for reading in readings:
+            assert reading.device == device and self.alive[device].metric(reading.metric)
+            self.last[device, reading.metric] = reading
+            self.all.append(reading)
+
+    def event(self, device: str, readings: Sequence[Reading]) -> None:
+        for reading in readings:
+            assert reading.device == device and self.alive[device].metric(reading.metric)
+            self.movements.append(json.loads(str(reading.value)))
+
+    def died(self, device: str, reason: str) -> None:
+        del self.alive[device]
+        self.reasons[device] = reason
+
+    def value(self, device: str, metric: str) -> Value:
+        found = self.last.get((device, metric))
+        return found.value if found else None
+
+
+def tag(gtin: str, serial: int, antenna: int) -> EmulatedTag:
+    return EmulatedTag(epc=sgtin96(gtin, serial), antennas=(antenna,), rssi_dbm=-50)
+
+
+def config(port: int, **changes: object) -> Config:
+    table = {
+        "type": "llrp",
+        "name": "reader",
+        "host": "127.0.0.1",
+        "port": port,
+        "departed_after_s": 1.5,
+        "check_s": 0.1,
+        "settle_s": 0.3,
+        "report_s": 0.1,
+        "keepalive_s": 0.2,
+        "timeout_s": 2.0,
+        "zone": [{"name": "dock", "antennas": [1, 2]}, {"name": "store", "antennas": [3]}],
+    }
+    return parse(table | changes, Config, "test")
+
+
+@contextlib.asynccontextmanager
+async def running(driver: Driver, emit: Recorder) -> AsyncIterator[asyncio.Task[None]]:
+    """Runs the driver the way its supervisor does, with a short pause between tries."""
+
+    async def supervised() -> None:
+        while True:
+            with contextlib.suppress(UnavailableError, ProtocolError):
+                await driver.run(emit)
+            await asyncio.sleep(0.05)
+
+    task = asyncio.create_task(supervised())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def reader() -> AsyncIterator[ReaderEmulator]:
+    tags = [*(tag(MILK, n, 1) for n in range(3)), *(tag(FISH, n, 3) for n in range(2))]
+    async with ReaderEmulator(port=0, tags=tags, reads_per_sec=400) as emulator:
+        assert isinstance(emulator, ReaderEmulator)
+        yield emulator
+
+
+def counted(emit: Recorder, milk: int, fish: int) -> Callable[[], bool]:
+    return lambda: emit.value("dock", f"count_{MILK}") == milk and emit.value("store", f"count_{FISH}") == fish
+
+
+async def test_reads_become_counts_by_gtin_and_zone(reader: ReaderEmulator) -> None:
+    emit = Recorder()
+    async with running(Driver(config(reader.port)), emit):
+        await eventually_async(counted(emit, 3, 2))
+        await eventually_async(lambda: emit.value("reader", "tags_present") == 5)
+    assert emit.movements == []
+    assert emit.alive == {}
+
+
+async def test_counts_have_no_value_before_they_are_known(reader: ReaderEmulator) -> None:
+    emit = Recorder()
+    async with running(Driver(config(reader.port)), emit):
+        await eventually_async(counted(emit, 3, 2))
+    given = [reading.value for reading in emit.all if reading.metric == f"count_{MILK}" and reading.value is not None]
+    assert given[0] == 3
+
+
+async def test_tags_arrive_move_and_depart(reader: ReaderEmulator) -> None:
+    emit = Recorder()
+    async with running(Driver(config(reader.port)), emit):
+        await eventually_async(counted(emit, 3, 2))
+        fish = tag(FISH, 77, 1)
+        reader.tags.append(fish)
+        await eventually_async(lambda: len(emit.movements) == 1)
+        reader.tags.remove(fish)
+        reader.tags.append(tag(FISH, 77, 3))
+        await eventually_async(lambda: len(emit.movements) == 2)
+        reader.tags.pop()
+        await eventually_async(lambda: len(emit.movements) == 3)
+    told = [(each["event"], each["from"], each["to"], each["gtin"]) for each in emit.movements]
+    assert told == [
+        ("arrived", None, "dock", FISH),
+        ("moved", "dock", "store", FISH),
+        ("departed", "store", None, FISH),
+    ]
+
+
+async def test_after_a_readers_restart_nothing_has_arrived_and_nothing_was_zero(reader: ReaderEmulator) -> None:
+    emit = Recorder()
+    async with running(Driver(config(reader.port)), emit):
+        await eventually_async(counted(emit, 3, 2))
+        await reader.stop()
+        await eventually_async(lambda: not emit.alive)
+        since = len(emit.all)
+        await reader.start()
+        await eventually_async(lambda: emit.value("dock", "tags_present") is None)
+        await eventually_async(counted(emit, 3, 2))
+    assert {r.value for r in emit.all[since:] if r.metric == f"count_{MILK}"} == {None, 3}
+    assert emit.movements == []
+
+
+async def test_a_frozen_link_is_noticed_by_silence(reader: ReaderEmulator) -> None:
+    emit = Recorder()
+    async with TcpProxy("127.0.0.1", reader.port) as proxy, running(Driver(config(proxy.port)), emit):
+        await eventually_async(counted(emit, 3, 2))
+        proxy.black_hole = True
+        await eventually_async(lambda: not emit.alive, timeout_s=3)
+        assert emit.reasons["dock"] == "nothing heard from the reader for 0.6 s"
+        proxy.black_hole = False
+        await eventually_async(lambda: emit.alive and emit.value("dock", f"count_{MILK}") == 3)
+    assert emit.movements == []
+
+
+async def test_keepalives_keep_a_reader_without_tags_alive(reader: ReaderEmulator) -> None:
+    reader.tags.clear()
+    emit = Recorder()
+    async with running(Driver(config(reader.port)), emit):
+        await eventually_async(lambda: reader.keepalive_acks >= 8)
+        assert emit.reasons == {}
+        assert emit.value("dock", "tags_present") == 0
+
+
+async def test_a_zone_whose_antenna_is_unplugged_is_dead_not_empty(reader: ReaderEmulator) -> None:
+    emit = Recorder()
+    async with running(Driver(config(reader.port)), emit):
+        await eventually_async(counted(emit, 3, 2))
+        await reader.set_antenna_connected(3, False)
+        await eventually_async(lambda: "store" not in emit.alive)
+        await asyncio.sleep(2)  # longer than departed_after_s
+        assert emit.movements == [] and emit.value("dock", f"count_{MILK}") == 3
+        await reader.set_antenna_connected(3, True)
+        await eventually_async(lambda: "store" in emit.alive)
+        await eventually_async(counted(emit, 3, 2))
+
+
+async def test_a_zone_that_lost_one_of_two_antennas_is_unknown(reader: ReaderEmulator) -> None:
+    emit = Recorder()
+    async with running(Driver(config(reader.port)), emit):
+        await eventually_async(counted(emit, 3, 2))
+        await reader.set_antenna_connected(2, False)
+        await eventually_async(lambda: emit.last["dock", f"count_{MILK}"].quality is Quality.BAD)
+        assert "dock" in emit.alive
+
+
+async def test_an_absent_reader_is_unavailable() -> None:
+    with pytest.raises(UnavailableError, match="no connection to the reader"):
+        await Driver(config(free_port())).run(Recorder())
+
+
+async def test_a_reader_that_serves_another_client_is_unavailable(reader: ReaderEmulator) -> None:
+    emit = Recorder()
+    async with running(Driver(config(reader.port)), emit):
+        await eventually_async(lambda: emit.alive)
+        with pytest.raises(UnavailableError, match="status 2"):
+            await Driver(config(reader.port)).run(Recorder())
+
+
+async def test_an_antenna_that_the_reader_has_not_is_an_error_of_the_config(reader: ReaderEmulator) -> None:
+    driver = Driver(config(reader.port, zone=[{"name": "dock", "antennas": [9]}]))
+    with pytest.raises(ConfigError, match=r"antennas 1 to 4; zones name \[9\]"):
+        await driver.run(Recorder())
+
+
+async def test_another_server_on_the_port_breaks_the_session() -> None:
+    async def chat(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ESMTP ready\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(chat, "127.0.0.1", 0) as server:
+        with pytest.raises(ProtocolError, match="no LLRP message"):
+            await Driver(config(server.sockets[0].getsockname()[1])).run(Recorder())
