@@ -1,0 +1,391 @@
+"""The host application's side of Sparkplug: STATE out, every node's messages in, events and commands as the result.
+
+It knows no clock and no socket. Births, order and rebirth requests are its matter; what the values mean is not.
+A node that declared `Frostline/Batch` is proved: its DATA is handed on at once, in whatever order, because batches
+carry their own numbers, and is handed on even while the node is not known to be online, because the alias of its
+batch metric belongs to one session only. Any other node's messages wait for a missing one up to the reorder time-out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from frostline_core.commit.wire import COMMIT
+from frostline_core.errors import ProtocolError
+from frostline_core.reading import DataType
+from frostline_core.sparkplug import topics
+from frostline_core.sparkplug.births import BD_SEQ, REBIRTH
+from frostline_core.sparkplug.codec import decode, encode, parse, read, write_metric
+from frostline_core.sparkplug.envelope import Outgoing, Refused
+from frostline_core.sparkplug.events import (
+    DataCame,
+    DeviceBorn,
+    DeviceDied,
+    Event,
+    NodeBorn,
+    NodeDied,
+    RebirthWanted,
+    SequenceGap,
+    StateWrong,
+    Unresolved,
+)
+from frostline_core.sparkplug.messages import MetricMessage, PayloadMessage
+from frostline_core.sparkplug.order import Order
+from frostline_core.sparkplug.payload import Metric, Payload
+from frostline_core.sparkplug.rebirths import NodeKey, Rebirths
+from frostline_core.sparkplug.state import StatePayload
+from frostline_core.sparkplug.topics import MessageType, Topic, check_id, state_topic
+from frostline_core.sparkplug.views import FIRST_OWN_ALIAS, NodeView
+
+MOST_NODES = 10_000
+"""Most nodes of one host; messages of further ones are refused."""
+_MOST_TOPICS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    topic: Topic
+    text: str
+    raw: bytes
+    message: PayloadMessage
+
+
+@dataclass(slots=True)
+class _Node:
+    view: NodeView
+    order: Order[_Arrived]
+
+
+class HostSession:
+    """One host application; lives through reconnects and keeps what it knows of the nodes."""
+
+    def __init__(
+        self,
+        host_id: str,
+        reorder_timeout_ms: int = 2000,
+        rebirth_interval_ms: int = 30_000,
+        rebirths_per_s: float = 20.0,
+    ) -> None:
+        """Starts with no node known.
+
+        Raises:
+            ConfigError: The id cannot stand in a topic.
+        """
+        self.host_id = check_id(host_id, "host_id")
+        self._reorder_timeout_ms = reorder_timeout_ms
+        self._rebirths = Rebirths(rebirth_interval_ms, rebirths_per_s)
+        self._nodes: dict[NodeKey, _Node] = {}
+        self._waiting: set[NodeKey] = set()
+        self._topics: dict[str, Topic] = {}
+        self._state_ms = 0
+        self._said: StatePayload | None = None
+        self._left = False
+
+    def will(self, now_ms: int) -> Outgoing:
+        """STATE for the broker to publish when we are cut off; to be made anew for every CONNECT."""
+        self._state_ms = now_ms
+        self._said = None
+        self._left = False
+        return self._state(StatePayload(False, now_ms))
+
+    def subscriptions(self) -> list[tuple[str, int]]:
+        """Topic filters and QoS, to be acknowledged before `online` is published."""
+        return [(state_topic(self.host_id), 1), (topics.EVERYTHING, 1)]
+
+    def online(self, now_ms: int) -> Outgoing:
+        """STATE: we can take data. Its time is the will's, so that nodes heed the will later on.
+
+        Raises:
+            ValueError: There is no will yet, or `offline` was said since: connect anew, with a new will.
+        """
+        del now_ms  # host-topic-phid-birth-payload-timestamp: the time of the will, whatever the clock says now.
+        if not self._state_ms or self._left:
+            raise ValueError(
+                "online needs a new connection with a new will: its time must not be newer than the will's"
+            )
+        return self._say(StatePayload(True, self._state_ms))
+
+    def pause(self, now_ms: int) -> Outgoing:
+        """STATE: we stay connected but cannot take data (store or SQL is away); `online` ends it."""
+        del now_ms  # A newer time than the will's would make nodes deaf to the will.
+        return self._say(StatePayload(False, self._state_ms))
+
+    def offline(self, now_ms: int) -> Outgoing:
+        """STATE: we are about to disconnect; with the time of now, as a clean stop needs."""
+        self._left = True
+        return self._say(StatePayload(False, max(now_ms, self._state_ms)))
+
+    def node(self, site: str, node: str) -> NodeView | None:
+        """What is known of a node."""
+        found = self._nodes.get((site, node))
+        return found.view if found else None
+
+    def nodes(self) -> Iterator[NodeView]:
+        """Every node known."""
+        return (each.view for each in self._nodes.values())
+
+    def restore(self, site: str, node: str, nbirth: bytes, dbirths: Mapping[str, bytes], now_ms: int = 0) -> NodeView:
+        """Makes a node known from births kept by the caller; it counts as offline until it is heard.
+
+        Args:
+            site: Its group.
+            node: Its id.
+            nbirth: Payload of its last NBIRTH.
+            dbirths: Payload of the last DBIRTH of each device since then.
+            now_ms: Stands in for a birth's time where it has none.
+
+        Raises:
+            ProtocolError: A birth is malformed.
+        """
+        view = NodeView(site, node)
+        view.bear(decode(nbirth), now_ms)
+        for device, raw in dbirths.items():
+            view.bear_device(device, decode(raw), now_ms)
+        view.die()
+        self._nodes[site, node] = _Node(view, Order(self._reorder_timeout_ms, not view.proved))
+        return view
+
+    def receive(self, topic: str, raw: bytes, now_ms: int) -> list[Event]:
+        """What a received message means; commands of hosts, ours included, and other hosts' STATE mean nothing.
+
+        Never raises for anything received: what is malformed comes back as Refused.
+        """
+        try:
+            parsed = self._topics.get(topic) or self._parse(topic)
+            if parsed.type is MessageType.STATE:
+                return self._own_state(parsed.node, raw)
+            if parsed.type in (MessageType.NCMD, MessageType.DCMD):
+                return []
+            return self._from_node(_Arrived(parsed, topic, raw, parse(raw)), now_ms)
+        except ProtocolError as error:
+            return [Refused(topic, raw, str(error))]
+
+    def tick(self, now_ms: int) -> list[Event]:
+        """What follows from time alone: missing messages given up, rebirths that had to wait. Call it each 100 ms."""
+        events: list[Event] = []
+        for key in list(self._waiting):
+            node = self._nodes[key]
+            if node.order.gap is None:
+                self._waiting.discard(key)
+            elif node.order.overdue(now_ms):
+                events += self._give_up(node, now_ms)
+        events += [RebirthWanted(*key, reason) for key, reason in self._rebirths.due(now_ms)]
+        return events
+
+    def connection_lost(self, now_ms: int) -> list[Event]:
+        """Our own connection to the broker is gone: whatever it told us of is stale."""
+        events: list[Event] = []
+        for node in self._nodes.values():
+            held = node.order.give_up()
+            events += [event for each in held for event in self._apply(node, each, now_ms)]
+            if node.view.online:
+                node.view.die()
+                events.append(NodeDied(node.view, now_ms))
+        self._waiting.clear()
+        return events
+
+    def command(self, site: str, node: str, device: str, metrics: Sequence[Metric], now_ms: int) -> tuple[str, bytes]:
+        """NCMD (device "") or DCMD, to be published with QoS 0 and not retained.
+
+        Args:
+            site: The node's group.
+            node: The node.
+            device: The device, or "" for the node itself.
+            metrics: By name, as births declared them.
+            now_ms: UTC milliseconds.
+
+        Raises:
+            ValueError: A metric that no birth declared, or a value that does not fit its type.
+        """
+        view = self.node(site, node)
+        message = PayloadMessage(timestamp=now_ms)
+        for metric in metrics:
+            bound = view.by_name.get((device, metric.name)) if view else None
+            if bound is None:
+                raise ValueError(f"{site}/{node}/{device}: no birth declared '{metric.name}'")
+            own = bound.alias >= FIRST_OWN_ALIAS
+            written = message.metrics.add()
+            write_metric(
+                written,
+                Metric(
+                    metric.name if own else "",
+                    None if own else bound.alias,
+                    now_ms,
+                    bound.description.datatype,
+                    metric.value,
+                    metric.value is None,
+                ),
+            )
+            written.ClearField("datatype")
+        kind = MessageType.DCMD if device else MessageType.NCMD
+        return str(Topic(kind, site, node, device)), message.SerializeToString()
+
+    def rebirth_command(self, site: str, node: str, now_ms: int) -> tuple[str, bytes]:
+        """NCMD that asks a node, known or not, for all its births."""
+        metric = Metric(REBIRTH, None, now_ms, DataType.BOOLEAN, True)
+        return str(Topic(MessageType.NCMD, site, node)), encode(Payload(now_ms, None, (metric,)))
+
+    def commit_command(self, site: str, node: str, value: bytes, now_ms: int) -> tuple[str, bytes]:
+        """NCMD that tells a node what is in the database; `value` is from `commit.pack_commits`.
+
+        Raises:
+            ValueError: The node never declared `Frostline/Commit`.
+        """
+        return self.command(site, node, "", [Metric(COMMIT, value=value)], now_ms)
+
+    def _parse(self, topic: str) -> Topic:
+        if len(self._topics) >= _MOST_TOPICS:
+            self._topics.clear()
+        parsed = self._topics[topic] = topics.parse(topic)
+        return parsed
+
+    def _state(self, said: StatePayload) -> Outgoing:
+        return Outgoing(state_topic(self.host_id), said.encode(), 1, True)
+
+    def _say(self, said: StatePayload) -> Outgoing:
+        self._said = said
+        return self._state(said)
+
+    def _own_state(self, host: str, raw: bytes) -> list[Event]:
+        if host != self.host_id or self._said is None:
+            return []
+        seen = StatePayload.decode(raw)
+        return [] if seen.online is self._said.online else [StateWrong(seen)]
+
+    def _from_node(self, arrived: _Arrived, now_ms: int) -> list[Event]:
+        key = (arrived.topic.group, arrived.topic.node)
+        node = self._nodes.get(key)
+        if arrived.topic.type is MessageType.NBIRTH:
+            return self._node_birth(key, arrived, now_ms)
+        if arrived.topic.type is MessageType.NDEATH:
+            return self._node_death(node, arrived, now_ms)
+        if node is None:
+            return self._unresolved(arrived, "no NBIRTH of this node was heard", now_ms)
+        if not node.view.online:
+            return self._while_offline(node, arrived, now_ms)
+        if not arrived.message.HasField("seq"):
+            return self._apply(node, arrived, now_ms)
+        node.view.seq = arrived.message.seq
+        events: list[Event] = []
+        for each in node.order.arrived(arrived.message.seq & 255, arrived, now_ms):
+            events += self._apply(node, each, now_ms)
+        if node.order.gap is not None:
+            self._waiting.add(key)
+            if node.order.overdue(now_ms):
+                events += self._give_up(node, now_ms)
+        return events
+
+    def _node_birth(self, key: NodeKey, arrived: _Arrived, now_ms: int) -> list[Event]:
+        node = self._nodes.get(key)
+        if node is None and len(self._nodes) >= MOST_NODES:
+            raise ProtocolError(f"more than {MOST_NODES} nodes")
+        payload = read(arrived.message)
+        view = node.view if node else NodeView(*key)
+        view.bear(payload, now_ms)
+        if node is None:
+            node = self._nodes[key] = _Node(view, Order(self._reorder_timeout_ms, not view.proved))
+        node.order.holds = not view.proved
+        view.seq = (payload.seq or 0) & 255
+        orphans = node.order.restart(view.seq)
+        self._rebirths.born(key)
+        overtaken = [
+            Refused(each.text, each.raw, "its session ended before a missing message came") for each in orphans
+        ]
+        return [*overtaken, NodeBorn(view, payload, arrived.raw)]
+
+    def _node_death(self, node: _Node | None, arrived: _Arrived, now_ms: int) -> list[Event]:
+        """Only the death of the present session counts: a late will must not end the session that came after."""
+        payload = read(arrived.message, names={BD_SEQ: DataType.INT64})
+        bd_seq = next((metric.value for metric in payload.metrics if metric.name == BD_SEQ), None)
+        if bd_seq is None:
+            raise ProtocolError("NDEATH without bdSeq")
+        if node is None or not node.view.online or bd_seq != node.view.bd_seq:
+            return []
+        events: list[Event] = []
+        for each in node.order.give_up():
+            events += self._apply(node, each, now_ms)
+        node.view.die()
+        return [*events, NodeDied(node.view, now_ms)]
+
+    def _while_offline(self, node: _Node, arrived: _Arrived, now_ms: int) -> list[Event]:
+        reason = "the node is not known to be online"
+        if not node.view.proved or arrived.topic.type not in (MessageType.NDATA, MessageType.DDATA):
+            return self._unresolved(arrived, reason, now_ms)
+        return [*self._apply(node, arrived, now_ms), *self._want_birth(arrived.topic, reason, now_ms)]
+
+    def _give_up(self, node: _Node, now_ms: int) -> list[Event]:
+        """The missing message will not come: say so, go on with what waited, and ask for births."""
+        expected, got = node.order.gap or (node.order.next, node.order.next)
+        events: list[Event] = [SequenceGap(node.view, expected, got)]
+        for each in node.order.give_up():
+            events += self._apply(node, each, now_ms)
+        key = (node.view.site, node.view.node)
+        self._waiting.discard(key)
+        reason = f"seq {expected} is missing"
+        if self._rebirths.want(key, reason, now_ms):
+            events.append(RebirthWanted(*key, reason))
+        return events
+
+    def _apply(self, node: _Node, arrived: _Arrived, now_ms: int) -> list[Event]:
+        """Handles a message whose turn it is."""
+        try:
+            if arrived.topic.type is MessageType.DBIRTH:
+                payload = read(arrived.message)
+                device = node.view.bear_device(arrived.topic.device, payload, now_ms)
+                return [DeviceBorn(node.view, device, payload, arrived.raw)]
+            if arrived.topic.type is MessageType.DDEATH:
+                return self._device_death(node, arrived, now_ms)
+        except ProtocolError as error:
+            return [Refused(arrived.text, arrived.raw, str(error))]
+        return self._data(node, arrived, now_ms)
+
+    def _device_death(self, node: _Node, arrived: _Arrived, now_ms: int) -> list[Event]:
+        device = node.view.devices.get(arrived.topic.device)
+        if device is None or not device.online:
+            return []
+        device.online = False
+        at_ms = arrived.message.timestamp if arrived.message.HasField("timestamp") else now_ms
+        return [DeviceDied(node.view, device, at_ms)]
+
+    def _data(self, node: _Node, arrived: _Arrived, now_ms: int) -> list[Event]:
+        view, device = node.view, arrived.topic.device
+        if device and not view.proved:
+            device_view = view.devices.get(device)
+            if device_view is None or not device_view.online:
+                return self._unresolved(arrived, f"no DBIRTH of device '{device:.80}'", now_ms)
+        aliases, batch_alias = view.aliases, view.batch_aliases.get(device)
+        batch: bytes | None = None
+        for metric in arrived.message.metrics:
+            alias = metric.alias
+            if alias == batch_alias:
+                batch = metric.bytes_value
+            elif (alias not in aliases or not alias) and not _resolve(view, device, metric):
+                what = f"metric '{metric.name:.80}'" if metric.name else f"alias {alias}"
+                return self._unresolved(arrived, f"no birth declared {what}", now_ms)
+        gap = None if device or batch is None else _gap(view, arrived.message)
+        return [DataCame(view, device, arrived.message, batch, gap, arrived.text, arrived.raw)]
+
+    def _unresolved(self, arrived: _Arrived, reason: str, now_ms: int) -> list[Event]:
+        topic = arrived.topic
+        lost = Unresolved(topic.group, topic.node, arrived.text, arrived.raw, reason)
+        return [lost, *self._want_birth(topic, reason, now_ms)]
+
+    def _want_birth(self, topic: Topic, reason: str, now_ms: int) -> list[Event]:
+        asked = self._rebirths.want((topic.group, topic.node), reason, now_ms)
+        return [RebirthWanted(topic.group, topic.node, reason)] if asked else []
+
+
+def _resolve(view: NodeView, device: str, metric: MetricMessage) -> bool:
+    """Whether births declared a metric; one that comes by name gets its alias put in."""
+    if metric.HasField("alias") and metric.alias in view.aliases:
+        return True
+    bound = view.by_name.get((device, metric.name)) if metric.name else None
+    if bound is None:
+        return False
+    metric.alias = bound.alias
+    return True
+
+
+def _gap(view: NodeView, message: PayloadMessage) -> str | None:
+    return next((each.string_value for each in message.metrics if each.alias == view.gap_alias), None)
