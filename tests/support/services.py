@@ -258,6 +258,7 @@ class VictoriaMetrics(Service):
             "-retentionPeriod=10y",
             "-search.latencyOffset=0s",
             "-search.disableCache",
+            "-dedup.minScrapeInterval=1ms",
             "-memory.allowedBytes=256MB",
         ]
 

@@ -4,8 +4,9 @@ Syntax: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 
 What the protocol cannot say in a name or a tag is written as `%XX`, so that no device is refused for its name and two
 names never become one: a backslash (at the end of a tag it would escape the separator), control characters, a leading
-`#` (it makes the line a comment) or `_` in a measurement (reserved), a field with the name of a tag or `time`. A `%`
-that two hexadecimal digits follow becomes `%25`; `plain` undoes all of it. Everyday names pass through unchanged.
+`#` (it makes the line a comment) or `_` in a measurement (reserved), a field with the name of a tag or `time`, a double
+quote in a field's name (some servers take it for the start of a text). A `%` that two hexadecimal digits follow becomes
+`%25`; `plain` undoes all of it. Everyday names pass through unchanged.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def measurement_name(kind: str) -> str:
 
 def field_name(metric: str) -> str:
     """What a field is called in the store; differs from the row's name only where the protocol cannot say that."""
-    return _percent(metric[0]) + metric[1:] if metric in _RESERVED else _sayable(metric)
+    if metric in _RESERVED:
+        return _percent(metric[0]) + metric[1:]
+    return _sayable(metric).replace('"', _percent('"'))
 
 
 def tag_value(text: str) -> str:

@@ -1,0 +1,87 @@
+"""An HTTP server that speaks InfluxDB 2's paths in front of a real InfluxDB 1, which has none of version 2's.
+
+It changes addresses only: `/api/v2/write?bucket=B` becomes `/write?db=B`, `/query` stays, the token is checked. So the
+client's side of version 2 runs against a real parser, real storage and a real InfluxQL.
+"""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+
+TOKEN = "front-token"
+
+
+class InfluxFront:
+    """The server, on a free port.
+
+    Attributes:
+        url: Its address.
+        answer: When set, every write is answered with this status and body instead of being passed on.
+        delay: When set, requests wait for it before they are answered.
+    """
+
+    def __init__(self, behind: str) -> None:
+        self.answer: tuple[int, str] | None = None
+        self.delay: threading.Event | None = None
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self, behind))
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.delay:
+            self.delay.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _handler(front: InfluxFront, behind: str) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            if front.delay:
+                front.delay.wait(30)
+            status, text = self._answer(body)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def _answer(self, body: bytes) -> tuple[int, bytes]:
+            parts = urlsplit(self.path)
+            query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+            if self.headers["Authorization"] != f"Token {TOKEN}":
+                return 401, b'{"code":"unauthorized","message":"unauthorized access"}'
+            if parts.path == "/query":
+                found = httpx.post(f"{behind}/query", params=query, content=body, headers=self._type())
+            elif front.answer:
+                return front.answer[0], front.answer[1].encode()
+            elif parts.path == "/api/v2/write":
+                target = {"db": query["bucket"], "precision": query["precision"]}
+                found = httpx.post(f"{behind}/write", params=target, content=body)
+            else:
+                return 404, b'{"code":"not found","message":"path not found"}'
+            return found.status_code, found.content
+
+        def _type(self) -> dict[str, str]:
+            return {"Content-Type": self.headers["Content-Type"]}
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Says nothing."""
+
+    return Handler
