@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import given
@@ -30,7 +30,7 @@ RULES = [
 ]
 
 
-# ---- examples ----------------------------------------------------------------------------------------------------------
+# ---- examples ----
 def test_the_same_series_has_the_same_slot() -> None:
     evaluator = Evaluator(RULES)
 
@@ -130,7 +130,7 @@ def test_forgetting_also_takes_back_what_passed_inside_the_guard() -> None:
     assert evaluator.last_ms == [10]
 
 
-# ---- properties --------------------------------------------------------------------------------------------------------
+# ---- properties ----
 LIMITS = [edge for limit in (-3, -2, -1, 0, 4, 6, 8, 9, 10, 12, 16) for edge in (limit, math.nextafter(limit, 99.0))]
 values = st.one_of(st.sampled_from(LIMITS), st.floats(-10, 40), st.none(), st.just(math.nan))
 steps_ms = st.one_of(
@@ -301,38 +301,56 @@ def test_it_does_what_a_plain_loop_over_all_samples_does(
 
     seen = [(t.after.value, t.at_ms) for t in incidents(evaluator) if t.note != "worse"]
 
-    assert seen == plain([(at, value or 0.0) for at, value in stamped(script)], for_s * SECOND, clear_s * SECOND)
+    plain = Plain(for_s * SECOND, clear_s * SECOND)
+    for at, value in stamped(script):
+        plain.sample(at, value or 0.0)
+    assert seen == plain.told
 
 
-def plain(history: list[tuple[int, float]], for_ms: int, clear_ms: int) -> list[tuple[str, int]]:
+@dataclass
+class Plain:
     """Above 9 with a hysteresis of 1, written as plainly as can be."""
-    told: list[tuple[str, int]] = []
-    hot, fired, since, last = False, False, 0, 0
-    for at, value in history:
-        if hot and not fired and since + for_ms < at and since + for_ms - last <= GRACE_MS:
-            fired = True
-            told.append(("firing", since + for_ms))
-        if fired and not hot and at - last > GRACE_MS:
-            hot = True
-            told.append(("firing", last + GRACE_MS + 1))
-        was, hot, last = hot, value > 9 or (hot and value > 8), at
-        if hot != was:
-            since = at
-        if hot and (fired != hot or was != hot):
-            if fired or at - since >= for_ms:
-                told.append(("firing", at))
-                fired = True
-            elif not was:
-                told.append(("pending", at))
-        elif was and not hot and not fired:
-            told.append(("ok", at))
-        elif fired and not hot:
-            if at - since >= clear_ms:
-                told.append(("resolved", at))
-                fired = False
-            elif was:
-                told.append(("clearing", at))
-    return told
+
+    for_ms: int
+    clear_ms: int
+    told: list[tuple[str, int]] = field(default_factory=list)
+    hot: bool = False
+    fired: bool = False
+    since: int = 0
+    last: int = 0
+
+    def time_alone(self, at: int) -> None:
+        due = self.since + self.for_ms
+        if self.hot and not self.fired and due < at and due - self.last <= GRACE_MS:
+            self.fired = True
+            self.told.append(("firing", due))
+        if self.fired and not self.hot and at - self.last > GRACE_MS:
+            self.hot = True
+            self.told.append(("firing", self.last + GRACE_MS + 1))
+
+    def sample(self, at: int, value: float) -> None:
+        self.time_alone(at)
+        was, self.hot, self.last = self.hot, value > 9 or (self.hot and value > 8), at
+        turned = self.hot != was
+        if turned:
+            self.since = at
+        (self.while_hot if self.hot else self.while_cool)(at, turned)
+
+    def while_hot(self, at: int, turned: bool) -> None:
+        if (turned and self.fired) or (not self.fired and at - self.since >= self.for_ms):
+            self.fired = True
+            self.told.append(("firing", at))
+        elif turned:
+            self.told.append(("pending", at))
+
+    def while_cool(self, at: int, turned: bool) -> None:
+        if turned and not self.fired:
+            self.told.append(("ok", at))
+        elif self.fired and at - self.since >= self.clear_ms:
+            self.fired = False
+            self.told.append(("resolved", at))
+        elif self.fired and turned:
+            self.told.append(("clearing", at))
 
 
 @given(st.lists(st.floats(-16, -15, exclude_min=True), min_size=1, max_size=50), st.booleans())

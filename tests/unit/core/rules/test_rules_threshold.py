@@ -135,7 +135,7 @@ def test_silence_after_a_restart_still_fires_what_was_due() -> None:
     after.advance(60 * MINUTE)
     after.advance(71 * MINUTE)
 
-    assert [(t.after, t.at_ms) for t in after.staged().transitions][0] == (Phase.FIRING, 6 * MINUTE)
+    assert next((t.after, t.at_ms) for t in after.staged().transitions) == (Phase.FIRING, 6 * MINUTE)
 
 
 def test_it_resolves_after_a_good_time_in_samples() -> None:
