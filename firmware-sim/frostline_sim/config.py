@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from frostline_core.config import ConfigModel
+from frostline_core.epc import check_digit
 
+_MINUTE, _HOUR = 60.0, 3600.0
 _PARTS = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 OUTSIDE = "outside"
@@ -44,16 +46,22 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=64)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
+class Named(ConfigModel):
+    """Whatever has a name; no two things of a world share one."""
+
+    name: Name = Field(description="Unique in the world.")
+
+
 class AmbientConfig(ConfigModel):
     """The weather around the building: a daily curve."""
 
     mean_c: float = Field(default=18.0, description="Mean temperature of the day, in degrees Celsius.")
     swing_k: float = Field(default=6.0, description="How far the curve goes up and down from the mean.", ge=0)
-    warmest_at: TimeOfDay = Field(default="15:00", description="When the day is warmest.")
+    warmest_at: TimeOfDay = Field(default=15 * _HOUR, description="When the day is warmest.")
     humidity: float = Field(default=60.0, description="Relative humidity at the mean temperature, %.", ge=5, le=100)
 
 
-class ColdRoomConfig(ConfigModel):
+class ColdRoomConfig(Named):
     """A cold room or freezer: walls, goods, one evaporator and doors."""
 
     name: Name = Field(description="Device id.")
@@ -64,20 +72,22 @@ class ColdRoomConfig(ConfigModel):
     product_kg: float = Field(default=2000.0, description="Goods inside.", gt=0)
     product_kj_per_kgk: float = Field(default=2.0, description="Their heat capacity: frozen 2, chilled 3.5.", gt=0)
     cooling_kw: float = Field(default=6.0, description="Cooling at the setpoint with a clean coil.", gt=0)
-    min_off: Duration = Field(default="3m", description="Least time that the compressor rests.")
-    defrost_every: Duration = Field(default="8h", description="Time from one defrost to the next; 0 never defrosts.")
-    defrost_first: Duration = Field(default="2h", description="When the first defrost begins.")
+    min_off: Duration = Field(default=3 * _MINUTE, description="Least time that the compressor rests.")
+    defrost_every: Duration = Field(
+        default=8 * _HOUR, description="Time from one defrost to the next; 0 never defrosts."
+    )
+    defrost_first: Duration = Field(default=2 * _HOUR, description="When the first defrost begins.")
     defrost_end_c: float = Field(default=8.0, description="Coil temperature that ends a defrost.", gt=0, le=20)
-    defrost_most: Duration = Field(default="30m", description="Longest defrost.")
+    defrost_most: Duration = Field(default=30 * _MINUTE, description="Longest defrost.")
     heater_kw: float = Field(default=4.0, description="Defrost heater.", gt=0)
     fan_kw: float = Field(default=0.3, description="Evaporator fans.", ge=0)
     door_openings_per_h: float = Field(default=6.0, description="In working hours; a tenth of it at night.", ge=0)
-    door_open_for: Duration = Field(default="40s", description="Mean time that the door stays open.")
+    door_open_for: Duration = Field(default=40.0, description="Mean time that the door stays open.")
     alarm_k: float = Field(default=8.0, description="The controller's own alarm: this much above the setpoint.", gt=0)
-    alarm_delay: Duration = Field(default="30m", description="... for this long.")
+    alarm_delay: Duration = Field(default=30 * _MINUTE, description="... for this long.")
 
 
-class RackConfig(ConfigModel):
+class RackConfig(Named):
     """A compressor rack that feeds several rooms."""
 
     name: Name = Field(description="Device id.")
@@ -86,7 +96,7 @@ class RackConfig(ConfigModel):
     cop: float = Field(default=2.2, description="Cooling per electric power.", gt=0)
 
 
-class MeterConfig(ConfigModel):
+class MeterConfig(Named):
     """An energy meter: everything electric behind it."""
 
     name: Name = Field(description="Device id.")
@@ -102,15 +112,13 @@ class ProductConfig(ConfigModel):
 
     @model_validator(mode="after")
     def _checked(self) -> ProductConfig:
-        # GS1 General Specifications, section 7.9: weights 3 and 1 from the right, modulo 10.
-        body = self.gtin[:-1]
-        total = sum(int(digit) * (3 if i % 2 == 0 else 1) for i, digit in enumerate(reversed(body)))
-        if (10 - total % 10) % 10 != int(self.gtin[-1]):
-            raise ValueError(f"GTIN {self.gtin} has check digit {self.gtin[-1]}, should be {(10 - total % 10) % 10}")
+        wanted = check_digit(self.gtin[:-1])
+        if wanted != self.gtin[-1]:
+            raise ValueError(f"GTIN {self.gtin} ends with check digit {self.gtin[-1]}, should be {wanted}")
         return self
 
 
-class ZoneConfig(ConfigModel):
+class ZoneConfig(Named):
     """A place where tagged items lie."""
 
     name: Name = Field(description="Zone id.")
@@ -135,7 +143,7 @@ class UnitConfig(ConfigModel):
     profile: str = Field(description="Profile id, or the path of a profile file.")
 
 
-class BusConfig(ConfigModel):
+class BusConfig(Named):
     """One Modbus server: a TCP port or a serial line, with its units."""
 
     name: Name = Field(description="Names the server in faults and in the ready line.")
@@ -155,7 +163,7 @@ class BusConfig(ConfigModel):
         return self
 
 
-class ReaderConfig(ConfigModel):
+class ReaderConfig(Named):
     """An LLRP reader: each antenna looks at one zone."""
 
     name: Name = Field(description="Device id.")
@@ -167,7 +175,7 @@ class ReaderConfig(ConfigModel):
     reads_per_s: float = Field(default=100.0, description="Tag reads per wall-clock second.", gt=0, le=5000)
 
 
-class SysfsSensorConfig(ConfigModel):
+class SysfsSensorConfig(Named):
     """One sensor as the Linux kernel shows it."""
 
     name: Name = Field(description="Names the sensor in faults; for w1 its id, for example 28-0316a2795bff.")
@@ -189,7 +197,7 @@ class SysfsConfig(ConfigModel):
     sensor: tuple[SysfsSensorConfig, ...] = Field(description="What hangs on it.", min_length=1)
 
 
-class MqttSensorConfig(ConfigModel):
+class MqttSensorConfig(Named):
     """One Zigbee sensor as Zigbee2MQTT publishes it."""
 
     name: Name = Field(description="Friendly name: the last part of the topic.")
@@ -206,7 +214,7 @@ class MqttConfig(ConfigModel):
     sensor: tuple[MqttSensorConfig, ...] = Field(description="The sensors.", min_length=1)
 
 
-class LinkConfig(ConfigModel):
+class LinkConfig(Named):
     """A TCP link that the world can cut: listens, and passes everything on."""
 
     name: Name = Field(description="Names the link in faults and in the ready line.")
@@ -245,10 +253,10 @@ class WorldConfig(ConfigModel):
 
     seed: int = Field(default=1, description="Same seed, same world.")
     speed: float = Field(default=1.0, description="World seconds per wall-clock second.", gt=0, le=3600)
-    start_at: TimeOfDay = Field(default="06:00", description="Time of day at which the world begins.")
+    start_at: TimeOfDay = Field(default=6 * _HOUR, description="Time of day at which the world begins.")
     tick: Duration = Field(default=2.0, description="Step of the physics.", ge=0.1, le=5.0)
-    work_from: TimeOfDay = Field(default="06:00", description="Begin of the working day: doors and stock.")
-    work_to: TimeOfDay = Field(default="20:00", description="End of the working day.")
+    work_from: TimeOfDay = Field(default=6 * _HOUR, description="Begin of the working day: doors and stock.")
+    work_to: TimeOfDay = Field(default=20 * _HOUR, description="End of the working day.")
     ambient: AmbientConfig = Field(default=AmbientConfig(), description="The weather.")
     cold_room: tuple[ColdRoomConfig, ...] = Field(default=(), description="Cold rooms and freezers.")
     rack: tuple[RackConfig, ...] = Field(default=(), description="Compressor racks.")

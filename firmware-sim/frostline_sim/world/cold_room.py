@@ -137,7 +137,22 @@ class ColdRoom:
             "compressor_running": self.running,
             "fan_running": self.fan_running,
             "alarm_active": self.alarm,
+            "air_in_temperature": self.probe_c + 0.4,
+            "air_out_temperature": self.probe_c + 0.3 * (self.coil_c - self.air_c) if self.running else self.probe_c,
+            "evaporating_temperature": self.coil_c - 3.0 if self.running else self.coil_c,
+            "alarm_air_temperature": self.probe_c,
+            "food_temperature": self.goods_c,
+            "regulation_setpoint": self.setpoint_c,
+            "controller_state": self._state(),
+            "defrost_relay": self.coil is Coil.HEAT,
+            "high_temperature_alarm": self.alarm,
         }
+
+    def _state(self) -> int:
+        """Readout u00 of Danfoss case controllers: 0 normal, 14 defrost, 15 fan delay, 17 door open."""
+        if self.coil is not Coil.COOL:
+            return 14 if self.coil is Coil.HEAT else 15
+        return 17 if self.door_open else 0
 
     def _door(self, dt_s: float, around: Around) -> None:
         if self.door_open and around.now_s >= self._door_shuts_s and not around.door_held:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,11 +43,14 @@ class Meter:
         found: dict[str, Value] = {
             "power_total": self.power_w / 1000.0,
             "apparent_power_total": self.power_w / _POWER_FACTOR / 1000.0,
+            "reactive_power_total": self.power_w * math.tan(math.acos(_POWER_FACTOR)) / 1000.0,
             "power_factor": _POWER_FACTOR,
             "energy_import": self.energy_wh / 1000.0,
+            "energy_total": self.energy_wh / 1000.0,
             "frequency": self.frequency_hz,
         }
         for i, (volts, share) in enumerate(zip(self._volts, _SHARES, strict=True), start=1):
+            found[f"power_factor_l{i}"] = _POWER_FACTOR
             found[f"voltage_l{i}"] = volts
             found[f"power_l{i}"] = self.power_w * share / 1000.0
             found[f"current_l{i}"] = self.power_w * share / _POWER_FACTOR / volts

@@ -7,8 +7,8 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from frostline_core.epc import sgtin96
 from frostline_sim.config import OUTSIDE, FlowConfig, ProductConfig, ZoneConfig
-from frostline_sim.world.sgtin import sgtin_96
 
 MOST_ITEMS = 10_000
 """At this many items on hand deliveries stop."""
@@ -111,5 +111,5 @@ class Stock:
 
     def _make(self, gtin: str) -> Item:
         self._serial += 1
-        epc = sgtin_96(gtin, self._products[gtin].prefix_digits, self._serial)
+        epc = sgtin96(gtin, self._serial, self._products[gtin].prefix_digits)
         return Item(epc, gtin, self._rng.uniform(-68.0, -48.0))
