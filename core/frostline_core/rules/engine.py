@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -28,6 +28,8 @@ from frostline_core.rules.state import (
     FOREVER_MS,
     NEVER,
     OPEN,
+    OPEN_GUARD,
+    Guard,
     Heard,
     Outcome,
     Phase,
@@ -114,6 +116,7 @@ class Evaluator:
         self._slots: dict[tuple[str, str, str, str], int] = {}
         self._series: list[Series] = []
         self._bound: list[tuple[Rule, ...]] = []
+        self._guards: list[list[Guard]] = []  # one for each bound rule
         self._states: list[dict[str, State]] = []  # by rule id, only what differs from the default
         self._listening_ms: list[int] = []
         self._orphaned: set[int] = set()  # slots that may hold states of rules not bound to them
@@ -122,7 +125,7 @@ class Evaluator:
         self._settled_ms: list[int] = []
         self._before: dict[tuple[int, str], State] = {}  # of every state changed since the last settle
         self._transitions: list[Transition] = []
-        self._exact, self._globbed = _index(self.rules.rules)
+        self._index = _index(self.rules.rules)
 
     def bind(self, series: Series, states: Mapping[str, Mapping[str, Any]] = _NOTHING, last_ms: int = NEVER) -> int:
         """Binds the rules to a series, and returns its slot; the same series always has the same slot.
@@ -146,6 +149,7 @@ class Evaluator:
             return slot
         self._series[slot] = series
         self._bound[slot] = self._choose(series)
+        self._guards[slot] = [OPEN_GUARD] * len(self._bound[slot])
         if self._states[slot].keys() - {rule.id for rule in self._bound[slot]}:
             self._orphaned.add(slot)
         self._refresh(slot)
@@ -166,10 +170,16 @@ class Evaluator:
             value = None
         heard = self._heard(slot)
         states = self._states[slot]
-        for rule in self._bound[slot]:
+        guards = self._guards[slot]
+        shown = []
+        for position, rule in enumerate(self._bound[slot]):
+            guard = guards[position]
+            if value is not None and guard.low <= value <= guard.high and at_ms < guard.deadline_ms:
+                continue
             self._apply(slot, rule.id, rule.observe(states.get(rule.id, DEFAULT), value, at_ms, heard))
+            shown.append(position)
         self.last_ms[slot] = at_ms
-        self._refresh(slot)
+        self._refresh(slot, shown)
 
     def listen(self, now_ms: int) -> None:
         """Says that samples are heard from now on: silence before that proves nothing.
@@ -238,6 +248,7 @@ class Evaluator:
         slot = self._slots[series.key] = len(self._series)
         self._series.append(series)
         self._bound.append(())
+        self._guards.append([])
         self._states.append(states)
         self.low.append(-math.inf)
         self.high.append(math.inf)
@@ -249,7 +260,8 @@ class Evaluator:
         return slot
 
     def _choose(self, series: Series) -> tuple[Rule, ...]:
-        candidates = self._exact.get(series.metric, []) + self._globbed
+        keys = ((metric, device) for metric in (series.metric, None) for device in (series.device, None))
+        candidates = [rule for key in keys for rule in self._index.get(key, ())]
         return tuple(rule for rule in candidates if rule.select.matches(series))
 
     def _heard(self, slot: int) -> Heard:
@@ -284,21 +296,22 @@ class Evaluator:
             step = Step(state.phase, Phase.RESOLVED, self._now_ms, None, None, "the rule does not apply any more")
             self._apply(slot, rule_id, Outcome(DEFAULT, (step,) if state.phase in OPEN else ()))
 
-    def _refresh(self, slot: int) -> None:
-        """Computes the slot's guard and its next timer anew."""
-        low, high, deadline = -math.inf, math.inf, FOREVER_MS
-        states = self._states[slot]
-        for rule in self._bound[slot]:
-            guard = rule.guard(states.get(rule.id, DEFAULT))
-            low, high, deadline = max(low, guard.low), min(high, guard.high), min(deadline, guard.deadline_ms)
-        self.low[slot], self.high[slot], self.deadline_ms[slot] = low, high, deadline
+    def _refresh(self, slot: int, positions: Iterable[int] | None = None) -> None:
+        """Computes the slot's guard and next timer anew, after the rules at these positions (None: all) had a say."""
+        states, bound, guards = self._states[slot], self._bound[slot], self._guards[slot]
+        positions = range(len(bound)) if positions is None else positions
+        for position in positions:
+            guards[position] = bound[position].guard(states.get(bound[position].id, DEFAULT))
+        self.low[slot] = max((guard.low for guard in guards), default=-math.inf)
+        self.high[slot] = min((guard.high for guard in guards), default=math.inf)
+        self.deadline_ms[slot] = min((guard.deadline_ms for guard in guards), default=FOREVER_MS)
         if self._now_ms != NEVER:
-            self._schedule(slot)
+            self._schedule(slot, positions)
 
-    def _schedule(self, slot: int) -> None:
+    def _schedule(self, slot: int, positions: Iterable[int]) -> None:
         """Puts the slot's next timer on the heap; an entry that is due too early only asks again."""
-        heard, states = self._heard(slot), self._states[slot]
-        dues = [rule.due_ms(states.get(rule.id, DEFAULT), heard) for rule in self._bound[slot]]
+        heard, states, bound = self._heard(slot), self._states[slot], self._bound[slot]
+        dues = [bound[position].due_ms(states.get(bound[position].id, DEFAULT), heard) for position in positions]
         due = min((due for due in dues if due is not None), default=FOREVER_MS)
         if due < self._due[slot]:
             self._due[slot] = due
@@ -308,20 +321,21 @@ class Evaluator:
         self._heap = []
         for slot in range(len(self._series)):
             self._due[slot] = FOREVER_MS
-            self._schedule(slot)
+            self._schedule(slot, range(len(self._bound[slot])))
 
 
-def _index(rules: Sequence[Rule]) -> tuple[dict[str, list[Rule]], list[Rule]]:
-    """Rules by the metric that they name literally, and those that name one by a glob."""
-    exact: dict[str, list[Rule]] = {}
-    globbed: list[Rule] = []
+def _index(rules: Sequence[Rule]) -> dict[tuple[str | None, str | None], list[Rule]]:
+    """Rules by each metric and device that they name literally; None stands for "by a glob"."""
+    index: dict[tuple[str | None, str | None], list[Rule]] = {}
     for rule in rules:
-        if any(_GLOB & set(glob) for glob in rule.select.metric):
-            globbed.append(rule)
-            continue
-        for metric in dict.fromkeys(rule.select.metric):
-            exact.setdefault(metric, []).append(rule)
-    return exact, globbed
+        for metric in _literal(rule.select.metric):
+            for device in _literal(rule.select.device):
+                index.setdefault((metric, device), []).append(rule)
+    return index
+
+
+def _literal(globs: tuple[str, ...]) -> tuple[str | None, ...]:
+    return (None,) if any(_GLOB & set(glob) for glob in globs) else tuple(dict.fromkeys(globs))
 
 
 def _transition(rule_id: str, series: Series, step: Step) -> Transition:

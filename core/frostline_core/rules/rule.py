@@ -48,7 +48,10 @@ class Rule(ConfigModel, ABC):
 
     @abstractmethod
     def due_ms(self, state: State, heard: Heard) -> int | None:
-        """When `expire` must be called if no sample comes first; None for never."""
+        """When `expire` must be called if no sample comes first; None for never.
+
+        A sample inside the guard may only delay it, or the engine would wake up too late.
+        """
 
     @abstractmethod
     def expire(self, state: State, heard: Heard, until_ms: int) -> Outcome:

@@ -9,7 +9,20 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frostline_core.rules import GRACE_MS, LATENESS_MS, NEVER, Evaluator, Phase, Rule, Series, Staged, Transition, parse
+from frostline_core.rules import (
+    GRACE_MS,
+    LATENESS_MS,
+    NEVER,
+    Evaluator,
+    Phase,
+    Rule,
+    Series,
+    Staged,
+    State,
+    Transition,
+    parse,
+)
+from frostline_core.rules.state import Heard, Outcome
 
 SECOND = 1000
 ROOM = Series("hamburg", "gw-1", "room-1", "cold_room", "freezer-1", "air_temperature", {"product": "fish"})
@@ -169,6 +182,27 @@ def memory(evaluator: Evaluator) -> tuple[object, ...]:
         evaluator.deadline_ms[:],
         evaluator.last_ms[:],
     )
+
+
+@given(st.sampled_from(RULES), samples, st.floats(-20, 50), steps_ms)
+def test_a_sample_inside_the_guard_of_a_rule_changes_nothing_for_it(
+    tried: Rule, script: list[tuple[int, float | None]], value: float, wait_ms: int
+) -> None:
+    state, last = State(), 0
+    for at, seen in stamped(script):
+        state = tried.observe(state, None if seen is None or math.isnan(seen) else seen, at, heard(last)).state
+        last = at
+    guard = tried.guard(state)
+    inside = [edge for edge in (value, guard.low, guard.high) if guard.low <= edge <= guard.high]
+
+    for edge in inside:
+        assert tried.observe(state, edge, last + wait_ms, heard(last)) == Outcome(state)
+        before, after = (tried.due_ms(state, heard(newest)) for newest in (last, last + wait_ms))
+        assert after is None or (before is not None and before <= after)
+
+
+def heard(last_ms: int) -> Heard:
+    return Heard(last_ms, NEVER, NEVER, GRACE_MS)
 
 
 @given(acts)
