@@ -19,7 +19,7 @@ _TIMEOUT_S = 5.0
 def findings(config: CloudConfig) -> dict[str, str]:
     """Tries each part once, with time-outs."""
     parts: dict[str, Callable[[CloudConfig], None]] = {
-        "rules": lambda c: load_folder(c.rules.folder) and None,
+        "rules": _rules,
         "sql": _sql,
         "store": _store,
         "broker": _broker,
@@ -36,6 +36,10 @@ def _tried(part: Callable[[CloudConfig], None], config: CloudConfig) -> str:
         host, port = config.broker.address
         return f"cannot reach the broker at {host}:{port}: {error}"
     return ""
+
+
+def _rules(config: CloudConfig) -> None:
+    load_folder(config.rules.folder)
 
 
 def _sql(config: CloudConfig) -> None:

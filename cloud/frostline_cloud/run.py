@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from sqlalchemy import Engine, text
 
@@ -21,6 +22,7 @@ from frostline_cloud.config import CloudConfig
 from frostline_cloud.console import mount
 from frostline_cloud.ingest import journal
 from frostline_cloud.ingest.broker import Broker
+from frostline_cloud.ingest.decode import Batch
 from frostline_cloud.ingest.flush import Flusher
 from frostline_cloud.ingest.ingest import Ingest, Parts
 from frostline_cloud.ingest.registry import Registry
@@ -92,12 +94,13 @@ def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
     session = HostSession(config.broker.host_id, reorder_timeout_ms=limits.reorder_timeout_ms)
 
     def will() -> tuple[str, bytes]:
-        return session.will(now_ms())
+        said = session.will(now_ms())
+        return said.topic, said.payload
 
     broker = Broker(config.broker, will, limits.queue_messages, limits.queue_mib * 1024 * 1024)
-    commit: HostCommit[object] = HostCommit(
+    commit: HostCommit[Batch] = HostCommit(
         _committed_of(shared.engine),
-        HostLimits(messages=limits.queue_messages, bytes=limits.queue_mib * 1024 * 1024),
+        HostLimits(limits.queue_messages, limits.queue_mib * 1024 * 1024, linger_ms=max(limits.linger_ms, 10)),
     )
     evaluator = Evaluator(shared.rules)
     series = SeriesTable(evaluator)
@@ -135,10 +138,10 @@ def _status_of(worker: Ingest | None) -> Callable[[], dict[str, object]]:
     return status
 
 
-async def _until(stop: asyncio.Event, work: Callable[[], object]) -> None:
+async def _until(stop: asyncio.Event, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Runs an endless coroutine until `stop` is set."""
-    task = asyncio.ensure_future(work())  # type: ignore[arg-type]
-    waiting = asyncio.ensure_future(stop.wait())
+    task = asyncio.create_task(work())
+    waiting = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():

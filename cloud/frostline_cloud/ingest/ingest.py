@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from frostline_cloud.ingest.broker import Arrived, Broker, Connected, Disconnected, Incoming
 from frostline_cloud.ingest.config import IngestConfig
-from frostline_cloud.ingest.decode import Batch, UnknownAliasError, samples_of
+from frostline_cloud.ingest.decode import Batch, samples_of
 from frostline_cloud.ingest.flush import Flusher, OvertakenError
 from frostline_cloud.ingest.gate import PersistGate
 from frostline_cloud.ingest.journal import DeadLetter, Extra, Loss
@@ -38,7 +38,7 @@ from frostline_core.sparkplug import (
     SequenceGap,
     StateWrong,
     Unresolved,
-    parse,
+    topics,
 )
 
 log = logging.getLogger("frostline.ingest")
@@ -219,14 +219,7 @@ class Ingest:
             return
         if mark is None and view.proved:
             return  # a proved node's samples are batches; anything else only shows the present
-        try:
-            samples, refused = samples_of(view, event.device, event.message, now_ms + self._config.future_ms)
-        except UnknownAliasError as error:
-            self.status.unresolved += 1
-            if mark is not None and (answer := commit.unreadable(mark, now_ms)) is not None:
-                self._tell(owner, [answer], now_ms)
-            self._events(self._parts.session.want_rebirth(view.site, view.node, str(error), now_ms), now_ms)
-            return
+        samples, refused = samples_of(view, event.message, now_ms + self._config.future_ms)
         batch = Batch(view.site, view.node, event.device, event.topic, event.raw, samples, refused, event.gap)
         if mark is None:
             self._keep_plain(batch)
@@ -252,7 +245,7 @@ class Ingest:
         if len(self._extra.buried) >= _MOST_BURIED:
             return
         try:
-            place = parse(topic)
+            place = topics.parse(topic)
             site, node, device = place.group, place.node, place.device
         except ProtocolError:
             site = node = device = ""
@@ -345,14 +338,13 @@ class Ingest:
     def _say_state(self, now_ms: int) -> None:
         if self.status.connected:
             session = self._parts.session
-            topic, payload = session.online(now_ms) if self._gate.open else session.offline(now_ms)
-            self._parts.broker.publish(topic, payload, 1, True)
+            said = session.online(now_ms) if self._gate.open else session.pause(now_ms)
+            self._parts.broker.publish(said.topic, said.payload, said.qos, said.retain)
 
     def _finish(self) -> None:
         """SIGTERM: STATE offline, what has come is flushed, the gateways hear of it."""
-        now_ms = self._clock_ms()
-        topic, payload = self._parts.session.offline(now_ms)
-        self._parts.broker.publish_and_wait(topic, payload, 2.0)
+        said = self._parts.session.offline(self._clock_ms())
+        self._parts.broker.publish_and_wait(said.topic, said.payload, 2.0)
         until = time.monotonic() + 1.0
         while time.monotonic() < until and (items := self._parts.broker.take(0.05, _TAKE_MOST)):
             for item in items:

@@ -178,8 +178,8 @@ def device_born(
         "birth": raw,
     }
     upsert(connection, device, [row])
-    metrics = [
-        owner
+    metrics: list[dict[str, object]] = [
+        {**owner}
         | {
             "metric": each.name,
             "datatype": int(each.datatype),

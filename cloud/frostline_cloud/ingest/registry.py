@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection, Engine
 
 from frostline_cloud.ingest import journal
@@ -73,7 +75,7 @@ class Registry:
         Raises:
             UnavailableError: SQL cannot write.
         """
-        view, description = event.view, event.device.description
+        view, description = event.view, event.device_view.description
         key = DeviceKey(view.site, view.node, description.id)
         with translated("SQL"), self._engine.begin() as connection:
             journal.device_born(connection, key, description, now_ms, event.raw)
@@ -90,7 +92,7 @@ class Registry:
             if isinstance(event, NodeDied):
                 journal.node_died(connection, (view.site, view.node), event.at_ms)
             else:
-                key = DeviceKey(view.site, view.node, event.device.description.id)
+                key = DeviceKey(view.site, view.node, event.device_view.description.id)
                 journal.device_died(connection, key, event.at_ms)
 
     def _announce(self, connection: Connection, owner: tuple[str, str], payload: Payload, now_ms: int) -> list[Commit]:
@@ -114,5 +116,4 @@ class Registry:
 
 def node_description(view: NodeView) -> DeviceDescription:
     """What a node says of itself, as a device with the id "" and the kind `gateway`."""
-    metrics = tuple(bound.description for (device, _), bound in view.by_name.items() if device == "")
-    return DeviceDescription("", NODE_KIND, metrics=metrics)
+    return replace(view.description, kind=NODE_KIND)
