@@ -1,11 +1,11 @@
-"""Numbers for Prometheus, read from SQL and ingest at each scrape, so that they survive a restart."""
+"""Numbers for Prometheus: those of this process, and those that SQL keeps over restarts, read at each scrape."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
@@ -26,9 +26,10 @@ def exposition(services: Services) -> bytes:
     """
     with services.reading() as connection:
         found = [*_samples(connection), *_losses(connection), *_states(connection)]
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Fixed([*found, *_ingest(services)]))
-    return generate_latest(registry)
+    ready = GaugeMetricFamily("frostline_ready", "1 while ingest takes data.", value=float(not services.ingest_fault()))
+    kept = CollectorRegistry(auto_describe=False)
+    kept.register(_Fixed([*found, ready]))
+    return generate_latest(kept) + generate_latest(REGISTRY)
 
 
 class _Fixed(Collector):
@@ -77,12 +78,3 @@ def _states(connection: Connection) -> Iterator[Metric]:
     yield online
     yield alerts
     yield waiting
-
-
-def _ingest(services: Services) -> Iterator[Metric]:
-    yield GaugeMetricFamily(
-        "frostline_ingest_ready", "1 while ingest takes data.", value=float(not services.ingest_fault())
-    )
-    for name, value in services.status().items():
-        if isinstance(value, int | float):
-            yield GaugeMetricFamily(f"frostline_ingest_{name}", "What ingest says of itself.", value=float(value))

@@ -170,14 +170,14 @@ _FATES = ("received", "written", "dead_lettered", "duplicate")
 
 
 def _newest(connection: Connection, query: Select[Any], table: Any, span: Span) -> Sequence[Row[Any]]:
-    conditions = (
-        (span.site, table.c.site == span.site),
-        (span.node, table.c.node == span.node),
-        (span.from_ms, table.c.at_ms >= span.from_ms),
-        (span.to_ms, table.c.at_ms < span.to_ms),
-        (span.before, table.c.id < span.before),
-    )
-    for wanted, condition in conditions:
-        if wanted is not None:
-            query = query.where(condition)
+    if span.site is not None:
+        query = query.where(table.c.site == span.site)
+    if span.node is not None:
+        query = query.where(table.c.node == span.node)
+    if span.from_ms is not None:
+        query = query.where(table.c.at_ms >= span.from_ms)
+    if span.to_ms is not None:
+        query = query.where(table.c.at_ms < span.to_ms)
+    if span.before is not None:
+        query = query.where(table.c.id < span.before)
     return connection.execute(query.order_by(table.c.id.desc()).limit(span.most)).all()

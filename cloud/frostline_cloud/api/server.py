@@ -1,0 +1,89 @@
+"""Serving the application with uvicorn inside a running event loop, until an event says stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from frostline_cloud.api.config import HttpConfig
+from frostline_core.errors import ConfigError
+
+log = logging.getLogger("frostline.http")
+
+GRACE_S: Final = 2
+"""How long open connections may finish; a browser on the console never ends its own."""
+
+
+def listen(config: HttpConfig) -> socket.socket:
+    """The listening socket.
+
+    Raises:
+        ConfigError: The address is not ours or is in use.
+    """
+    host, port = config.address
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ConfigError(f"http.listen: {config.listen}: {error.strerror}") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"http.listen: {config.listen}: {error.strerror}") from error
+    return listener
+
+
+async def serve(app: ASGIApp, config: HttpConfig, stop: asyncio.Event, listener: socket.socket | None = None) -> None:
+    """Serves until `stop` is set, then lets requests finish for `GRACE_S`.
+
+    Args:
+        app: The application.
+        config: Where to listen.
+        stop: Ends it.
+        listener: A socket of `listen`, for who must know the port beforehand.
+
+    Raises:
+        ConfigError: The address cannot be listened on.
+    """
+    bound = listener or listen(config)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            timeout_graceful_shutdown=GRACE_S,
+            timeout_keep_alive=30,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws_max_size=1024 * 1024,
+        )
+    )
+    host, port = bound.getsockname()[:2]
+    log.info("console and API on http://%s:%d/", f"[{host}]" if ":" in host else host, port)
+    stopping = asyncio.create_task(_stop(server, stop), name="http stop")
+    try:
+        await server.serve(sockets=[bound])
+    finally:
+        stopping.cancel()
+        bound.close()
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to the process, not to one of its servers."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _stop(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True
