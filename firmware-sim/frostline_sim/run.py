@@ -215,8 +215,9 @@ def _far_end(link: LinkConfig) -> tuple[str, int]:
 
 
 async def _advance(running: RunningWorld, speed: float) -> None:
-    """Moves the world on with the wall clock, and cuts and mends lines as the faults say."""
+    """Moves the world on with the wall clock; cuts and mends a line when a fault begins and ends, not in between."""
     world, last_s, left_ms = running.world, time.monotonic(), 0.0
+    cut: set[str] = set()
     while True:
         now_s = time.monotonic()
         left_ms += min(now_s - last_s, _MOST_BEHIND_S) * speed * 1000
@@ -224,8 +225,10 @@ async def _advance(running: RunningWorld, speed: float) -> None:
         whole = int(left_ms)
         world.step(whole)
         left_ms -= whole
-        for name, line in running.lines.items():
-            await line.turn(down=world.link_down(name))
+        wanted = {name for name in running.lines if world.link_down(name)}
+        for name in wanted ^ cut:
+            await running.lines[name].turn(down=name in wanted)
+        cut = wanted
         await asyncio.sleep(_STEP_S)
 
 
