@@ -12,7 +12,7 @@ _MINUTES = re.compile(r"(\d+)m")
 
 
 class Fleet:
-    """Writes the files of `fleet/` into a folder; `@name@` stands for a value.
+    """Writes the files of `files/` into a folder; `@name@` stands for a value.
 
     Args:
         folder: Where everything of this demo lies.
@@ -28,7 +28,7 @@ class Fleet:
         Raises:
             KeyError: The file needs a value that is not given.
         """
-        text = (files("frostline_sim.demo") / "fleet" / name).read_text(encoding="utf-8")
+        text = (files("frostline_sim.demo") / "files" / name).read_text(encoding="utf-8")
 
         def fill(match: re.Match[str]) -> str:
             minutes = _MINUTES.fullmatch(match[1])
