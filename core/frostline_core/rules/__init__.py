@@ -1,6 +1,7 @@
 """Rules: pure functions of (rule, state, sample) that raise and resolve alerts in event time."""
 
 from frostline_core.rules.engine import GRACE_MS, LATENESS_MS, Evaluator, Staged, Transition
+from frostline_core.rules.hold import WORSE
 from frostline_core.rules.model import RuleSet, load_folder, parse, schema
 from frostline_core.rules.rule import Rule, Severity
 from frostline_core.rules.selector import Selector
@@ -12,6 +13,7 @@ __all__ = [
     "LATENESS_MS",
     "NEVER",
     "OPEN",
+    "WORSE",
     "Evaluator",
     "Phase",
     "Rule",

@@ -26,6 +26,7 @@ from frostline_core.rules.series import Series
 from frostline_core.rules.state import (
     DEFAULT,
     FOREVER_MS,
+    HIGHEST,
     NEVER,
     OPEN,
     OPEN_GUARD,
@@ -160,13 +161,13 @@ class Evaluator:
 
         Args:
             slot: From `bind`.
-            value: In the metric's unit; None (or not a number) is a sample without a usable value.
+            value: In the metric's unit; None, infinite or not a number is a sample without a usable value.
             at_ms: Event time; a sample not newer than the series' newest is only counted.
         """
         if at_ms <= self.last_ms[slot]:
             self.retroactive += 1
             return
-        if value is not None and math.isnan(value):
+        if value is not None and not math.isfinite(value):
             value = None
         heard = self._heard(slot)
         states = self._states[slot]
@@ -250,8 +251,8 @@ class Evaluator:
         self._bound.append(())
         self._guards.append([])
         self._states.append(states)
-        self.low.append(-math.inf)
-        self.high.append(math.inf)
+        self.low.append(-HIGHEST)
+        self.high.append(HIGHEST)
         self.deadline_ms.append(FOREVER_MS)
         self.last_ms.append(last_ms)
         self._settled_ms.append(last_ms)
@@ -302,8 +303,8 @@ class Evaluator:
         positions = range(len(bound)) if positions is None else positions
         for position in positions:
             guards[position] = bound[position].guard(states.get(bound[position].id, DEFAULT))
-        self.low[slot] = max((guard.low for guard in guards), default=-math.inf)
-        self.high[slot] = min((guard.high for guard in guards), default=math.inf)
+        self.low[slot] = max((guard.low for guard in guards), default=-HIGHEST)
+        self.high[slot] = min((guard.high for guard in guards), default=HIGHEST)
         self.deadline_ms[slot] = min((guard.deadline_ms for guard in guards), default=FOREVER_MS)
         if self._now_ms != NEVER:
             self._schedule(slot, positions)

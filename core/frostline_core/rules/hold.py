@@ -22,6 +22,7 @@ NO_DATA = "no data"
 DATA_AGAIN = "data again"
 RELAPSE = "out of range again"
 WORSE = "worse"
+"""The note of a value that is notably worse than the one told before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,6 +10,9 @@ from typing import Any
 
 NEVER = -1
 """In place of a time: it has not happened."""
+
+HIGHEST = sys.float_info.max
+"""The largest finite number, in place of "no limit"."""
 
 FOREVER_MS = 2**63 - 1
 """A deadline that never comes."""
@@ -60,7 +63,7 @@ class State:
         if self.since_ms != NEVER:
             entry["since_ms"] = self.since_ms
         if self.value is not None:
-            entry["value"] = self.value if math.isfinite(self.value) else repr(self.value)
+            entry["value"] = self.value
         if self.blind_ms != NEVER:
             entry["blind_ms"] = self.blind_ms
         if self.memory:
@@ -118,15 +121,18 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Where nothing can change: a sample with `low <= value <= high` before `deadline_ms` leaves the state as it is."""
+    """Where nothing can change: a sample with `low <= value <= high` before `deadline_ms` leaves the state as it is.
 
-    low: float = -math.inf
-    high: float = math.inf
+    The bounds are finite, so that an infinite value is never inside: it is no measurement.
+    """
+
+    low: float = -HIGHEST
+    high: float = HIGHEST
     deadline_ms: int = FOREVER_MS
 
 
 OPEN_GUARD = Guard()
-CLOSED_GUARD = Guard(math.inf, -math.inf)
+CLOSED_GUARD = Guard(HIGHEST, -HIGHEST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from frostline_core.rules import hold
 from frostline_core.rules.duration import Duration
 from frostline_core.rules.hold import Finding, Hold
 from frostline_core.rules.rule import Rule
-from frostline_core.rules.state import CLOSED_GUARD, NEVER, Guard, Heard, Outcome, Phase, State
+from frostline_core.rules.state import CLOSED_GUARD, HIGHEST, NEVER, Guard, Heard, Outcome, Phase, State
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
@@ -75,9 +75,8 @@ class Threshold(Rule):
     def guard(self, state: State) -> Guard:
         """Within the limits when OK; from the hysteresis to the next value worth telling when firing."""
         if state.phase is Phase.OK:
-            return Guard(
-                -math.inf if self.below is None else self.below, math.inf if self.above is None else self.above
-            )
+            low, high = self.below, self.above
+            return Guard(-HIGHEST if low is None else low, HIGHEST if high is None else high)
         if state.phase is not Phase.FIRING or state.blind_ms != NEVER or state.value is None:
             return CLOSED_GUARD
         if self._is_high(state.value):

@@ -196,8 +196,9 @@ def test_no_value_during_clearing_does_not_count_as_good() -> None:
     assert bench.path == ["firing@0", "clearing@1", "firing@2", "clearing@6", "resolved@11"]
 
 
-def test_not_a_number_is_no_value() -> None:
-    assert Bench(threshold(above=8)).see((0, 9), (1, float("nan"))).notes == ["", "no data"]
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_not_finite_is_no_value(value: float) -> None:
+    assert Bench(threshold(above=8)).see((0, 9), (1, value)).notes == ["", "no data"]
 
 
 def test_it_tells_again_when_it_is_twice_as_far_out() -> None:

@@ -1,0 +1,89 @@
+"""Reads incidents and their timelines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, select
+
+from frostline_cloud.alerts.incident import Incident
+from frostline_cloud.sql.tables import alert, alert_event
+from frostline_core.rules import Phase
+
+NEEDS_SOMEBODY = (Phase.FIRING.value, Phase.CLEARING.value)
+"""States of an incident that people should know of; pending is not yet one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which incidents to read; None is any.
+
+    Attributes:
+        states: For example `("firing", "clearing")`.
+        site: The site.
+        severity: The severity.
+        limit: The most to return, 1 to 1000.
+        before: Only incidents that opened before this (opened_ms, id); the last of one page begins the next.
+    """
+
+    states: tuple[str, ...] | None = None
+    site: str | None = None
+    severity: str | None = None
+    limit: int = 100
+    before: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One change of an incident.
+
+    Attributes:
+        revision: The incident's revision after it.
+        before: State before.
+        after: State after.
+        at_ms: Event time.
+        noted_ms: When the cloud knew.
+        value: The value then.
+        note: Anything else.
+    """
+
+    revision: int
+    before: str
+    after: str
+    at_ms: int
+    noted_ms: int
+    value: float | None
+    note: str
+
+
+def open_alerts(connection: Connection, limit: int = 1000) -> list[Incident]:
+    """The incidents that need somebody, newest first; `limit` is the most."""
+    return alerts(connection, Filters(states=NEEDS_SOMEBODY, limit=limit))
+
+
+def alerts(connection: Connection, filters: Filters) -> list[Incident]:
+    """Incidents by when they opened, newest first."""
+    query: Select[Any] = select(alert).order_by(alert.c.opened_ms.desc(), alert.c.id.desc())
+    if filters.states is not None:
+        query = query.where(alert.c.state.in_(filters.states))
+    if filters.site is not None:
+        query = query.where(alert.c.site == filters.site)
+    if filters.severity is not None:
+        query = query.where(alert.c.severity == filters.severity)
+    if filters.before is not None:
+        opened, alert_id = filters.before
+        earlier = (alert.c.opened_ms == opened) & (alert.c.id < alert_id)
+        query = query.where((alert.c.opened_ms < opened) | earlier)
+    rows = connection.execute(query.limit(max(1, min(filters.limit, 1000)))).mappings()
+    return [Incident.from_row(row) for row in rows]
+
+
+def timeline(connection: Connection, alert_id: str) -> list[TimelineEntry]:
+    """Every change of an incident in order, the newest 500."""
+    query = select(alert_event).where(alert_event.c.alert == alert_id).order_by(alert_event.c.id.desc()).limit(500)
+    rows = connection.execute(query).all()
+    return [
+        TimelineEntry(row.revision, row.before, row.after, row.at_ms, row.noted_ms, row.value, row.note)
+        for row in reversed(rows)
+    ]

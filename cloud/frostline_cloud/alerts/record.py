@@ -1,0 +1,197 @@
+"""Writes what rules did: incidents, their timelines, and notifications, in the caller's transaction.
+
+Nothing is remembered outside SQL, so a flush that is rolled back can be repeated as a whole.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
+
+from frostline_cloud.alerts.event import EventType, render
+from frostline_cloud.alerts.incident import Change, Circumstances, Incident, change
+from frostline_cloud.sql.tables import alert, alert_event, metric, outbox
+from frostline_core.rules import OPEN, Rule, RuleSet, Transition
+
+_CHUNK = 200  # keys in one query; five columns each, far below what SQLite and PostgreSQL allow
+_Key = tuple[str, str, str, str, str]
+
+
+def record(
+    connection: Connection, transitions: Sequence[Transition], rules: RuleSet, receivers: Sequence[str], now_ms: int
+) -> None:
+    """Applies transitions to incidents and writes the notifications that follow from them.
+
+    An incident begins with pending. One that never fires ends without a trace, or every value that brushes a limit
+    would leave a row; firing, a notable worsening and the end of one that fired are told to every receiver.
+
+    Args:
+        connection: In the transaction that also holds the rule states.
+        transitions: In the order in which they happened.
+        rules: For titles, severities and the version.
+        receivers: Names of those who are told.
+        now_ms: The clock.
+    """
+    if not transitions:
+        return
+    book = _Book(connection, {rule.id: rule for rule in rules.rules}, rules.version, receivers, now_ms)
+    book.read(transitions)
+    for transition in transitions:
+        book.apply(transition)
+    book.write()
+
+
+def acknowledge(connection: Connection, alert_id: str, who: str, now_ms: int) -> bool:
+    """Notes that somebody has taken note. It stops nothing; a second acknowledgement changes nothing.
+
+    Returns:
+        Whether there is such an alert.
+    """
+    row = connection.execute(select(alert).where(alert.c.id == alert_id).with_for_update()).one_or_none()
+    if row is None:
+        return False
+    if row.acknowledged_ms is not None:
+        return True
+    revision = row.revision + 1
+    connection.execute(
+        update(alert)
+        .where(alert.c.id == alert_id)
+        .values(acknowledged_ms=now_ms, acknowledged_by=who, revision=revision)
+    )
+    noted = {"before": row.state, "after": row.state, "at_ms": now_ms, "noted_ms": now_ms, "value": None}
+    connection.execute(
+        insert(alert_event).values(alert=alert_id, revision=revision, note=f"acknowledged by {who}", **noted)
+    )
+    return True
+
+
+@dataclass(slots=True)
+class _Book:
+    """The incidents that one call touches, and what it will write."""
+
+    connection: Connection
+    rules: dict[str, Rule]
+    version: str
+    receivers: Sequence[str]
+    now_ms: int
+    open: dict[_Key, Incident] = field(default_factory=dict)
+    units: dict[tuple[str, str, str, str], str] = field(default_factory=dict)
+    stored: set[str] = field(default_factory=set)
+    touched: dict[str, Incident] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+    def read(self, transitions: Sequence[Transition]) -> None:
+        """Reads the open incidents and the units that the transitions may need."""
+        columns = tuple_(alert.c.rule, alert.c.site, alert.c.node, alert.c.device, alert.c.metric)
+        states = [phase.value for phase in OPEN]
+        for keys in _chunks({_key(transition) for transition in transitions}):
+            query = select(alert).where(columns.in_(keys), alert.c.state.in_(states)).with_for_update()
+            for found in self.connection.execute(query).mappings():
+                incident = Incident.from_row(found)
+                self.open[incident.rule, incident.site, incident.node, incident.device, incident.metric] = incident
+                self.stored.add(incident.id)
+        name = tuple_(metric.c.site, metric.c.node, metric.c.device, metric.c.metric)
+        for series in _chunks({transition.series.key for transition in transitions}):
+            for row in self.connection.execute(select(metric).where(name.in_(series))):
+                self.units[row.site, row.node, row.device, row.metric] = row.unit
+
+    def apply(self, transition: Transition) -> None:
+        """Applies one transition in memory."""
+        key = _key(transition)
+        before = self.open.get(key)
+        made = change(before, transition, self._about(transition))
+        if made is None:
+            return
+        if made.incident is None:
+            self._drop(key)
+        else:
+            self._keep(key, made, transition)
+
+    def write(self) -> None:
+        """Writes everything, table by table."""
+        gone = sorted(self.gone & self.stored)
+        for ids in _chunks(gone):
+            self.connection.execute(delete(alert_event).where(alert_event.c.alert.in_(ids)))
+            self.connection.execute(delete(alert).where(alert.c.id.in_(ids)))
+        kept = [incident for id_, incident in self.touched.items() if id_ not in self.gone]
+        new = [incident.to_row() for incident in kept if incident.id not in self.stored]
+        old = [incident.to_row() | {"b_id": incident.id} for incident in kept if incident.id in self.stored]
+        if new:
+            self.connection.execute(insert(alert), new)
+        if old:
+            names: dict[str, Any] = {column.name: bindparam(column.name) for column in alert.c if column.name != "id"}
+            rows = [{k: v for k, v in row.items() if k != "id"} for row in old]
+            self.connection.execute(update(alert).where(alert.c.id == bindparam("b_id")).values(**names), rows)
+        events = [event for event in self.events if event["alert"] not in self.gone]
+        if events:
+            self.connection.execute(insert(alert_event), events)
+        if self.messages:
+            self.connection.execute(insert(outbox), self.messages)
+
+    def _about(self, transition: Transition) -> Circumstances:
+        return Circumstances(
+            self.rules.get(transition.rule_id),
+            self.version,
+            self.units.get(transition.series.key, ""),
+            self.now_ms,
+            str(uuid.uuid4()),
+        )
+
+    def _drop(self, key: _Key) -> None:
+        incident = self.open.pop(key)
+        self.gone.add(incident.id)
+
+    def _keep(self, key: _Key, made: Change, transition: Transition) -> None:
+        incident = made.incident
+        if incident is None:
+            return
+        self.touched[incident.id] = incident
+        if incident.state in OPEN:
+            self.open[key] = incident
+        else:
+            self.open.pop(key, None)
+        self.events.append(
+            {
+                "alert": incident.id,
+                "revision": incident.revision,
+                "before": transition.before.value,
+                "after": transition.after.value,
+                "at_ms": transition.at_ms,
+                "noted_ms": self.now_ms,
+                "value": transition.value,
+                "note": transition.note,
+            }
+        )
+        if made.tell is not None:
+            self.messages += [self._message(made.tell, name, incident, transition.at_ms) for name in self.receivers]
+
+    def _message(self, kind: EventType, receiver: str, incident: Incident, event_ms: int) -> dict[str, Any]:
+        message_id = f"msg_{uuid.uuid4().hex}"
+        return {
+            "id": message_id,
+            "alert": incident.id,
+            "revision": incident.revision,
+            "type": kind.value,
+            "receiver": receiver,
+            "body": render(kind, message_id, incident, event_ms, self.now_ms),
+            "state": "waiting",
+            "created_ms": self.now_ms,
+            "due_ms": self.now_ms,
+            "attempts": 0,
+        }
+
+
+def _key(transition: Transition) -> _Key:
+    return (transition.rule_id, *transition.series.key)
+
+
+def _chunks(keys: Any) -> Iterator[list[Any]]:
+    listed = sorted(keys)
+    for start in range(0, len(listed), _CHUNK):
+        yield listed[start : start + _CHUNK]
