@@ -72,15 +72,15 @@ class NodeView:
     proved: bool = False
     bd_seq: int = -1
     seq: int = -1
-    devices: dict[str, DeviceView] = field(default_factory=dict)
-    aliases: dict[int, BoundMetric] = field(default_factory=dict)
-    by_name: dict[tuple[str, str], BoundMetric] = field(default_factory=dict)
+    devices: dict[str, DeviceView] = field(default_factory=dict, repr=False)
+    aliases: dict[int, BoundMetric] = field(default_factory=dict, repr=False)
+    by_name: dict[tuple[str, str], BoundMetric] = field(default_factory=dict, repr=False)
     birth_ms: int = 0
     description: DeviceDescription = field(default_factory=lambda: DeviceDescription("", "node"))
-    batch_aliases: dict[str, int] = field(default_factory=dict)
+    batch_aliases: dict[str, int] = field(default_factory=dict, repr=False)
     gap_alias: int | None = None
     own_aliases: int = 0
-    bound: dict[str, list[BoundMetric]] = field(default_factory=dict)
+    bound: dict[str, list[BoundMetric]] = field(default_factory=dict, repr=False)
 
     def bear(self, birth: Payload, now_ms: int) -> None:
         """Takes an NBIRTH in; all devices are offline until their DBIRTH.
