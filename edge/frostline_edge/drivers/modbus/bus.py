@@ -1,0 +1,300 @@
+"""One Modbus connection, made safe: one request at a time, and no number without the answer that belongs to it.
+
+pymodbus speaks the protocol; what it leaves open is closed here:
+
+* It reconnects by itself and retries: both are off. A lost line is an UnavailableError for the supervisor.
+* It takes an answer with the right unit for the answer. Here function, transaction, length and echo must match too.
+* RTU has no transaction ids, so that an answer which comes after its time-out would pass for the next one, and every
+  later value would be its neighbour's. Here the bus stays quiet after a time-out (`quiet_s`, no less than `timeout_s`),
+  and the unit that was late is then asked for another number of registers first: only when the lengths agree are its
+  answers believed again.
+* Bytes that make no frame end the connection (TCP), or are waited out (serial line).
+
+Every wait is bounded: connecting and each answer by `timeout_s`, silence by twice `quiet_s`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Final
+
+from pymodbus.exceptions import ConnectionException, ModbusIOException
+from pymodbus.pdu import ModbusPDU
+
+from frostline_core.errors import ProtocolError, UnavailableError
+from frostline_edge.drivers.modbus.config import Config
+from frostline_edge.drivers.modbus.line import Client, Line
+from frostline_edge.drivers.modbus.turns import Priority, Turns
+from frostline_edge.profiles.model import Table
+
+# Modbus Application Protocol V1.1b3, section 7: exception codes.
+REFUSALS: Final = {
+    1: "illegal function",
+    2: "illegal data address",
+    3: "illegal data value",
+    4: "server device failure",
+    5: "acknowledge",
+    6: "server device busy",
+    8: "memory parity error",
+    10: "gateway path unavailable",
+    11: "gateway target device failed to respond",
+}
+_GATEWAY = (10, 11)
+_READ = {Table.COIL: 1, Table.DISCRETE: 2, Table.HOLDING: 3, Table.INPUT: 4}
+_BITS = (Table.COIL, Table.DISCRETE)
+# Modbus over Serial Line V1.02, section 2.5.1.1: 3.5 characters of 11 bits between frames, at least 1.75 ms.
+_FRAME_GAP_BITS = 3.5 * 11
+_LEAST_FRAME_GAP_S = 0.00175
+# Bytes that arrive while the bus should be silent belong to a frame of at most 256 bytes; give its rest time to come.
+_STRAGGLER_S = 0.05
+# Late answers that are told apart by their length; older ones have had that many quiet times to arrive in.
+_OWED = 4
+
+
+class SilentError(UnavailableError):
+    """The unit did not answer in time."""
+
+
+class GarbledError(ProtocolError):
+    """Something came, but not the answer to what was asked."""
+
+
+class RefusedError(ProtocolError):
+    """The unit answered with an exception code."""
+
+    def __init__(self, unit: int, code: int) -> None:
+        super().__init__(f"unit {unit} refused: exception {code:02d}, {REFUSALS.get(code, 'unknown code')}")
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Registers or bits of one table: `count` from `address`, counted from 0."""
+
+    table: Table
+    address: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """What a unit was last asked for in vain, and the lengths of the answers that it may still send."""
+
+    span: Span
+    lengths: tuple[int, ...]
+
+    def probe(self) -> Span:
+        """A short request whose answer has another length than those."""
+        length = next(n for n in range(1, _OWED + 2) if n not in self.lengths)
+        return Span(self.span.table, self.span.address, length * 8 if self.span.table in _BITS else length)
+
+
+class Bus:
+    """The connection that a config describes; opened by the first request, and again after it was dropped."""
+
+    def __init__(self, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config = config
+        self._clock = clock
+        self._is_rtu = config.transport != "tcp"
+        self._quiet_s = max(config.quiet_s, config.timeout_s)
+        gap_s = max(_FRAME_GAP_BITS / config.baud, _LEAST_FRAME_GAP_S) if config.transport == "rtu" else 0.0
+        self._gap_s = max(config.pause_s, gap_s)
+        self._turns = Turns()
+        self._line: Line | None = None
+        self._free_at_s = 0.0
+        self._late: dict[int, _Late] = {}
+
+    @property
+    def where(self) -> str:
+        """The other end, for messages."""
+        config = self._config
+        return config.device if config.transport == "rtu" else f"{config.host}:{config.port}"
+
+    async def open(self) -> None:
+        """Connects now, so that an absent line is known before anything is asked.
+
+        Raises:
+            UnavailableError: Nobody listens there, or the serial port cannot be opened.
+        """
+        async with self._turns.turn(Priority.POLL):
+            await self._connected()
+
+    async def renew(self) -> None:
+        """Ends the connection once nobody uses it; the next request opens it again."""
+        async with self._turns.turn(Priority.POLL):
+            self.close()
+
+    def close(self) -> None:
+        """Ends the connection."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+    async def read(self, unit: int, span: Span) -> Sequence[int]:
+        """Registers (0..65535) or bits (0 or 1), exactly as many as asked.
+
+        Raises:
+            SilentError: No answer in time.
+            GarbledError: What came was not the answer.
+            RefusedError: The unit answered with an exception code.
+            UnavailableError: The line itself is gone.
+        """
+        async with self._turns.turn(Priority.POLL):
+            if unit in self._late:
+                await self._agree(unit)
+            return await self._read(unit, span)
+
+    async def write(self, unit: int, span: Span, words: Sequence[int], mask: int = 0xFFFF) -> None:
+        """Writes and checks the echo; goes before every waiting read.
+
+        Args:
+            unit: Unit id.
+            span: Where; as many as there are words.
+            words: Registers, or one bit.
+            mask: For one register: which bits to change; the others are read first and kept.
+
+        Raises:
+            SilentError: No answer in time; whether the unit took the value is unknown.
+            GarbledError: What came was not the answer; likewise unknown.
+            RefusedError: The unit answered with an exception code, and took nothing.
+            UnavailableError: The line itself is gone, or too many wait for it.
+        """
+        async with self._turns.turn(Priority.WRITE):
+            if mask != 0xFFFF:
+                if unit in self._late:
+                    await self._agree(unit)
+                (old,) = await self._read(unit, span)
+                words = [(old & ~mask & 0xFFFF) | words[0]]
+            await self._write(unit, span, words)
+
+    async def _read(self, unit: int, span: Span) -> Sequence[int]:
+        def request(client: Client) -> Awaitable[ModbusPDU]:
+            ask = {
+                Table.COIL: client.read_coils,
+                Table.DISCRETE: client.read_discrete_inputs,
+                Table.HOLDING: client.read_holding_registers,
+                Table.INPUT: client.read_input_registers,
+            }[span.table]
+            return ask(span.address, count=span.count, device_id=unit)
+
+        try:
+            answer = await self._exchange(unit, _READ[span.table], request)
+        except SilentError:
+            if self._is_rtu:
+                owed = self._late[unit].lengths if unit in self._late else ()
+                self._late[unit] = _Late(span, (*owed, _length(span))[-_OWED:])
+            raise
+        if span.table in _BITS:
+            if len(answer.bits) != ceil(span.count / 8) * 8:
+                raise self._mismatch(f"unit {unit} sent {len(answer.bits)} bits for {span.count}")
+            return [int(bit) for bit in answer.bits[: span.count]]
+        if len(answer.registers) != span.count:
+            raise self._mismatch(f"unit {unit} sent {len(answer.registers)} registers for {span.count}")
+        return answer.registers
+
+    async def _agree(self, unit: int) -> None:
+        """Asks a unit that was late for a length that it does not owe; an answer of that length is no late one."""
+        late = self._late[unit]
+        try:
+            await self._read(unit, late.probe())
+        except RefusedError:
+            # A refusal has no length: it may be the late answer. Let whatever is still under way pass.
+            self._hush()
+        del self._late[unit]
+
+    async def _write(self, unit: int, span: Span, words: Sequence[int]) -> None:
+        if span.table is Table.COIL:
+            await self._echoed(unit, 5, span, words)
+        elif len(words) > 1:
+            await self._echoed(unit, 16, span, words)
+        else:
+            try:
+                await self._echoed(unit, 6, span, words)
+            except RefusedError as error:
+                if error.code != 1:
+                    raise
+                await self._echoed(unit, 16, span, words)  # some devices know only "write multiple registers"
+
+    async def _echoed(self, unit: int, function: int, span: Span, words: Sequence[int]) -> None:
+        def request(client: Client) -> Awaitable[ModbusPDU]:
+            if function == 5:
+                return client.write_coil(span.address, bool(words[0]), device_id=unit)
+            if function == 6:
+                return client.write_register(span.address, words[0], device_id=unit)
+            return client.write_registers(span.address, list(words), device_id=unit)
+
+        answer = await self._exchange(unit, function, request)
+        echo = {5: answer.bits[:1], 6: answer.registers, 16: [answer.count]}[function]
+        wanted = {5: [bool(words[0])], 6: list(words), 16: [len(words)]}[function]
+        if answer.address != span.address or list(echo) != wanted:
+            raise self._mismatch(f"unit {unit} confirmed another write than the one asked for")
+
+    async def _exchange(self, unit: int, function: int, request: Callable[[Client], Awaitable[ModbusPDU]]) -> ModbusPDU:
+        """One request and the answer that belongs to it."""
+        line = await self._connected()
+        await self._silence(line)
+        try:
+            answer = await line.ask(request)
+        except ConnectionException as error:
+            self.close()
+            raise UnavailableError(f"connection to {self.where} lost") from error
+        except ModbusIOException as error:
+            raise self._no_answer(unit, line) from error
+        finally:
+            self._free_at_s = max(self._free_at_s, self._clock() + self._gap_s)
+        if not self._is_rtu and answer.transaction_id != line.transaction:
+            raise self._mismatch(f"unit {unit} answered transaction {answer.transaction_id}, which was not asked")
+        if answer.function_code & 0x7F != function:
+            raise self._mismatch(f"unit {unit} answered function {answer.function_code} to function {function}")
+        if answer.isError():
+            if answer.exception_code in _GATEWAY:
+                raise SilentError(f"unit {unit}: {REFUSALS[answer.exception_code]}")
+            raise RefusedError(unit, answer.exception_code)
+        return answer
+
+    async def _connected(self) -> Line:
+        if self._line is not None:
+            return self._line
+        line = Line(self._config, self._clock)
+        if not await line.connect():
+            line.close()
+            raise UnavailableError(f"cannot connect to {self.where}")
+        self._line = line
+        if self._late:
+            self._hush()
+        return line
+
+    async def _silence(self, line: Line) -> None:
+        """Waits until the bus is free, and until stragglers have passed; at most twice the quiet time."""
+        start = self._clock()
+        while (now := self._clock()) < self._free_at_s and now - start < 2 * self._quiet_s:
+            await asyncio.sleep(min(self._free_at_s - now, self._quiet_s))
+            if self._is_rtu:
+                self._free_at_s = max(self._free_at_s, line.last_received_s + _STRAGGLER_S)
+
+    def _hush(self) -> None:
+        if self._is_rtu:
+            self._free_at_s = max(self._free_at_s, self._clock() + self._quiet_s)
+
+    def _no_answer(self, unit: int, line: Line) -> Exception:
+        """What a missing answer was: silence, or bytes that made no frame."""
+        if line.unread or (self._is_rtu and line.received):
+            return self._mismatch(f"unit {unit} sent {line.received} bytes that are no answer")
+        self._hush()
+        return SilentError(f"unit {unit} did not answer within {self._config.timeout_s} s")
+
+    def _mismatch(self, text: str) -> GarbledError:
+        """The session can no longer be trusted: drop it, or wait until a serial line is clean."""
+        self._hush()
+        if self._config.transport != "rtu":
+            self.close()
+        return GarbledError(text)
+
+
+def _length(span: Span) -> int:
+    """The length of the answer: registers, or bytes of bits."""
+    return ceil(span.count / 8) if span.table in _BITS else span.count

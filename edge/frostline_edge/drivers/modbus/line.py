@@ -1,0 +1,119 @@
+"""pymodbus's client behind a narrow face: no retries, no reconnects, and an end to every request."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Awaitable, Callable
+
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+from pymodbus.exceptions import ConnectionException, ModbusException, ModbusIOException
+from pymodbus.framer import FramerType
+from pymodbus.pdu import ModbusPDU
+
+from frostline_edge.drivers.modbus.config import Config
+
+Client = AsyncModbusTcpClient | AsyncModbusSerialClient
+
+_NEVER = 2**31
+
+
+class Line:
+    """One connection, used once: connect, ask, close.
+
+    Attributes:
+        received: Bytes that came since the last request, as far as they are in the current frame.
+        last_received_s: When bytes came last, by the clock that was given.
+    """
+
+    def __init__(self, config: Config, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._asks = False
+        self.received = 0
+        self.last_received_s = 0.0
+        self._client = self._serial(config) if config.transport == "rtu" else self._tcp(config)
+        self._client.set_max_no_responses(_NEVER)
+        self._guard()
+
+    @property
+    def transaction(self) -> int:
+        """The transaction id of the last request (Modbus TCP; 0 in RTU)."""
+        return self._client.ctx.request_transaction_id
+
+    @property
+    def unread(self) -> int:
+        """Bytes that came and made no frame."""
+        return len(self._client.ctx.recv_buffer)
+
+    async def connect(self) -> bool:
+        """Whether the connection was made, within the configured time-out."""
+        return await self._client.connect()
+
+    def close(self) -> None:
+        """Ends the connection; a request under way ends by its time-out."""
+        self._client.close()
+
+    async def ask(self, request: Callable[[Client], Awaitable[ModbusPDU]]) -> ModbusPDU:
+        """Sends one request and waits for an answer, no longer than the configured time-out.
+
+        Raises:
+            ConnectionException: The connection is gone.
+            ModbusIOException: No answer, or bytes that cannot be decoded.
+        """
+        self._asks, self.received = True, 0
+        try:
+            return await request(self._client)
+        finally:
+            self._asks = False
+
+    def _serial(self, config: Config) -> Client:
+        return AsyncModbusSerialClient(
+            config.device,
+            framer=FramerType.RTU,
+            baudrate=config.baud,
+            parity=config.parity,
+            stopbits=config.stop_bits,
+            timeout=config.timeout_s,
+            retries=0,
+            reconnect_delay=0,
+            trace_packet=self._packet,
+        )
+
+    def _tcp(self, config: Config) -> Client:
+        return AsyncModbusTcpClient(
+            config.host,
+            port=config.port,
+            framer=FramerType.SOCKET if config.transport == "tcp" else FramerType.RTU,
+            timeout=config.timeout_s,
+            retries=0,
+            reconnect_delay=0,
+            trace_packet=self._packet,
+        )
+
+    def _packet(self, sending: bool, data: bytes) -> bytes:
+        if not sending:
+            self.received = len(data)
+            self.last_received_s = self._clock()
+        return data
+
+    def _guard(self) -> None:
+        """Makes undecodable bytes and a lost connection end the request at once, instead of by its time-out."""
+        ctx = self._client.ctx
+        decode = ctx.callback_data
+
+        def fail(error: ModbusException) -> None:
+            if self._asks and not ctx.response_future.done():
+                ctx.response_future.set_exception(error)
+
+        def received(data: bytes, addr: tuple[str, int] | None = None) -> int:
+            try:
+                return decode(data, addr)
+            except (ModbusException, ValueError, IndexError, struct.error):
+                fail(ModbusIOException("undecodable bytes"))
+                return 0  # they stay in the buffer, where `unread` finds them
+
+        def disconnected(exc: Exception | None) -> None:
+            fail(ConnectionException("disconnected"))
+
+        # The library has no other place for either.
+        ctx.callback_data = received  # type: ignore[method-assign]
+        ctx.callback_disconnected = disconnected  # type: ignore[method-assign]
