@@ -1,0 +1,322 @@
+"""The spool: the gateway's disk queue, the only copy of a sample until the cloud has committed it.
+
+Invariants, whatever dies and whenever:
+1. What `append` returned from is on the disk: one SQLite transaction, WAL, synchronous FULL.
+2. A row's identity (run, n) is given once, in that transaction, and never changes. A run is opened by the first row
+   after a process start or a cut, numbered 1, 2, 3 ... without holes, and never resumed by another process.
+3. A row leaves only by `delete_through`, which a commit of the host asks for, or into a gap row, which keeps its
+   numbers, its count of samples and its span of time. Gap rows leave only by `delete_through`.
+4. The account moves in the transaction that moves the rows: kept = committed + pending + lost.
+5. Data rows weigh no more than the budget; a gap row weighs about 100 bytes, and a run has one at most.
+
+Format: one SQLite file (tables in `spool_file`). `spool`: id (8 random bytes, made with the file) and the last bdSeq.
+`run`: the runs held, in order of opening, with totals of their data rows. `row`: the rows; `reason` is "" for data.
+`account` and `lost`: samples per UTC day. Beside it lie `-wal`, `-shm`, `.lock` (one writing process at a time),
+`.reserve` (4 MiB that are given up when the disk is full, so that there is room to delete in), and `.corrupt-<UTC>`
+files: damaged spools that were set aside.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+from frostline_core.commit import HeldRun, Row
+from frostline_core.commit.wire import NUMBER_MAX
+from frostline_core.errors import UnavailableError
+from frostline_core.reading import Stream
+from frostline_gateway import spool_account, spool_draft, spool_file
+from frostline_gateway.spool_rows import Account, AccountDelta, Lost, NewRow, loss_notice
+
+_VACUUM_EVERY = 64
+_FREE_PAGES = 4096  # 16 MiB stay in the file for reuse: moving pages wears flash more than it gains
+_NOTHING = AccountDelta()
+_SELECT = "SELECT n, first, device, payload, samples, first_ms, last_ms, reason FROM row"
+
+
+class Spool:
+    """The rows of one gateway. Every method may be called from any thread; every change is durable when it returns."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, budget_bytes: int, clock: Callable[[], int]) -> None:
+        """Use `open` or `open_read_only`."""
+        self.path = path
+        self._connection = connection
+        self._budget, self._clock = budget_bytes, clock
+        self._mutex = threading.Lock()
+        self._lock: int | None = None
+        self._listener: Callable[[], None] | None = None
+        self._current: dict[Stream, int] = {}
+        self._runs: dict[int, spool_draft.StoredRun] = {}
+        self._spool_id = 0
+        self._stale = False  # memory is not what the file says
+        self._deletes = 0
+
+    @classmethod
+    def open(cls, path: Path, budget_bytes: int, clock: Callable[[], int]) -> Self:
+        """Opens the spool, making it if need be. A damaged file is set aside, and the new one tells the host so.
+
+        Args:
+            path: The file; its folder exists.
+            budget_bytes: Most that data rows may weigh; at the bound the oldest become a gap row, samples first.
+            clock: Time of day, UTC milliseconds.
+
+        Raises:
+            UnavailableError: Another process has it, or the disk does not let us; the message says what to do.
+            ConfigError: A newer Frostline wrote it.
+        """
+        descriptor = spool_file.lock(path)
+        try:
+            spool = cls._open_sound(path, budget_bytes, clock)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        spool._lock = descriptor
+        return spool
+
+    @classmethod
+    def open_read_only(cls, path: Path) -> Self:
+        """Opens an existing spool to look at it as it is now; nothing can be changed.
+
+        Raises:
+            UnavailableError: It does not exist, or cannot be read.
+        """
+        spool = cls(path, spool_file.connect_read_only(path), 0, lambda: 0)
+        with spool._mutex, spool._translated():
+            spool._load()
+        return spool
+
+    @classmethod
+    def _open_sound(cls, path: Path, budget_bytes: int, clock: Callable[[], int]) -> Self:
+        try:
+            return cls._open_file(path, budget_bytes, clock)
+        except spool_file.Corrupt as corrupt:
+            name = spool_file.quarantine(path, clock())
+            spool = cls._open_file(path, budget_bytes, clock)
+            spool.append([_set_aside(str(corrupt), name, clock())])
+            return spool
+
+    @classmethod
+    def _open_file(cls, path: Path, budget_bytes: int, clock: Callable[[], int]) -> Self:
+        spool = cls(path, spool_file.connect(path, secrets.token_bytes(8)), budget_bytes, clock)
+        try:
+            spool._load()
+            for run in [run for run in spool._runs.values() if run.held.empty]:  # were current in a process that ended
+                spool._connection.execute("DELETE FROM run WHERE seq = ?", (run.seq,))
+                del spool._runs[run.held.run]
+        except sqlite3.Error as error:
+            spool._connection.close()
+            raise spool_file.translated(path, error) from error
+        return spool
+
+    def close(self) -> None:
+        """Closes the file and gives up the lock; closing twice is harmless."""
+        with self._mutex:
+            self._connection.close()
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Calls that after each append, in the appending thread; it must return at once."""
+        self._listener = listener
+
+    # ---- writing
+    def append(self, rows: Sequence[NewRow], delta: AccountDelta = _NOTHING) -> None:
+        """Numbers the rows, puts them on the disk and keeps the budget, in one transaction.
+
+        Raises:
+            UnavailableError: Nothing was kept; the message says what to do. The caller counts the rows as lost.
+        """
+        if not spool_file.has_reserve(self.path):
+            raise UnavailableError(f"spool {self.path}: {spool_file.DISK_FULL}")
+        with self._change() as draft:
+            for stream in Stream:
+                draft.append(stream, [row for row in rows if row.stream is stream])
+            spool_account.add(self._connection, self._clock(), delta)
+            dropped = draft.keep_budget(self._budget)
+            spool_account.lose(self._connection, self._clock(), spool_draft.OVER_BUDGET, dropped)
+        if self._listener is not None:
+            self._listener()
+
+    def next_bd_seq(self) -> int:
+        """The bdSeq of the next CONNECT: first 0, then one more each time, 0 after 255; durable before it is used.
+
+        Source: Sparkplug 3.0, message-flow-edge-node-birth-publish-will-message-payload-bdSeq.
+
+        Raises:
+            UnavailableError: The disk does not let us.
+        """
+        with self._change():
+            statement = "UPDATE spool SET bd_seq = coalesce((bd_seq + 1) % 256, 0) RETURNING bd_seq"
+            ((bd_seq,),) = self._connection.execute(statement).fetchall()
+        return int(bd_seq)
+
+    def delete_through(self, run: int, n: int) -> None:
+        """Deletes the rows of a run whose number is n or less: the host has them, or lists them as lost.
+
+        Raises:
+            UnavailableError: Nothing was deleted.
+        """
+        with self._change() as draft:
+            if run not in draft.runs:
+                return
+            committed = draft.delete_through(run, n)
+            spool_account.add(self._connection, self._clock(), committed=committed)
+        self._give_back_pages()
+
+    def cut(self) -> None:
+        """Makes the next samples row open a new run; rows keep their identity.
+
+        Raises:
+            UnavailableError: The disk does not let us; nothing was cut.
+        """
+        with self._change() as draft:
+            draft.cut()
+
+    # ---- reading
+    @property
+    def spool_id(self) -> int:
+        """Made with the file, unsigned 64 bits; another one after a damaged file was set aside."""
+        return self._spool_id
+
+    def runs(self) -> Sequence[HeldRun]:
+        """Every run held, oldest first; an empty one only while it is current."""
+        with self._mutex:
+            return [run.held for run in self._runs.values()]
+
+    def current(self, stream: Stream) -> int | None:
+        """The run that the next row of this stream goes to; None if that row will open one."""
+        return self._current.get(stream)
+
+    def next_row(self, run: int, n: int) -> Row | None:
+        """The lowest row of the run whose number is n or more.
+
+        Raises:
+            UnavailableError: The disk does not let us.
+        """
+        with self._mutex, self._translated():
+            found = self._runs.get(run)
+            if found is None:
+                return None
+            statement = f"{_SELECT} WHERE run = ? AND n >= ? ORDER BY n LIMIT 1"
+            row = self._connection.execute(statement, (found.seq, min(n, NUMBER_MAX))).fetchone()
+            return None if row is None else Row(run, *row)
+
+    def account(self) -> Account:
+        """What became of every reading since the spool was made.
+
+        Raises:
+            UnavailableError: The disk does not let us.
+        """
+        with self._mutex, self._translated():
+            return spool_account.read(self._connection, sum(run.samples for run in self._runs.values()))
+
+    @property
+    def held_rows(self) -> int:
+        """Data rows held."""
+        with self._mutex:
+            return sum(run.data_rows for run in self._runs.values())
+
+    @property
+    def held_bytes(self) -> int:
+        """What the data rows weigh, as the budget counts."""
+        with self._mutex:
+            return sum(run.bytes for run in self._runs.values())
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """When the oldest row was appended, UTC milliseconds; None when the spool is empty."""
+        with self._mutex:
+            return min((run.held.oldest_ms for run in self._runs.values() if not run.held.empty), default=None)
+
+    # ---- the transaction
+    @contextmanager
+    def _change(self) -> Iterator[spool_draft.Draft]:
+        """One transaction: what it drafts is in memory exactly when it is durable."""
+        with self._mutex, self._translated():
+            if self._stale:
+                self._load()
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                draft = spool_draft.Draft(self._connection, self._runs, self._current, self._spool_id, self._clock())
+                yield draft
+                draft.finish()
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._runs, self._current = draft.runs, draft.current
+
+    def _load(self) -> None:
+        ((raw_id,),) = self._connection.execute("SELECT id FROM spool").fetchall()
+        self._spool_id = int.from_bytes(raw_id)
+        self._runs = spool_draft.load(self._connection)
+        self._stale = False
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            self._stale = True
+            meant = spool_file.translated(self.path, error)
+            if isinstance(meant, spool_file.Corrupt):
+                meant = self._start_anew(meant)
+            elif spool_file.is_full(error):
+                spool_file.give_up_reserve(self.path)
+                with suppress(sqlite3.Error):  # from now on the log is written over and takes no more room
+                    self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            raise meant from error
+
+    def _start_anew(self, corrupt: spool_file.Corrupt) -> UnavailableError:
+        """Sets a file aside that turned out to be damaged while in use; the call that noticed still fails."""
+        if self._lock is None:
+            return UnavailableError(f"spool {self.path}: is damaged ({corrupt})")
+        with suppress(sqlite3.Error):
+            self._connection.close()
+        name = spool_file.quarantine(self.path, self._clock())
+        try:
+            self._connection = spool_file.connect(self.path, secrets.token_bytes(8))
+        except spool_file.Corrupt as again:
+            return UnavailableError(f"spool {self.path}: the disk damages new files as well ({again})")
+        self._current = {}
+        self._load()
+        self._connection.execute("BEGIN IMMEDIATE")
+        draft = spool_draft.Draft(self._connection, self._runs, {}, self._spool_id, self._clock())
+        draft.append(Stream.EVENTS, [_set_aside(str(corrupt), name, self._clock())])
+        draft.finish()
+        self._connection.execute("COMMIT")
+        self._runs, self._current = draft.runs, draft.current
+        return UnavailableError(f"spool {self.path}: was damaged ({corrupt}); set aside as {name}, a new one is in use")
+
+    def _give_back_pages(self) -> None:
+        """Shrinks a file that has much free room, now and then; on a full disk always, and to the last page."""
+        self._deletes += 1
+        reserve = spool_file.has_reserve(self.path)
+        if reserve and self._deletes % _VACUUM_EVERY:
+            return
+        with self._mutex, self._translated():
+            ((free,),) = self._connection.execute("PRAGMA freelist_count").fetchall()
+            if free > _FREE_PAGES or not reserve:
+                keep = _FREE_PAGES if reserve else 0
+                # a script, because `execute` steps once, and each step moves one page
+                self._connection.executescript(f"PRAGMA incremental_vacuum({free - keep})")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _set_aside(fault: str, name: str, now_ms: int) -> NewRow:
+    reason = f"the spool file was damaged ({fault}) and set aside as {name}; what it held is not known"
+    return loss_notice(Lost(reason, None, None, now_ms))
