@@ -51,6 +51,7 @@ class InfluxFront:
 def _handler(front: InfluxFront, behind: str) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = 65536  # one segment an answer: otherwise the client waits for a delayed ACK
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))

@@ -20,41 +20,24 @@ from __future__ import annotations
 
 import logging
 import math
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
+from frostline_cloud.store import embedded_tables as tables
+from frostline_cloud.store.embedded_tables import DAY_MS, Batch, Device, Series, device_of
 from frostline_cloud.store.port import Bucket, FieldValue, Latest, Place, RejectedError, Row
 from frostline_core.errors import ConfigError, UnavailableError
 
 _FORMAT = 1
-_DAY_MS = 86_400_000
 _TIDY_EVERY_S = 3600.0
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS series (id INTEGER NOT NULL, measurement VARCHAR NOT NULL, site VARCHAR NOT NULL,
-    node VARCHAR NOT NULL, device VARCHAR NOT NULL, field VARCHAR NOT NULL, text BOOLEAN NOT NULL);
-CREATE TABLE IF NOT EXISTS number
-    (series INTEGER NOT NULL, at_ms BIGINT NOT NULL, value DOUBLE NOT NULL, written BIGINT NOT NULL);
-CREATE TABLE IF NOT EXISTS text
-    (series INTEGER NOT NULL, at_ms BIGINT NOT NULL, value VARCHAR NOT NULL, written BIGINT NOT NULL);
-CREATE TABLE IF NOT EXISTS meta (key VARCHAR NOT NULL, value BIGINT NOT NULL);
-"""
-_BUCKETS = """
-SELECT at_ms - ((at_ms % $bucket) + $bucket) % $bucket AS start, avg(value), min(value), max(value), count(*)
-FROM (SELECT at_ms, arg_max(value, written) AS value FROM number
-      WHERE series = $series AND at_ms >= $start AND at_ms < $end GROUP BY at_ms)
-GROUP BY start ORDER BY start
-"""
-
 _log = logging.getLogger("frostline.store")
-
-_Device = tuple[str, str, str, str]
-_Series = tuple[_Device, str, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,30 +49,19 @@ class EmbeddedLimits:
         threads: Of one query.
         timeout_s: Of one read.
         retention_days: Rows older than this are deleted by the tidying thread; 0 keeps everything.
+        least_free_mb: With less room than this on the disk `check` says unavailable, so that gateways keep their rows
+            before a write fails half way through a checkpoint.
     """
 
     memory_mb: int = 512
     threads: int = 2
     timeout_s: float = 10.0
     retention_days: int = 0
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Columns of one write."""
-
-    series: list[int] = field(default_factory=list)
-    at_ms: list[int] = field(default_factory=list)
-    values: list[FieldValue] = field(default_factory=list)
-
-    def add(self, series: int, at_ms: int, value: FieldValue) -> None:
-        self.series.append(series)
-        self.at_ms.append(at_ms)
-        self.values.append(value)
+    least_free_mb: int = 64
 
 
 class EmbeddedStore:
-    """Time series in one DuckDB file.
+    """Time series in one DuckDB file. Reads are interrupted after a time-out; a write waits for the disk.
 
     Args:
         path: The file; it and its folder are made when absent.
@@ -108,7 +80,7 @@ class EmbeddedStore:
         self._limits = limits or EmbeddedLimits()
         self._clock = clock
         self._write_lock = threading.Lock()
-        self._local = threading.local()
+        self._idle: list[duckdb.DuckDBPyConnection] = []  # at most as many as calls were ever under way at once
         self._closed = threading.Event()
         with _translated(f"cannot open {path}"):
             self._open()
@@ -120,60 +92,61 @@ class EmbeddedStore:
         """See the store port."""
         rejected: list[tuple[int, str]] = []
         with self._write_lock, self._cursor("write") as cursor:
-            new: dict[_Series, int] = {}
+            new: dict[Series, int] = {}
             numbers, texts = self._batches(rows, new, rejected)
             cursor.begin()
-            try:
-                _add_series(cursor, new)
-                _append(cursor, "number", "DOUBLE", numbers, self._written)
-                _append(cursor, "text", "VARCHAR", texts, self._written + len(numbers.series))
-                cursor.commit()
-            except BaseException:
-                _rollback(cursor)
-                raise
+            tables.add_series(cursor, new)
+            tables.append(cursor, "number", "DOUBLE", numbers, self._written)
+            tables.append(cursor, "text", "VARCHAR", texts, self._written + len(numbers.series))
+            cursor.commit()
             self._written += len(numbers.series) + len(texts.series)
             self._ids |= new
             self._names.update((number, series) for series, number in new.items())
-            self._remember(numbers)
-            self._remember(texts)
+            for batch in (numbers, texts):
+                for number, at_ms, value in zip(batch.series, batch.at_ms, batch.values, strict=True):
+                    self._remember(number, at_ms, value)
         if rejected:
             raise RejectedError(rejected)
 
     def series(self, place: Place, field: str, start_ms: int, end_ms: int, bucket_ms: int) -> list[Bucket]:
         """See the store port."""
-        number = self._ids.get((_device(place), field, False))
+        number = self._ids.get((device_of(place), field, False))
         if number is None:
             return []
         with self._cursor("query", self._limits.timeout_s) as cursor:
-            arguments = {"series": number, "start": start_ms, "end": end_ms, "bucket": bucket_ms}
-            return [Bucket(*row) for row in cursor.execute(_BUCKETS, arguments).fetchall()]
+            return tables.buckets(cursor, number, (start_ms, end_ms), bucket_ms)
 
     def latest(self, place: Place) -> list[Latest]:
         """See the store port; answered from memory."""
-        with self._write_lock:
-            return sorted(self._latest.get(_device(place), {}).values(), key=lambda latest: latest.field)
+        found = list(self._latest.get(device_of(place), {}).values())  # one step under the GIL: needs no lock
+        return sorted(found, key=lambda latest: latest.field)
 
     def generation(self) -> int:
         """See the store port."""
         with self._cursor("query") as cursor:
-            return _meta(cursor, "generation")
+            return tables.meta(cursor, "generation")
 
     def mark_generation(self, number: int) -> None:
         """See the store port; a number that is not higher than the highest changes nothing."""
         with self._write_lock, self._cursor("write") as cursor:
-            if number > _meta(cursor, "generation"):
-                _set_meta(cursor, "generation", number)
+            if number > tables.meta(cursor, "generation"):
+                tables.set_meta(cursor, "generation", number)
 
     def check(self) -> None:
-        """See the store port; writes one row of `meta`."""
+        """See the store port; writes one row of `meta`, and looks at the room on the disk."""
         with self._write_lock, self._cursor("check") as cursor:
-            _set_meta(cursor, "checked_ms", int(self._clock() * 1000))
+            free_mb = shutil.disk_usage(self._path.parent).free >> 20
+            if free_mb < self._limits.least_free_mb:
+                raise UnavailableError(f"store check: only {free_mb} MiB free on the disk of {self._path}")
+            tables.set_meta(cursor, "checked_ms", int(self._clock() * 1000))
 
     def close(self) -> None:
         """See the store port."""
         self._closed.set()
         self._tidier.join()
         with self._write_lock:
+            while self._idle:
+                self._idle.pop().close()
             self._connection.close()
 
     # ---- retention and order ---------------------------------------------------------------------------------------
@@ -184,16 +157,14 @@ class EmbeddedStore:
             UnavailableError: Nothing, or not everything, was tidied; the next call goes on from there.
         """
         now_ms = int(self._clock() * 1000)
-        finished_ms = (now_ms - _DAY_MS // 24) // _DAY_MS * _DAY_MS
+        finished_ms = (now_ms - DAY_MS // 24) // DAY_MS * DAY_MS
         with self._cursor("tidy") as cursor:
             if self._limits.retention_days:
-                self._expire(cursor, now_ms - self._limits.retention_days * _DAY_MS)
-            start_ms = max(_meta(cursor, "tidied_ms"), _first_day(cursor, finished_ms))
-            for day_ms in range(start_ms, finished_ms, _DAY_MS):
+                self._expire(cursor, now_ms - self._limits.retention_days * DAY_MS)
+            for day_ms in tables.unsorted_days(cursor, finished_ms):
                 if self._closed.is_set():
                     return
-                _sort_day(cursor, day_ms)
-            cursor.execute("CHECKPOINT")
+                tables.sort_day(cursor, day_ms)
 
     def _expire(self, cursor: duckdb.DuckDBPyConnection, before_ms: int) -> None:
         for table in ("number", "text"):
@@ -219,48 +190,36 @@ class EmbeddedStore:
                 "threads": str(self._limits.threads),
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
-                "preserve_insertion_order": "false",
             },
         )
-        self._connection.execute(_SCHEMA)
-        known = _meta(self._connection, "frostline_format")
+        self._connection.execute(tables.SCHEMA)
+        known = tables.meta(self._connection, "frostline_format")
         if known > _FORMAT:
             self._connection.close()
             raise ConfigError(f"{self._path}: written by a newer Frostline (format {known}, known: {_FORMAT})")
         if not known:
-            _set_meta(self._connection, "frostline_format", _FORMAT)
+            tables.set_meta(self._connection, "frostline_format", _FORMAT)
         self._load()
 
     def _load(self) -> None:
         """Series, the next `written`, and the newest values, from the file."""
-        rows = self._connection.execute("SELECT id, measurement, site, node, device, field, text FROM series")
-        self._names: dict[int, _Series] = {
-            number: ((measurement, site, node, device), name, text)
-            for number, measurement, site, node, device, name, text in rows.fetchall()
-        }
-        self._ids: dict[_Series, int] = {series: number for number, series in self._names.items()}
-        self._latest: dict[_Device, dict[str, Latest]] = {}
-        self._written = 1
-        for table in ("number", "text"):
-            (highest,) = self._connection.execute(f"SELECT max(written) FROM {table}").fetchall()[0]  # noqa: S608
-            self._written = max(self._written, (highest or 0) + 1)
-            newest = self._connection.execute(
-                f"SELECT series, at_ms, arg_max(value, written) FROM {table} SEMI JOIN"  # noqa: S608
-                f" (SELECT series, max(at_ms) AS at_ms FROM {table} GROUP BY series) USING (series, at_ms)"
-                " GROUP BY series, at_ms"
-            ).fetchall()
-            self._remember(_Batch(*(list(column) for column in zip(*newest, strict=True))) if newest else _Batch())
+        self._ids = tables.series_ids(self._connection)
+        self._names = {number: series for series, number in self._ids.items()}
+        self._written = tables.highest_written(self._connection) + 1
+        self._latest: dict[Device, dict[str, Latest]] = {}
+        for number, at_ms, value in tables.newest(self._connection):
+            self._remember(number, at_ms, value)
 
     def _batches(
-        self, rows: Sequence[Row], new: dict[_Series, int], rejected: list[tuple[int, str]]
-    ) -> tuple[_Batch, _Batch]:
-        numbers, texts = _Batch(), _Batch()
+        self, rows: Sequence[Row], new: dict[Series, int], rejected: list[tuple[int, str]]
+    ) -> tuple[Batch, Batch]:
+        numbers, texts = Batch(), Batch()
         for index, row in enumerate(rows):
             reason = _fault(row)
             if reason:
                 rejected.append((index, reason))
                 continue
-            device = _device(row.place)
+            device = device_of(row.place)
             for name, value in row.fields:
                 text = isinstance(value, str)
                 key = (device, name, text)
@@ -268,31 +227,37 @@ class EmbeddedStore:
                 (texts if text else numbers).add(number, row.at_ms, value if text else float(value))
         return numbers, texts
 
-    def _remember(self, batch: _Batch) -> None:
-        for number, at_ms, value in zip(batch.series, batch.at_ms, batch.values, strict=True):
-            device, name, _ = self._names[number]
-            fields = self._latest.setdefault(device, {})
-            known = fields.get(name)
-            if known is None or at_ms >= known.at_ms:
-                fields[name] = Latest(name, value, at_ms)
+    def _remember(self, number: int, at_ms: int, value: FieldValue) -> None:
+        device, name, _ = self._names[number]
+        fields = self._latest.setdefault(device, {})
+        known = fields.get(name)
+        if known is None or at_ms >= known.at_ms:
+            fields[name] = Latest(name, value, at_ms)
 
     @contextmanager
     def _cursor(self, doing: str, timeout_s: float | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """This thread's cursor; interrupted after timeout_s; DuckDB's errors translated."""
+        """A cursor for one call; interrupted after timeout_s; DuckDB's errors translated.
+
+        After an error the cursor is closed, which rolls its transaction back.
+        """
         with _translated(f"store {doing}"):
-            cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
-            if cursor is None or getattr(self._local, "of", None) is not self._connection:
-                cursor = self._connection.cursor()
-                self._local.cursor, self._local.of = cursor, self._connection
-            if timeout_s is None:
-                yield cursor
-                return
-            timer = threading.Timer(timeout_s, cursor.interrupt)
-            timer.start()
             try:
+                cursor = self._idle.pop()
+            except IndexError:
+                cursor = self._connection.cursor()
+            timer = threading.Timer(timeout_s, cursor.interrupt) if timeout_s else None
+            try:
+                if timer:
+                    timer.start()
                 yield cursor
+            except BaseException:
+                cursor.close()
+                raise
             finally:
-                timer.cancel()
+                if timer:
+                    timer.cancel()
+                    timer.join()  # so that it never interrupts the next call
+            self._idle.append(cursor)
 
 
 @contextmanager
@@ -301,10 +266,6 @@ def _translated(doing: str) -> Iterator[None]:
         yield
     except (duckdb.Error, OSError) as error:
         raise UnavailableError(f"{doing}: {error}") from error
-
-
-def _device(place: Place) -> _Device:
-    return place.measurement, place.site, place.node, place.device
 
 
 def _fault(row: Row) -> str:
@@ -321,67 +282,3 @@ def _fault(row: Row) -> str:
         elif not math.isfinite(value):
             return f"{name} is {value}: no number that a store keeps"
     return ""
-
-
-def _add_series(cursor: duckdb.DuckDBPyConnection, new: dict[_Series, int]) -> None:
-    if new:
-        columns = [list(column) for column in zip(*((n, *d, f, t) for (d, f, t), n in new.items()), strict=True)]
-        cursor.execute(
-            "INSERT INTO series SELECT unnest(?::INTEGER[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[]),"
-            " unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::BOOLEAN[])",
-            columns,
-        )
-
-
-def _append(cursor: duckdb.DuckDBPyConnection, table: str, kind: str, batch: _Batch, written: int) -> None:
-    if batch.series:
-        cursor.execute(
-            f"INSERT INTO {table} SELECT unnest(?::INTEGER[]), unnest(?::BIGINT[]), unnest(?::{kind}[]),"
-            " unnest(range(?, ?))",
-            [batch.series, batch.at_ms, batch.values, written, written + len(batch.series)],
-        )
-
-
-def _sort_day(cursor: duckdb.DuckDBPyConnection, day_ms: int) -> None:
-    """Rewrites one day without overwritten rows, in order of series and time; one transaction."""
-    span = [day_ms, day_ms + _DAY_MS]
-    cursor.begin()
-    try:
-        for table in ("number", "text"):
-            cursor.execute(
-                "CREATE OR REPLACE TEMP TABLE day AS SELECT series, at_ms, arg_max(value, written) AS value,"  # noqa: S608
-                f" max(written) AS written FROM {table} WHERE at_ms >= ? AND at_ms < ? GROUP BY series, at_ms",
-                span,
-            )
-            cursor.execute(f"DELETE FROM {table} WHERE at_ms >= ? AND at_ms < ?", span)  # noqa: S608
-            cursor.execute(f"INSERT INTO {table} SELECT * FROM day ORDER BY series, at_ms")  # noqa: S608
-        cursor.execute("DROP TABLE day")
-        _set_meta(cursor, "tidied_ms", day_ms + _DAY_MS)
-        cursor.commit()
-    except BaseException:
-        _rollback(cursor)
-        raise
-
-
-def _first_day(cursor: duckdb.DuckDBPyConnection, default_ms: int) -> int:
-    (first,) = cursor.execute(
-        "SELECT min(at_ms) FROM (SELECT min(at_ms) AS at_ms FROM number UNION ALL SELECT min(at_ms) FROM text)"
-    ).fetchall()[0]
-    return default_ms if first is None else first // _DAY_MS * _DAY_MS
-
-
-def _rollback(cursor: duckdb.DuckDBPyConnection) -> None:
-    try:
-        cursor.rollback()
-    except duckdb.Error:
-        _log.debug("nothing to roll back")  # DuckDB has ended the transaction itself; the first error is the one to see
-
-
-def _meta(cursor: duckdb.DuckDBPyConnection, key: str) -> int:
-    found = cursor.execute("SELECT max(value) FROM meta WHERE key = ?", [key]).fetchall()[0][0]
-    return int(found or 0)
-
-
-def _set_meta(cursor: duckdb.DuckDBPyConnection, key: str, value: int) -> None:
-    if not cursor.execute("UPDATE meta SET value = ? WHERE key = ?", [value, key]).fetchall()[0][0]:
-        cursor.execute("INSERT INTO meta VALUES (?, ?)", [key, value])

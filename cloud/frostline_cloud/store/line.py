@@ -97,8 +97,12 @@ class LineEncoder:
             raise ValueError(f"time {row.at_ms} ms is outside the years 1677 to 2262")
         entry = self._prefixes.get(id(row.place))
         prefix = entry[1] if entry is not None and entry[0] is row.place else self._prefix(row.place)
-        keys = self._keys
-        parts = [(keys.get(name) or self._key(name)) + _value(name, value) for name, value in row.fields]
+        keys, to_key = self._keys.get, self._key
+        parts = [  # the hot path: a float is finite exactly when its difference with itself is 0
+            (keys(name) or to_key(name))
+            + (repr(value) if value.__class__ is float and value - value == 0.0 else _value(name, value))
+            for name, value in row.fields
+        ]
         return f"{prefix} {','.join(parts)} {row.at_ms}"
 
     def _prefix(self, place: Place) -> str:

@@ -84,12 +84,14 @@ class Store(Protocol):
     def series(self, place: Place, field: str, start_ms: int, end_ms: int, bucket_ms: int) -> list[Bucket]:
         """A numeric field over [start_ms, end_ms), in buckets aligned to multiples of bucket_ms since 1970.
 
+        The place's zone is no part of the question: a device that moved keeps its history.
+
         Raises:
             UnavailableError: The store does not answer.
         """
 
     def latest(self, place: Place) -> list[Latest]:
-        """The newest value of every field of a device.
+        """The newest value of every field of a device, whatever zone it stood in, in order of field.
 
         Raises:
             UnavailableError: The store does not answer.
