@@ -8,9 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import pytest
-from llrpkit.emulator import LLRPEmulator
 from llrpkit.emulator.core import EmulatedTag
-from llrpkit.protocol import LLRPMessage, messages
 
 from frostline_core.config import parse
 from frostline_core.epc import sgtin96
@@ -19,27 +17,11 @@ from frostline_core.reading import DeviceDescription, Quality, Reading, Value
 from frostline_edge.drivers.llrp.config import Config
 from frostline_edge.drivers.llrp.driver import Driver
 from frostline_edge.sampling import Sampling
+from frostline_sim.serve.llrp import Emulator
 from tests.support.proxy import TcpProxy
 from tests.support.services import eventually_async, free_port
 
 MILK, FISH = "00614141000012", "00614141000029"
-
-
-class ReaderEmulator(LLRPEmulator):
-    """The emulator without two habits that are no LLRP.
-
-    It answers a message that has no answer, and refuses to delete all ROSpecs when there is none.
-    """
-
-    async def _handle_message(self, msg: LLRPMessage) -> None:
-        if isinstance(msg, messages.ENABLE_EVENTS_AND_REPORTS):
-            return
-        if isinstance(msg, messages.DELETE_ROSPEC) and msg.ro_spec_id == 0:
-            self._stop_reporting()
-            self._rospecs.clear()
-            await self._send(messages.DELETE_ROSPEC_RESPONSE(llrp_status=self._status_ok()), message_id=msg.message_id)
-            return
-        await super()._handle_message(msg)
 
 
 class Recorder:
@@ -116,10 +98,10 @@ async def running(driver: Driver, emit: Recorder) -> AsyncIterator[asyncio.Task[
 
 
 @pytest.fixture
-async def reader() -> AsyncIterator[ReaderEmulator]:
+async def reader() -> AsyncIterator[Emulator]:
     tags = [*(tag(MILK, n, 1) for n in range(3)), *(tag(FISH, n, 3) for n in range(2))]
-    async with ReaderEmulator(port=0, tags=tags, reads_per_sec=400) as emulator:
-        assert isinstance(emulator, ReaderEmulator)
+    async with Emulator(port=0, tags=tags, reads_per_sec=400) as emulator:
+        assert isinstance(emulator, Emulator)
         yield emulator
 
 
@@ -127,7 +109,7 @@ def counted(emit: Recorder, milk: int, fish: int) -> Callable[[], bool]:
     return lambda: emit.value("dock", f"count_{MILK}") == milk and emit.value("store", f"count_{FISH}") == fish
 
 
-async def test_reads_become_counts_by_gtin_and_zone(reader: ReaderEmulator) -> None:
+async def test_reads_become_counts_by_gtin_and_zone(reader: Emulator) -> None:
     emit = Recorder()
     async with running(Driver(config(reader.port)), emit):
         await eventually_async(counted(emit, 3, 2))
@@ -136,7 +118,7 @@ async def test_reads_become_counts_by_gtin_and_zone(reader: ReaderEmulator) -> N
     assert emit.alive == {}
 
 
-async def test_counts_have_no_value_before_they_are_known(reader: ReaderEmulator) -> None:
+async def test_counts_have_no_value_before_they_are_known(reader: Emulator) -> None:
     emit = Recorder()
     async with running(Driver(config(reader.port)), emit):
         await eventually_async(counted(emit, 3, 2))
@@ -144,7 +126,7 @@ async def test_counts_have_no_value_before_they_are_known(reader: ReaderEmulator
     assert given[0] == 3
 
 
-async def test_tags_arrive_move_and_depart(reader: ReaderEmulator) -> None:
+async def test_tags_arrive_move_and_depart(reader: Emulator) -> None:
     emit = Recorder()
     async with running(Driver(config(reader.port)), emit):
         await eventually_async(counted(emit, 3, 2))
@@ -164,7 +146,7 @@ async def test_tags_arrive_move_and_depart(reader: ReaderEmulator) -> None:
     ]
 
 
-async def test_after_a_readers_restart_nothing_has_arrived_and_nothing_was_zero(reader: ReaderEmulator) -> None:
+async def test_after_a_readers_restart_nothing_has_arrived_and_nothing_was_zero(reader: Emulator) -> None:
     emit = Recorder()
     async with running(Driver(config(reader.port)), emit):
         await eventually_async(counted(emit, 3, 2))
@@ -178,7 +160,7 @@ async def test_after_a_readers_restart_nothing_has_arrived_and_nothing_was_zero(
     assert emit.movements == []
 
 
-async def test_a_frozen_link_is_noticed_by_silence(reader: ReaderEmulator) -> None:
+async def test_a_frozen_link_is_noticed_by_silence(reader: Emulator) -> None:
     emit = Recorder()
     async with TcpProxy("127.0.0.1", reader.port) as proxy, running(Driver(config(proxy.port)), emit):
         await eventually_async(counted(emit, 3, 2))
@@ -190,7 +172,7 @@ async def test_a_frozen_link_is_noticed_by_silence(reader: ReaderEmulator) -> No
     assert emit.movements == []
 
 
-async def test_keepalives_keep_a_reader_without_tags_alive(reader: ReaderEmulator) -> None:
+async def test_keepalives_keep_a_reader_without_tags_alive(reader: Emulator) -> None:
     reader.tags.clear()
     emit = Recorder()
     async with running(Driver(config(reader.port)), emit):
@@ -199,7 +181,7 @@ async def test_keepalives_keep_a_reader_without_tags_alive(reader: ReaderEmulato
         assert emit.value("dock", "tags_present") == 0
 
 
-async def test_a_zone_whose_antenna_is_unplugged_is_dead_not_empty(reader: ReaderEmulator) -> None:
+async def test_a_zone_whose_antenna_is_unplugged_is_dead_not_empty(reader: Emulator) -> None:
     emit = Recorder()
     async with running(Driver(config(reader.port)), emit):
         await eventually_async(counted(emit, 3, 2))
@@ -212,7 +194,7 @@ async def test_a_zone_whose_antenna_is_unplugged_is_dead_not_empty(reader: Reade
         await eventually_async(counted(emit, 3, 2))
 
 
-async def test_a_zone_that_lost_one_of_two_antennas_is_unknown(reader: ReaderEmulator) -> None:
+async def test_a_zone_that_lost_one_of_two_antennas_is_unknown(reader: Emulator) -> None:
     emit = Recorder()
     async with running(Driver(config(reader.port)), emit):
         await eventually_async(counted(emit, 3, 2))
@@ -226,7 +208,7 @@ async def test_an_absent_reader_is_unavailable() -> None:
         await Driver(config(free_port())).run(Recorder())
 
 
-async def test_a_reader_that_serves_another_client_is_unavailable(reader: ReaderEmulator) -> None:
+async def test_a_reader_that_serves_another_client_is_unavailable(reader: Emulator) -> None:
     emit = Recorder()
     async with running(Driver(config(reader.port)), emit):
         await eventually_async(lambda: emit.alive)
@@ -234,7 +216,7 @@ async def test_a_reader_that_serves_another_client_is_unavailable(reader: Reader
             await Driver(config(reader.port)).run(Recorder())
 
 
-async def test_an_antenna_that_the_reader_has_not_is_an_error_of_the_config(reader: ReaderEmulator) -> None:
+async def test_an_antenna_that_the_reader_has_not_is_an_error_of_the_config(reader: Emulator) -> None:
     driver = Driver(config(reader.port, zone=[{"name": "dock", "antennas": [9]}]))
     with pytest.raises(ConfigError, match=r"antennas 1 to 4; zones name \[9\]"):
         await driver.run(Recorder())

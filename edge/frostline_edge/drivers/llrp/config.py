@@ -66,7 +66,10 @@ class Config(DriverConfig):
     )
     report_s: float = Field(default=5.0, description="How often counts and rates are read out.", ge=0.1, le=300)
     keepalive_s: float = Field(
-        default=10.0, description="Period of the reader's keepalives; three periods of silence end the link.", ge=0.1
+        default=10.0,
+        description="Period of the reader's keepalives; three periods of silence end the link.",
+        ge=0.1,
+        le=300,
     )
     timeout_s: float = Field(default=5.0, description="Longest wait for a connection or an answer.", gt=0, le=60)
     max_gtins: int = Field(

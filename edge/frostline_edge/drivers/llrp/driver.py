@@ -15,7 +15,7 @@ from frostline_edge.drivers.llrp import behaviours, messages
 from frostline_edge.drivers.llrp.config import Config, Mobility
 from frostline_edge.drivers.llrp.link import Link, Waits, connect
 from frostline_edge.drivers.llrp.messages import ROSPEC_ID, Capabilities, Kind
-from frostline_edge.drivers.llrp.presence import Presence, PresenceRules
+from frostline_edge.drivers.llrp.presence import Movement, Presence, PresenceRules
 from frostline_edge.drivers.llrp.reports import walk
 from frostline_edge.drivers.llrp.stock import ZoneStock, movement_reading
 from frostline_edge.drivers.llrp.wire import Message
@@ -29,6 +29,11 @@ _READER_SAMPLING = {"reads_per_second": Sampling(deadband_percent=10.0, min_inte
 
 def _utc_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _steady_ms() -> int:
+    """The running loop's clock: a Pi without a battery clock starts in the past, and no tag may leave by a jump."""
+    return round(asyncio.get_running_loop().time() * 1000)
 
 
 class Driver:
@@ -65,7 +70,7 @@ class Driver:
         waits = Waits(config.timeout_s, config.timeout_s, config.keepalive_s * _SILENT_PERIODS)
         async with connect(config.host, config.port, waits) as link:
             await self._start_scan(link)
-            reason = "stopped"
+            reason = "the driver was stopped"
             try:
                 self._begin(emit)
                 await self._listen(link, emit)
@@ -112,7 +117,7 @@ class Driver:
         emit.born(self._description(), _READER_SAMPLING)
         for zone in self._stocks:
             if self._whole(zone):
-                self._presence.hear(zone, self._clock())
+                self._presence.hear(zone, _steady_ms())
             self._wake(zone, emit)
             if not self._alive(zone):
                 emit.died(zone, f"no antenna of this zone is connected to {self._config.name}")
@@ -155,7 +160,7 @@ class Driver:
             raise ProtocolError(f"the reader reports an error: {found.code} {found.text}".rstrip())
 
     def _take_reads(self, body: bytes, emit: Emit) -> None:
-        at_ms = self._clock()
+        now_ms = _steady_ms()
         for read in walk(body):
             self._reads += read.reads
             zone = self._zone_of.get(read.antenna)
@@ -164,10 +169,9 @@ class Driver:
                 continue
             if read.antenna in self._unplugged:
                 self._plug(read.antenna, True, emit)
-            movement = self._presence.read(read.epc, zone, read.rssi_dbm, at_ms)
+            movement = self._presence.read(read.epc, zone, read.rssi_dbm, now_ms)
             if movement is not None:
-                reading = movement_reading(movement)
-                emit.event(reading.device, [reading])
+                self._tell(movement, emit)
 
     def _take_notice(self, notice: messages.Notice, emit: Emit) -> None:
         if notice.closed:
@@ -190,7 +194,7 @@ class Driver:
         was_alive = self._alive(zone)
         self._unplugged ^= {port}
         if self._whole(zone):
-            self._presence.hear(zone, self._clock())
+            self._presence.hear(zone, _steady_ms())
         else:
             self._presence.deafen(zone)
         if self._alive(zone) and not was_alive:
@@ -199,14 +203,17 @@ class Driver:
             emit.died(zone, f"no antenna of this zone is connected to {self._config.name}")
 
     def _wake(self, zone: str, emit: Emit) -> None:
-        at_ms, stock = self._clock(), self._stocks[zone]
+        stock, known = self._stocks[zone], self._presence.known(zone, _steady_ms())
         emit.born(stock.description(), stock.sampling())
-        emit.scan(zone, stock.readings(self._presence.counts(zone), self._presence.known(zone, at_ms), at_ms))
+        emit.scan(zone, stock.readings(self._presence.counts(zone), known, self._clock()))
 
     def _check(self, emit: Emit) -> None:
-        for movement in self._presence.check(self._clock()):
-            reading = movement_reading(movement)
-            emit.event(reading.device, [reading])
+        for movement in self._presence.check(_steady_ms()):
+            self._tell(movement, emit)
+
+    def _tell(self, movement: Movement, emit: Emit) -> None:
+        reading = movement_reading(movement, self._clock() - _steady_ms())
+        emit.event(reading.device, [reading])
 
     def _report(self, emit: Emit) -> None:
         at_ms = self._clock()
@@ -215,7 +222,7 @@ class Driver:
             if not self._alive(zone):
                 everything_known = False
                 continue
-            counts, known = self._presence.counts(zone), self._presence.known(zone, at_ms)
+            counts, known = self._presence.counts(zone), self._presence.known(zone, _steady_ms())
             if stock.grow(counts):
                 emit.born(stock.description(), stock.sampling())
             emit.scan(zone, stock.readings(counts, known, at_ms))

@@ -1,5 +1,8 @@
 """Which tag is in which zone, and when it came, moved and left. Pure: reads and instants in, movements out.
 
+Instants are milliseconds of a clock that never jumps, from any origin: a gateway that learns the right time must not
+lose its stock.
+
 A tag arrives with its first read, moves when another zone hears it better, and departs when no zone has heard it for
 `departed_after_ms`. To hear better means at least `min_reads` reads and a mean signal that beats the old zone's by an
 advantage. The advantage starts at `advantage_db` and sinks by `slope_db_per_ms` once the old zone has not heard the tag
@@ -44,8 +47,8 @@ class Movement:
         epc: The tag.
         source: Zone that it left; "" when it arrived.
         target: Zone that it is in now; "" when it departed.
-        at_ms: When it was noticed, UTC.
-        seen_ms: When it was last heard, UTC.
+        at_ms: When it was noticed.
+        seen_ms: When it was last heard.
     """
 
     event: Event
@@ -144,7 +147,7 @@ class Presence:
             epc: The tag.
             zone: Where.
             rssi_dbm: How strong. Without it only time decides: 0 dBm is taken in every zone.
-            at_ms: When, UTC.
+            at_ms: When.
 
         Returns:
             What that means, if it changes anything. A tag that a zone finds while it settles for the first time was

@@ -51,8 +51,13 @@ class ZoneStock:
         return [Reading(self.zone, name, value if known else None, at_ms, quality) for name, value in values.items()]
 
 
-def movement_reading(movement: Movement) -> Reading:
-    """A movement as a reading of the zone that it ends in; a departure belongs to the zone that was left."""
+def movement_reading(movement: Movement, utc_offset_ms: int) -> Reading:
+    """A movement as a reading of the zone that it ends in; a departure belongs to the zone that was left.
+
+    Args:
+        movement: What happened.
+        utc_offset_ms: What to add to its instants to have UTC.
+    """
     zone = movement.source if movement.event is Event.DEPARTED else movement.target
     epc = decode(movement.epc)
     text = {
@@ -62,7 +67,7 @@ def movement_reading(movement: Movement) -> Reading:
         "gtin": gtin14(epc),
         "from": movement.source or None,
         "to": movement.target or None,
-        "at_ms": movement.at_ms,
-        "last_seen_ms": movement.seen_ms,
+        "at_ms": movement.at_ms + utc_offset_ms,
+        "last_seen_ms": movement.seen_ms + utc_offset_ms,
     }
-    return Reading(zone, "movement", json.dumps(text, separators=(",", ":")), movement.at_ms)
+    return Reading(zone, "movement", json.dumps(text, separators=(",", ":")), movement.at_ms + utc_offset_ms)

@@ -42,7 +42,7 @@ class Driver:
             ConfigError: The password or the certificate file cannot be read.
         """
         async with connect(self._config, self._devices.filters) as broker:
-            reason = "stopped"
+            reason = "the driver was stopped"
             try:
                 emit.born(self._description(), {})
                 await self._listen(broker, emit)

@@ -52,8 +52,8 @@ def test_every_reading_has_its_description() -> None:
 
 def test_a_movement_says_what_when_and_where() -> None:
     epc = bytes.fromhex("3074257BF7194E4000001A85")
-    reading = movement_reading(Movement(Event.MOVED, epc, "dock", "store", 20, 20))
-    assert (reading.device, reading.metric, reading.at_ms) == ("store", "movement", 20)
+    reading = movement_reading(Movement(Event.MOVED, epc, "dock", "store", 20, 15), 1000)
+    assert (reading.device, reading.metric, reading.at_ms) == ("store", "movement", 1020)
     assert json.loads(str(reading.value)) == {
         "event": "moved",
         "epc": "3074257BF7194E4000001A85",
@@ -61,13 +61,13 @@ def test_a_movement_says_what_when_and_where() -> None:
         "gtin": "80614141123458",
         "from": "dock",
         "to": "store",
-        "at_ms": 20,
-        "last_seen_ms": 20,
+        "at_ms": 1020,
+        "last_seen_ms": 1015,
     }
 
 
 def test_a_departure_belongs_to_the_zone_that_was_left() -> None:
-    reading = movement_reading(Movement(Event.DEPARTED, b"\x01", "dock", "", 20, 10))
+    reading = movement_reading(Movement(Event.DEPARTED, b"\x01", "dock", "", 20, 10), 0)
     assert (reading.device, json.loads(str(reading.value))["to"]) == ("dock", None)
 
 
