@@ -6,23 +6,22 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
-from sqlalchemy import Connection, Row, select, tuple_
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection, select
 
-from frostline_cloud import alerts as incidents
+from frostline_cloud.alerts import Filters, acknowledge, alerts, timeline
+from frostline_cloud.alerts.read import NEEDS_SOMEBODY
 from frostline_cloud.api.access import Operator, Viewer
 from frostline_cloud.api.paging import Cursor, Limit, Page, decode, encode
 from frostline_cloud.api.parameters import SiteFilter, Text
 from frostline_cloud.api.problems import not_found
 from frostline_cloud.api.services import Wired
-from frostline_cloud.sql.tables import alert, alert_event, delivery, outbox
+from frostline_cloud.sql.tables import alert, delivery, outbox
 from frostline_core.rules import Severity
 
 router = APIRouter(tags=["alerts"])
 
-OPEN = ("firing", "clearing", "unknown")
-"""States of an alert that needs somebody."""
-_TIMELINE = 500
+_MOST = 500
 
 
 class StateFilter(StrEnum):
@@ -32,12 +31,13 @@ class StateFilter(StrEnum):
     PENDING = "pending"
     FIRING = "firing"
     CLEARING = "clearing"
-    UNKNOWN = "unknown"
     RESOLVED = "resolved"
 
 
 class AlertOut(BaseModel):
     """One incident, from its first sign to its end."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: str = Field(description="Stable from firing to resolved.")
     rule: str = Field(description="The rule that opened it.")
@@ -47,7 +47,7 @@ class AlertOut(BaseModel):
     metric: str = Field(description="The metric.")
     zone: str = Field(description="Where the device stands.")
     severity: str = Field(description="`info`, `warning` or `critical`.")
-    state: str = Field(description="`pending`, `firing`, `clearing`, `unknown` (no data: not resolved) or `resolved`.")
+    state: str = Field(description="`pending`, `firing`, `clearing` or `resolved`; without data it stays as it is.")
     revision: int = Field(description="Rises with every change.")
     retroactive: bool = Field(description="Whether it was found in samples that came late.")
     opened_ms: int = Field(description="When the first sign was measured, UTC milliseconds.")
@@ -61,6 +61,8 @@ class AlertOut(BaseModel):
 
 class EventOut(BaseModel):
     """One change of an alert."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     revision: int = Field(description="The alert's revision after it.")
     before: str = Field(description="State before.")
@@ -100,7 +102,7 @@ class AlertDetailOut(AlertOut):
 
 
 StateQuery = Annotated[
-    StateFilter | None, Query(description="Only alerts in this state; `open` is firing, clearing or unknown.")
+    StateFilter | None, Query(description="Only alerts in this state; `open` is firing or clearing.")
 ]
 SeverityQuery = Annotated[Severity | None, Query(description="Only alerts of this severity.")]
 AlertId = Annotated[Text, Path(description="The alert's id.")]
@@ -117,20 +119,19 @@ def list_alerts(  # noqa: PLR0913 - the query parameters of the endpoint
     limit: Limit = 100,
 ) -> Page[AlertOut]:
     """Alerts by when they opened, newest first."""
-    order = tuple_(alert.c.opened_ms, alert.c.id)
-    query = select(alert).order_by(alert.c.opened_ms.desc(), alert.c.id.desc()).limit(limit + 1)
-    if state is not None:
-        query = query.where(alert.c.state.in_(OPEN if state is StateFilter.OPEN else (state.value,)))
-    if site is not None:
-        query = query.where(alert.c.site == site)
-    if severity is not None:
-        query = query.where(alert.c.severity == severity.value)
-    if cursor:
-        query = query.where(order < tuple_(*decode(cursor, (int, str))))
+    key = decode(cursor, (int, str)) if cursor else None
+    states = None if state is None else NEEDS_SOMEBODY if state is StateFilter.OPEN else (state.value,)
+    filters = Filters(
+        states=states,
+        site=site,
+        severity=None if severity is None else severity.value,
+        limit=limit + 1,
+        before=None if key is None else (int(key[0]), str(key[1])),
+    )
     with services.reading() as connection:
-        rows = connection.execute(query).all()
-    items = [AlertOut.model_validate(row._asdict()) for row in rows[:limit]]
-    more = len(rows) > limit
+        found = alerts(connection, filters)
+    items = [AlertOut.model_validate(each) for each in found[:limit]]
+    more = len(found) > limit
     return Page(items=items, next=encode((items[-1].opened_ms, items[-1].id)) if more else None)
 
 
@@ -145,39 +146,30 @@ def show_alert(services: Wired, _caller: Viewer, alert_id: AlertId) -> AlertDeta
 def acknowledge_alert(services: Wired, caller: Operator, alert_id: AlertId) -> AlertDetailOut:
     """Notes who has seen the alert. It stays open until what it watches is well again."""
     with services.writing() as connection:
-        _one(connection, alert_id)
-        incidents.acknowledge(connection, alert_id, caller.name, services.clock())
+        acknowledge(connection, alert_id, caller.name, services.clock())
         return _detail(connection, alert_id)
 
 
-def _one(connection: Connection, alert_id: str) -> Row[Any]:
+def _detail(connection: Connection, alert_id: str) -> AlertDetailOut:
     row = connection.execute(select(alert).where(alert.c.id == alert_id)).one_or_none()
     if row is None:
         raise not_found(f"alert {alert_id}")
-    return row
-
-
-def _detail(connection: Connection, alert_id: str) -> AlertDetailOut:
-    row = _one(connection, alert_id)
-    events = connection.execute(
-        select(alert_event).where(alert_event.c.alert == alert_id).order_by(alert_event.c.id.desc()).limit(_TIMELINE)
-    ).all()
-    timeline = [EventOut.model_validate(each._asdict()) for each in reversed(events)]
+    changes = [EventOut.model_validate(each) for each in timeline(connection, alert_id)]
     return AlertDetailOut.model_validate(
-        {**row._asdict(), "timeline": timeline, "notifications": _notifications(connection, alert_id)}
+        {**row._asdict(), "timeline": changes, "notifications": _notifications(connection, alert_id)}
     )
 
 
 def _notifications(connection: Connection, alert_id: str) -> list[NotificationOut]:
     sent = connection.execute(
-        select(outbox).where(outbox.c.alert == alert_id).order_by(outbox.c.created_ms, outbox.c.id).limit(_TIMELINE)
+        select(outbox).where(outbox.c.alert == alert_id).order_by(outbox.c.created_ms, outbox.c.id).limit(_MOST)
     ).all()
     tried = connection.execute(
         select(delivery)
         .join(outbox, outbox.c.id == delivery.c.outbox)
         .where(outbox.c.alert == alert_id)
         .order_by(delivery.c.id)
-        .limit(_TIMELINE)
+        .limit(_MOST)
     ).all()
     attempts: dict[str, list[AttemptOut]] = {}
     for each in tried:

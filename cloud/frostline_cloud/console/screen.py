@@ -1,0 +1,337 @@
+"""What the first page shows, as plain values: made from what SQL and the store know, without a browser.
+
+No data never reads as "all is well": a silent device, an absent gateway or an ingest that takes nothing is said first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from frostline_cloud.alerts import Incident
+from frostline_cloud.api.live import LiveValue, find
+from frostline_cloud.sql.registry import KnownDevice, KnownNode
+from frostline_cloud.store.port import Bucket
+from frostline_core.reading import Quality
+from frostline_core.units import UNITS
+
+STOCK_KIND: Final = "stock_zone"
+COUNT: Final = "count_"
+_MAIN: Final[Mapping[str, tuple[str, ...]]] = {
+    "cold_room": ("air_temperature",),
+    "compressor_rack": ("suction_pressure",),
+    "power_meter": ("power_total",),
+    "door": ("door_open",),
+    "ambient": ("temperature", "humidity"),
+}
+_BESIDE: Final = (
+    "setpoint",
+    "evaporator_temperature",
+    "door_open",
+    "defrost_active",
+    "alarm_active",
+    "compressor_running",
+    "discharge_pressure",
+    "capacity",
+    "humidity",
+    "frequency",
+    "energy_import",
+)
+_FLAGS: Final[Mapping[str, tuple[str, str]]] = {
+    "door_open": ("door open", "door closed"),
+    "defrost_active": ("defrosting", ""),
+    "alarm_active": ("controller alarm", ""),
+    "compressor_running": ("compressor on", "compressor off"),
+    "fan_running": ("fan on", "fan off"),
+}
+_RANK: Final = {"critical": 0, "warning": 1, "info": 2}
+_BESIDE_MOST: Final = 4
+MOST_NEEDS: Final = 100
+
+DeviceKey = tuple[str, str, str]
+"""Site, node and device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A value as text.
+
+    Attributes:
+        name: The metric in words.
+        text: The value, or a dash where there is none.
+        unit: Its symbol.
+        doubt: `bad` or `uncertain`; "" for a good value.
+        stale: Why it is not the present; "" when it is.
+        age_ms: How old it is; None when it was never measured.
+    """
+
+    name: str
+    text: str
+    unit: str
+    doubt: str
+    stale: str
+    age_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A device.
+
+    Attributes:
+        beside: Other values worth a word.
+        severity: Of its worst open alert; "" without one.
+        points: (UTC ms, value or None where there is a gap) of the last hours.
+    """
+
+    key: DeviceKey
+    kind: str
+    zone: str
+    main: Shown
+    beside: tuple[Shown, ...]
+    severity: str
+    points: tuple[tuple[int, float | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that somebody should look at: an open alert, or something that is silent.
+
+    Attributes:
+        alert: The alert's id, where it is one and can be acknowledged.
+        severity: `critical`, `warning`, `info` or `silent`.
+        state: The alert's state, or `offline`.
+        seen: Who acknowledged it; "" for nobody.
+    """
+
+    alert: str | None
+    severity: str
+    state: str
+    text: str
+    where: str
+    age_ms: int
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """How many of one product a zone holds."""
+
+    key: DeviceKey
+    zone: str
+    item: str
+    count: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """The first page.
+
+    Attributes:
+        at_ms: When it was read.
+        fault: Why no data is taken or can be shown; "" when it is.
+        oldest_ms: Age of the oldest value among devices that should be talking; None without any.
+        more_needs: Needs that the page has no room for.
+        unshown: Devices that the page has no room for.
+    """
+
+    at_ms: int
+    fault: str = ""
+    nodes: int = 0
+    nodes_online: int = 0
+    devices: int = 0
+    silent: int = 0
+    oldest_ms: int | None = None
+    needs: tuple[Need, ...] = ()
+    more_needs: int = 0
+    cards: tuple[Card, ...] = ()
+    stock: tuple[Stock, ...] = ()
+    unshown: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a screen is made of: `values` and `points` by device, and the open alerts."""
+
+    now_ms: int
+    fault: str = ""
+    nodes: Sequence[KnownNode] = ()
+    devices: Sequence[KnownDevice] = ()
+    values: Mapping[DeviceKey, Sequence[LiveValue]] = field(default_factory=dict)
+    points: Mapping[DeviceKey, Sequence[tuple[int, float | None]]] = field(default_factory=dict)
+    alerts: Sequence[Incident] = ()
+    unshown: int = 0
+
+
+def screen(facts: Facts) -> Screen:
+    """The first page for these facts."""
+    worst = _worst(facts.alerts)
+    stocks = [each for each in facts.devices if each.description.kind == STOCK_KIND]
+    cards = tuple(_card(each, facts, worst) for each in facts.devices if each.description.kind != STOCK_KIND)
+    needs = (*_alerts(facts), *_absent(facts))
+    ages = [card.main.age_ms for card in cards if card.main.age_ms is not None]
+    return Screen(
+        at_ms=facts.now_ms,
+        fault=facts.fault,
+        nodes=len(facts.nodes),
+        nodes_online=sum(each.online for each in facts.nodes),
+        devices=len(facts.devices),
+        silent=sum(bool(card.main.stale) for card in cards),
+        oldest_ms=max(ages, default=None),
+        needs=needs[:MOST_NEEDS],
+        more_needs=max(0, len(needs) - MOST_NEEDS),
+        cards=cards,
+        stock=tuple(line for each in stocks for line in _stock(each, facts)),
+        unshown=facts.unshown,
+    )
+
+
+def verdict(shown: Screen) -> str:
+    """The one sentence below "What needs me now" when no alert is open."""
+    if shown.fault:
+        return f"Nothing can be said: {shown.fault}."
+    if shown.devices == 0:
+        return "No device has reported yet, so nothing can be said."
+    if shown.silent:
+        return f"No open alert, but {shown.silent} of {shown.devices} devices are silent: nothing is known of them."
+    if shown.nodes_online < shown.nodes:
+        return "No open alert, but not every gateway is online: nothing is known of what it reads."
+    return f"No open alert; all {shown.devices} devices report."
+
+
+def ago(age_ms: int | None) -> str:
+    """An age in words: `12 s`, `3 min`, `2 h 5 min`, `4 d`."""
+    if age_ms is None:
+        return "never"
+    seconds = age_ms // 1000
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, hours = seconds // 60, seconds // 3600
+    if minutes < 60:
+        return f"{minutes} min"
+    if hours < 48:
+        return f"{hours} h {minutes % 60} min"
+    return f"{hours // 24} d"
+
+
+def with_gaps(buckets: Iterable[Bucket], start_ms: int, end_ms: int, bucket_ms: int) -> list[tuple[int, float | None]]:
+    """Every interval of a range, None where nothing was measured."""
+    means = {bucket.at_ms: bucket.mean for bucket in buckets}
+    first = -(-start_ms // bucket_ms) * bucket_ms
+    return [(at_ms, means.get(at_ms)) for at_ms in range(first, end_ms, bucket_ms)]
+
+
+def main_metric(device: KnownDevice) -> str | None:
+    """The metric that a device is looked at for; None for one that has no number."""
+    names = [metric.name for metric in device.description.metrics]
+    for wanted in _MAIN.get(device.description.kind, ()):
+        if wanted in names:
+            return wanted
+    return next((metric.name for metric in device.description.metrics if metric.unit), None)
+
+
+def key_of(device: KnownDevice) -> DeviceKey:
+    """A device's key."""
+    return device.site, device.node, device.description.id
+
+
+def shown(value: LiveValue, now_ms: int) -> Shown:
+    """A value as text."""
+    name = value.metric.name
+    doubt = "" if value.quality in (None, Quality.GOOD) else value.quality.name.lower()
+    unit = UNITS[value.metric.unit].symbol if value.metric.unit in UNITS else value.metric.unit
+    return Shown(name.replace("_", " "), _text(name, value.value), unit, doubt, value.stale, value.age_ms(now_ms))
+
+
+def _text(name: str, value: float | int | bool | str | None) -> str:
+    if value is None:
+        return "–"  # noqa: RUF001 - an en dash is what people read as "no value"
+    if isinstance(value, bool):
+        on, off = _FLAGS.get(name, ("yes", "no"))
+        return on if value else off
+    if isinstance(value, float):
+        return f"{value:.1f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return str(value)[:80]
+
+
+def _card(device: KnownDevice, facts: Facts, worst: Mapping[DeviceKey, str]) -> Card:
+    key = key_of(device)
+    values = facts.values.get(key, ())
+    name = main_metric(device)
+    main = find(values, name) if name is not None else None
+    empty = Shown((name or "").replace("_", " "), "–", "", "", facts.fault or "not read yet", None)  # noqa: RUF001
+    beside = [
+        shown(value, facts.now_ms)
+        for value in (find(values, other) for other in _BESIDE if other != name)
+        if value is not None and value.value is not None
+    ]
+    return Card(
+        key=key,
+        kind=device.description.kind.replace("_", " "),
+        zone=device.description.zone,
+        main=empty if main is None else shown(main, facts.now_ms),
+        beside=tuple(each for each in beside if each.text)[:_BESIDE_MOST],
+        severity=worst.get(key, ""),
+        points=tuple(facts.points.get(key, ())),
+    )
+
+
+def _stock(device: KnownDevice, facts: Facts) -> list[Stock]:
+    return [
+        Stock(
+            key_of(device),
+            device.description.zone,
+            value.metric.name.removeprefix(COUNT),
+            shown(value, facts.now_ms),
+        )
+        for value in facts.values.get(key_of(device), ())
+        if value.metric.name.startswith(COUNT)
+    ]
+
+
+def _worst(alerts: Sequence[Incident]) -> dict[DeviceKey, str]:
+    worst: dict[DeviceKey, str] = {}
+    for each in alerts:
+        key = (each.site, each.node, each.device)
+        if key not in worst or _rank(each.severity) < _rank(worst[key]):
+            worst[key] = each.severity
+    return worst
+
+
+def _rank(severity: str) -> int:
+    return _RANK.get(severity, len(_RANK))
+
+
+def _alerts(facts: Facts) -> list[Need]:
+    """Open alerts, the worst first, then the oldest; what somebody has seen comes after what nobody has."""
+    ordered = sorted(
+        facts.alerts, key=lambda each: (each.acknowledged_ms is not None, _rank(each.severity), each.opened_ms, each.id)
+    )
+    return [
+        Need(
+            alert=each.id,
+            severity=each.severity,
+            state=each.state,
+            text=each.summary,
+            where=" · ".join(part for part in (each.site, each.zone, each.device) if part),
+            age_ms=max(0, facts.now_ms - (each.fired_ms or each.opened_ms)),
+            seen=each.acknowledged_by or "",
+        )
+        for each in ordered
+    ]
+
+
+def _absent(facts: Facts) -> list[Need]:
+    return [
+        Need(
+            alert=None,
+            severity="silent",
+            state="offline",
+            text="Gateway is offline: nothing is known of what it reads",
+            where=f"{each.site} · {each.node}",
+            age_ms=max(0, facts.now_ms - (each.death_ms or each.birth_ms)),
+            seen="",
+        )
+        for each in facts.nodes
+        if not each.online
+    ]

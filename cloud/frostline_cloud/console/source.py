@@ -1,0 +1,156 @@
+"""Reads what the first page shows: once for all browsers, and within a bounded time.
+
+Bounds: 200 devices, 1000 open alerts (100 shown), 500 gateways. A pass asks the store for newest values and for
+histories, the longest unread first, until its time is over; what it did not reach keeps its last value, whose age tells
+the truth.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Final
+
+from sqlalchemy import func, select
+
+from frostline_cloud.alerts import Incident, open_alerts
+from frostline_cloud.api import Services
+from frostline_cloud.api.live import Freshness, live_values
+from frostline_cloud.console.screen import (
+    STOCK_KIND,
+    DeviceKey,
+    Facts,
+    Screen,
+    key_of,
+    main_metric,
+    screen,
+    with_gaps,
+)
+from frostline_cloud.sql import registry
+from frostline_cloud.sql.registry import KnownDevice, KnownNode, Scope
+from frostline_cloud.sql.tables import device
+from frostline_cloud.store.port import Latest
+from frostline_core.errors import UnavailableError
+
+HISTORY_MS: Final = 12 * 3600 * 1000
+BUCKET_MS: Final = 10 * 60 * 1000
+"""Twice the longest silence of a gateway: an interval without a sample is a gap, not a slow sensor."""
+
+MOST_DEVICES: Final = 200
+MOST_ALERTS: Final = 1000
+MOST_NODES: Final = 500
+_EVERY_S: Final = 1.5
+_PASS_S: Final = 0.4
+_HISTORY_EVERY_MS: Final = 60_000
+
+Points = Sequence[tuple[int, float | None]]
+
+
+@dataclass
+class _Read:
+    """What the store last said of a device; `latest_at` orders the devices by how long they are unread."""
+
+    latest: Sequence[Latest] = ()
+    latest_at: float = 0.0
+    points: Points = ()
+    points_ms: int = 0
+    known: bool = False
+
+
+@dataclass
+class ScreenSource:
+    """Makes the screen at most every 1.5 s, whoever asks, from any thread.
+
+    Attributes:
+        services: Where it reads.
+        tick: Monotonic seconds.
+    """
+
+    services: Services
+    tick: Callable[[], float] = time.monotonic
+    _read: dict[DeviceKey, _Read] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+    _screen: Screen | None = None
+    _made_at: float = 0.0
+
+    def now(self, *, fresh: bool = False) -> Screen:
+        """The screen, at most 1.5 s old; `fresh` reads it anew.
+
+        Raises:
+            UnavailableError: SQL does not answer.
+        """
+        with self._lock:
+            if self._screen is None or fresh or self.tick() - self._made_at >= _EVERY_S:
+                self._screen = self._make()
+                self._made_at = self.tick()
+            return self._screen
+
+    def _make(self) -> Screen:
+        services = self.services
+        with services.reading() as connection:
+            nodes = registry.nodes(connection, Scope(), most=MOST_NODES)
+            devices = registry.devices(connection, Scope(), most=MOST_DEVICES)
+            count = connection.scalar(select(func.count()).select_from(device)) or 0
+            alerts = open_alerts(connection, MOST_ALERTS)
+        fault = services.ingest_fault()
+        try:
+            self._ask_store(devices)
+        except UnavailableError as error:
+            fault = fault or f"the store does not answer: {error}"
+        return screen(self._facts(nodes, devices, alerts, fault, count - len(devices)))
+
+    def _facts(
+        self,
+        nodes: Sequence[KnownNode],
+        devices: Sequence[KnownDevice],
+        alerts: Sequence[Incident],
+        fault: str,
+        unshown: int,
+    ) -> Facts:
+        now_ms = self.services.clock()
+        freshness = Freshness(now_ms, round(self.services.config.stale_after_s * 1000), fault)
+        read = {key_of(each): self._read.get(key_of(each)) for each in devices}
+        return Facts(
+            now_ms=now_ms,
+            fault=fault,
+            nodes=nodes,
+            devices=devices,
+            values={
+                key_of(each): live_values(each, known.latest, freshness)
+                for each in devices
+                if (known := read[key_of(each)]) is not None and known.known
+            },
+            points={key: known.points for key, known in read.items() if known is not None},
+            alerts=alerts,
+            unshown=unshown,
+        )
+
+    def _ask_store(self, devices: Sequence[KnownDevice]) -> None:
+        """Newest values first, then histories that are a minute old.
+
+        Raises:
+            UnavailableError: The store does not answer.
+        """
+        began, now_ms = self.tick(), self.services.clock()
+        wanted = {key_of(each): each for each in devices}
+        self._read = {key: self._read.get(key) or _Read() for key in wanted}
+        for key in sorted(wanted, key=lambda key: self._read[key].latest_at):
+            self._read[key].latest = self.services.store.latest(wanted[key].place)
+            self._read[key].latest_at, self._read[key].known = self.tick(), True
+            if self.tick() - began > _PASS_S:
+                return
+        for key in sorted(wanted, key=lambda key: self._read[key].points_ms):
+            if now_ms - self._read[key].points_ms < _HISTORY_EVERY_MS or self.tick() - began > _PASS_S:
+                return
+            self._read[key].points = self._history(wanted[key], now_ms)
+            self._read[key].points_ms = now_ms
+
+    def _history(self, known: KnownDevice, now_ms: int) -> Points:
+        metric = main_metric(known)
+        if metric is None or known.description.kind == STOCK_KIND:
+            return ()
+        start_ms = now_ms - HISTORY_MS
+        buckets = self.services.store.series(known.place, metric, start_ms, now_ms, BUCKET_MS)
+        return with_gaps(buckets, start_ms, now_ms, BUCKET_MS)
