@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 from frostline_core import logs
+from frostline_core.config import secret
 from frostline_sim.references import load_world
 
 app = typer.Typer(help="Simulated devices that speak the real protocols.", no_args_is_help=True)
@@ -45,6 +46,30 @@ def check(world: Path = typer.Argument(help="The world file.")) -> None:
 def sample() -> None:
     """Prints a world file that runs as it is."""
     typer.echo((files("frostline_sim") / "sample_world.toml").read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def load(  # noqa: PLR0913 - a command line's options
+    url: str = typer.Option(..., help="The broker, mqtt://host:port."),
+    nodes: int = typer.Option(10, min=1, max=1000, help="Edge nodes, each with a connection."),
+    devices: int = typer.Option(5, min=1, max=999, help="Devices of each node."),
+    metrics: int = typer.Option(10, min=1, max=500, help="Metrics of each device, all in each message."),
+    rate: float = typer.Option(100.0, min=0.1, max=100_000, help="DDATA messages a second, of all nodes together."),
+    duration: float = typer.Option(10.0, min=0.1, help="Seconds."),
+    group: str = typer.Option("load", help="Sparkplug group."),
+    host_id: str = typer.Option("", help="Primary host to wait for; empty waits for none."),
+    proved: bool = typer.Option(False, help="Speak the commit protocol; wait for the last commit."),
+    username: str = typer.Option("", help="For the broker."),
+    password: str = typer.Option("", help="A reference: ${env:NAME} or ${file:/path}."),
+) -> None:
+    """Publishes Sparkplug data from many nodes at a set rate; prints what was sent as JSON."""
+    from frostline_sim.load.node import Shape
+    from frostline_sim.load.run import Load, Target
+
+    logs.setup()
+    target = Target(url, username, secret(password, "--password") if password else "")
+    made = Load(Shape(group, nodes, devices, metrics, rate, host_id, proved), target)
+    typer.echo(json.dumps(asyncio.run(made.run(duration))))
 
 
 @app.command()

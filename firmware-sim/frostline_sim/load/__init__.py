@@ -1,0 +1,1 @@
+"""Load for benchmarks: many valid Sparkplug edge nodes at a set rate."""
