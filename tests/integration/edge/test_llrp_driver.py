@@ -222,6 +222,28 @@ async def test_an_antenna_that_the_reader_has_not_is_an_error_of_the_config(read
         await driver.run(Recorder())
 
 
+async def test_a_broken_message_ends_the_session_and_the_next_one_reads(reader: Emulator) -> None:
+    emit = Recorder()
+    async with running(Driver(config(reader.port)), emit):
+        await eventually_async(counted(emit, 3, 2))
+        assert reader._writer is not None
+        reader._writer.write(b"\x04\x3d\x00\x00\x00\x12" + b"\x00\x00\x00\x01" + b"\x00\xf0\x00\xff" + bytes(4))
+        await eventually_async(lambda: "no right length" in emit.reasons.get("dock", ""))
+        await eventually_async(lambda: emit.alive and emit.value("dock", f"count_{MILK}") == 3)
+    assert emit.movements == []
+
+
+async def test_when_the_driver_ends_the_reader_is_free_for_the_next_client(reader: Emulator) -> None:
+    for _ in range(3):
+        emit = Recorder()
+        task = asyncio.create_task(Driver(config(reader.port)).run(emit))
+        await eventually_async(counted(emit, 3, 2))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert emit.alive == {}
+
+
 async def test_another_server_on_the_port_breaks_the_session() -> None:
     async def chat(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example ESMTP ready\r\n")

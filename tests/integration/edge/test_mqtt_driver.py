@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -53,6 +54,16 @@ class Recorder:
         return [each.value for each in self.readings if (each.device, each.metric) == (device, metric)]
 
 
+class ClosedMosquitto(Mosquitto):
+    """A broker that lets nobody in."""
+
+    def command(self) -> list[str]:
+        command = super().command()
+        config = Path(command[-1])
+        config.write_text(config.read_text().replace("allow_anonymous true", "allow_anonymous false"))
+        return command
+
+
 class Publisher:
     """A device's side: publishes and returns when the broker has it."""
 
@@ -68,6 +79,7 @@ class Publisher:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        self._client.reinitialise()
 
 
 @pytest.fixture
@@ -169,6 +181,11 @@ async def test_a_broker_restart_kills_every_device_and_reading_goes_on(fresh_mos
 async def test_an_absent_broker_is_unavailable(fresh_mosquitto: Mosquitto) -> None:
     with pytest.raises(UnavailableError, match="no connection to the broker"):
         await Driver(config(fresh_mosquitto, url=f"mqtt://127.0.0.1:{free_port()}")).run(Recorder())
+
+
+async def test_a_broker_that_lets_nobody_in_is_unavailable(tmp_path: Path) -> None:
+    with ClosedMosquitto(tmp_path) as broker, pytest.raises(UnavailableError, match="Not authorized"):
+        await Driver(config(broker)).run(Recorder())
 
 
 async def test_a_server_that_says_nothing_is_unavailable(fresh_mosquitto: Mosquitto) -> None:

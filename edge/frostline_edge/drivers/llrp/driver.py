@@ -15,7 +15,7 @@ from frostline_edge.drivers.llrp import behaviours, messages
 from frostline_edge.drivers.llrp.config import Config, Mobility
 from frostline_edge.drivers.llrp.link import Link, Waits, connect
 from frostline_edge.drivers.llrp.messages import ROSPEC_ID, Capabilities, Kind
-from frostline_edge.drivers.llrp.presence import Movement, Presence, PresenceRules
+from frostline_edge.drivers.llrp.presence import DOCK, SHELF, Movement, Presence, PresenceRules
 from frostline_edge.drivers.llrp.reports import walk
 from frostline_edge.drivers.llrp.stock import ZoneStock, movement_reading
 from frostline_edge.drivers.llrp.wire import Message
@@ -253,10 +253,9 @@ class Driver:
 
 
 def _rules(config: Config) -> PresenceRules:
-    base = PresenceRules(
+    return replace(
+        DOCK if config.mobility is Mobility.DOCK else SHELF,
         departed_after_ms=round(config.departed_after_s * 1000),
         settle_ms=round(config.settle_s * 1000),
         most_tags=config.max_tags,
     )
-    # EdgeX's numbers for retail; those for docks are the defaults of PresenceRules.
-    return base if config.mobility is Mobility.DOCK else replace(base, hold_off_ms=60_000, slope_db_per_ms=-0.0005)

@@ -82,6 +82,11 @@ class PresenceRules:
     most_tags: int = 20_000
 
 
+DOCK = PresenceRules()
+SHELF = PresenceRules(hold_off_ms=60_000, slope_db_per_ms=-0.0005)
+"""EdgeX's numbers for asset tracking and for retail."""
+
+
 @dataclass(slots=True)
 class _Sight:
     """How one zone has heard one tag."""

@@ -78,6 +78,7 @@ class Broker:
         """Ends the session; the thread ends with it."""
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)
+        self._client.reinitialise()  # closes the pair of sockets that paho keeps to wake its thread
 
     async def _until(self, reached: Callable[[], bool], complaint: str) -> None:
         try:

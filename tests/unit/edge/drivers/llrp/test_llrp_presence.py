@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from frostline_core.epc import sgtin96
-from frostline_edge.drivers.llrp.presence import Event, Movement, Presence, PresenceRules
+from frostline_edge.drivers.llrp.presence import SHELF, Event, Movement, Presence, PresenceRules
 
 GTIN = "80614141123458"
 TAG = sgtin96(GTIN, 1)
@@ -78,6 +81,23 @@ def test_a_weaker_zone_wins_once_the_old_one_has_lost_the_tag() -> None:
     presence = hearing()
     presence.read(TAG, "dock", -50, START + 2000)
     found = [presence.read(TAG, "store", -60, START + 2000 + step * 100) for step in range(1, 40)]
+    assert [movement.event for movement in found if movement] == [Event.MOVED]
+
+
+def test_a_day_of_stray_reads_moves_nothing_on_a_shelf() -> None:
+    presence, found = Presence(replace(SHELF, settle_ms=0), ["dock", "store"]), []
+    chance = random.Random(1)  # noqa: S311 - noise, not secrets
+    for second in range(86_400):
+        stray = chance.random() < 0.01
+        zone, mean = ("store", -66) if stray else ("dock", -60)
+        found.append(presence.read(TAG, zone, mean + chance.gauss(0, 3), START + second * 1000))
+    assert [movement.event for movement in found if movement] == [Event.ARRIVED]
+
+
+def test_on_a_shelf_a_tag_that_has_gone_elsewhere_moves_within_two_minutes() -> None:
+    presence = Presence(replace(SHELF, settle_ms=0), ["dock", "store"])
+    presence.read(TAG, "dock", -60, START)
+    found = [presence.read(TAG, "store", -60, START + second * 1000) for second in range(1, 120)]
     assert [movement.event for movement in found if movement] == [Event.MOVED]
 
 
