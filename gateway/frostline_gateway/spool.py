@@ -11,7 +11,7 @@ Invariants, whatever dies and whenever:
 
 Format: one SQLite file (tables in `spool_file`). `spool`: id (8 random bytes, made with the file) and the last bdSeq.
 `run`: the runs held, in order of opening, with totals of their data rows. `row`: the rows; `reason` is "" for data.
-`account` and `lost`: samples per UTC day. Beside it lie `-wal`, `-shm`, `.lock` (one writing process at a time),
+`device`: what each device was when it last changed. `account` and `lost`: samples per UTC day. Beside it lie `-wal`, `-shm`, `.lock` (one writing process at a time),
 `.reserve` (4 MiB that are given up when the disk is full, so that there is room to delete in), and `.corrupt-<UTC>`
 files: damaged spools that were set aside.
 """
@@ -30,8 +30,8 @@ from typing import Self
 from frostline_core.commit import HeldRun, Row
 from frostline_core.commit.wire import NUMBER_MAX
 from frostline_core.errors import UnavailableError
-from frostline_core.reading import Stream
-from frostline_gateway import spool_account, spool_draft, spool_file
+from frostline_core.reading import DeviceDescription, Stream
+from frostline_gateway import spool_account, spool_devices, spool_draft, spool_file
 from frostline_gateway.spool_rows import Account, AccountDelta, Lost, NewRow, loss_notice
 
 _VACUUM_EVERY = 64
@@ -163,6 +163,17 @@ class Spool:
             ((bd_seq,),) = self._connection.execute(statement).fetchall()
         return int(bd_seq)
 
+    def remember(self, description: DeviceDescription) -> None:
+        """Keeps what a device is, for births of rows that outlive it; what is already known is not written again.
+
+        Raises:
+            UnavailableError: The disk does not let us.
+        """
+        if self.remembered(description.id) == description:
+            return
+        with self._change():
+            spool_devices.write(self._connection, description, self._clock())
+
     def delete_through(self, run: int, n: int) -> None:
         """Deletes the rows of a run whose number is n or less: the host has them, or lists them as lost.
 
@@ -213,6 +224,15 @@ class Spool:
             statement = f"{_SELECT} WHERE run = ? AND n >= ? ORDER BY n LIMIT 1"
             row = self._connection.execute(statement, (found.seq, min(n, NUMBER_MAX))).fetchone()
             return None if row is None else Row(run, *row)
+
+    def remembered(self, device: str) -> DeviceDescription | None:
+        """What the device was when it last changed; None if nobody ever told.
+
+        Raises:
+            UnavailableError: The disk does not let us.
+        """
+        with self._mutex, self._translated():
+            return spool_devices.read(self._connection, device)
 
     def account(self) -> Account:
         """What became of every reading since the spool was made.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from frostline_core.commit import Row
 from frostline_core.errors import ConfigError, UnavailableError
-from frostline_core.reading import Stream
+from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Stream
 from frostline_gateway.spool import Spool
 from frostline_gateway.spool_draft import ROW_COST
 from frostline_gateway.spool_rows import Account, AccountDelta, Lost, NewRow, gap_payload, loss_notice
@@ -217,6 +218,20 @@ def test_a_spool_can_be_looked_at_while_it_is_used_and_when_it_is_not(tmp_path: 
 def test_looking_at_no_spool_says_so(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="cannot be read"):
         Spool.open_read_only(tmp_path / "none.db")
+
+
+def test_what_a_device_was_is_remembered_over_a_restart(tmp_path: Path) -> None:
+    metrics = (
+        MetricDescription("air_temperature", DataType.FLOAT, "Cel", -40.0, 60.0),
+        MetricDescription("a", DataType.INT8),
+    )
+    first = DeviceDescription("room", "cold_room", "freezer-1", metrics, {"product": "vaccines"})
+    with open_spool(tmp_path) as spool:
+        assert spool.remembered("room") is None
+        spool.remember(replace(first, zone="elsewhere"))
+        spool.remember(first)
+    with open_spool(tmp_path) as spool:
+        assert spool.remembered("room") == first
 
 
 def test_a_listener_hears_of_each_append(spool: Spool) -> None:

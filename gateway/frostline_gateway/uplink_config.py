@@ -1,0 +1,84 @@
+"""The uplink's configuration: where the broker is, how we prove who we are, and what counts as delivered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from frostline_core.config import ConfigModel
+
+PORTS = {"mqtt": 1883, "mqtts": 8883}
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class UplinkConfig(ConfigModel):
+    """`[uplink]` of the gateway's config."""
+
+    url: str = Field(
+        default="mqtt://127.0.0.1:1883", description="Broker: mqtts://host[:port], or mqtt:// on the same machine."
+    )
+    insecure: bool = Field(default=False, description="Allow mqtt:// without TLS to another machine.")
+    host_id: str = Field(
+        default="frostline",
+        description="Sparkplug host whose STATE is waited for before anything is sent.",
+        min_length=1,
+    )
+    client_id: str = Field(default="", description="MQTT client id; empty means frostline-<site>-<node>.")
+    username: str = Field(default="", description="User at the broker; empty means none.")
+    password: SecretStr = Field(default=SecretStr(""), description="Its password: ${env:NAME} or ${file:/path}.")
+    ca_file: Path | None = Field(default=None, description="Certificates that the broker's is checked with (PEM).")
+    cert_file: Path | None = Field(default=None, description="Our own certificate for mutual TLS (PEM).")
+    key_file: Path | None = Field(default=None, description="Its private key (PEM).")
+    keepalive_s: int = Field(
+        default=30, ge=5, le=600, description="A dead connection is noticed after one and a half times this."
+    )
+    proof: Literal["commit", "none"] = Field(
+        default="commit",
+        description="commit: rows leave the spool when the cloud's database has them. none: when the broker took them; "
+        "only for a Sparkplug host of another make.",
+    )
+    backlog_messages_per_s: float = Field(
+        default=100.0, gt=0, le=10_000, description="How fast what piled up during an outage is sent."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in PORTS or not parts.hostname:
+            raise ValueError("a broker is mqtts://host[:port] or mqtt://host[:port]")
+        if parts.username or parts.password or parts.path.strip("/") or parts.query:
+            raise ValueError("a broker's URL has neither user, password, path nor query; use username and password")
+        _ = parts.port  # raises ValueError where it is no number
+        return url
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if not self.tls and not self.insecure and self.host not in _LOOPBACK:
+            raise ValueError("mqtt:// to another machine is readable by everybody on the way; use mqtts://")
+        if (self.cert_file is None) is not (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+        if not self.tls and (self.ca_file or self.cert_file):
+            raise ValueError("certificates need mqtts://")
+        if self.password.get_secret_value() and not self.username:
+            raise ValueError("a password needs a username")
+        return self
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return urlsplit(self.url).scheme == "mqtts"
+
+    @property
+    def host(self) -> str:
+        """The broker's name or address."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The broker's port; 1883 or 8883 unless the URL says another."""
+        parts = urlsplit(self.url)
+        return parts.port or PORTS[parts.scheme]
