@@ -1,0 +1,97 @@
+"""`frostline webhook`: a receiver for trying things out, and secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import asdict
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import typer
+
+from frostline_cloud.notify.listener import Heard, serve
+from frostline_cloud.notify.receivers.webhook.signature import key, new_secret
+from frostline_core.errors import ConfigError, UnavailableError
+
+app = typer.Typer(no_args_is_help=True, help="Receive webhooks for a try, and make secrets for them.")
+
+_SHOWN = "{at}  {type:<14}  {proof:<8}  {summary}"
+
+
+@app.command("new-secret")
+def new_secret_command() -> None:
+    """Print a fresh secret; keep it in a file that only the two sides can read."""
+    typer.echo(new_secret())
+
+
+@app.command()
+def listen(
+    secret_file: Path = typer.Option(help="File with the whsec_ secret; several lines while secrets are changed."),
+    listen: str = typer.Option("127.0.0.1:8090", help="Address and port; port 0 takes any free one."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object a line."),
+    count: int = typer.Option(0, min=0, help="Stop after so many webhooks; 0 never stops."),
+) -> None:
+    """Print each webhook and whether it is genuine."""
+    host, port = _address(listen)
+    secrets = _secrets(secret_file)
+    lock = threading.Lock()
+    seen = 0
+
+    def heard(webhook: Heard) -> None:
+        nonlocal seen
+        with lock:
+            print(json.dumps(asdict(webhook)) if as_json else _line(webhook), flush=True)
+            seen += 1
+            if seen == count:
+                threading.Thread(target=server.shutdown).start()
+
+    try:
+        server = serve(host, port, secrets, heard)
+    except OSError as error:
+        raise UnavailableError(f"cannot listen on {listen}: {error.strerror}") from error
+    print(f"listening on http://{host}:{server.server_address[1]}", file=sys.stderr, flush=True)
+    _run(server)
+
+
+def _run(server: ThreadingHTTPServer) -> None:
+    """Serves until `shutdown`, Ctrl-C or SIGTERM; an answer under way is finished."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    server.daemon_threads = False
+    try:
+        server.serve_forever(poll_interval=0.1)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.server_close()
+
+
+def _line(webhook: Heard) -> str:
+    body = webhook.body if isinstance(webhook.body, dict) else {}
+    summary = webhook.reason or str(body.get("summary", ""))
+    proof = "verified" if webhook.verified else "REFUSED"
+    at = time.strftime("%H:%M:%S")
+    return _SHOWN.format(at=at, type=webhook.type, proof=proof, summary=summary)
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"--listen {listen}: must be address:port, for example 127.0.0.1:8090")
+    return host.strip("[]"), int(port)
+
+
+def _secrets(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").split()
+    except OSError as error:
+        raise ConfigError(f"--secret-file {path}: {os.strerror(error.errno or 0)}") from error
+    for line in lines:
+        key(line, f"--secret-file {path}")
+    if not lines:
+        raise ConfigError(f"--secret-file {path}: is empty; make a secret: frostline webhook new-secret")
+    return lines
