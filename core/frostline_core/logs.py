@@ -44,7 +44,13 @@ def setup(level: str = "INFO", style: LogFormat = "text") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty, least in (("pymodbus", logging.CRITICAL), ("httpx", logging.WARNING), ("httpcore", logging.WARNING)):
+    for chatty, least in (
+        ("pymodbus", logging.CRITICAL),
+        ("httpx", logging.WARNING),
+        ("httpcore", logging.WARNING),
+        ("alembic", logging.WARNING),
+        ("uvicorn", logging.WARNING),
+    ):
         logging.getLogger(chatty).setLevel(least)
 
 

@@ -105,6 +105,11 @@ class Service:
         return f"http://{self.host}:{self.port}"
 
     @property
+    def pid(self) -> int:
+        """The process's id, 0 when it does not run."""
+        return self._process.pid if self._process is not None else 0
+
+    @property
     def running(self) -> bool:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None

@@ -1,0 +1,42 @@
+"""What a process costs: CPU seconds and memory, as the kernel counts them (proc(5))."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_s(pid: int) -> float:
+    """User and system seconds of all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def rss_mib(pid: int) -> float:
+    """Resident memory."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def frostline(arguments: Sequence[str], core: int, log: Path) -> subprocess.Popen[bytes]:
+    """`frostline ARGUMENTS` on one core, where there is more than one."""
+    core = core if core in os.sched_getaffinity(0) else min(os.sched_getaffinity(0))
+    command = [sys.executable, "-c", "from frostline_core.cli import main; main()", *arguments]
+    with log.open("ab") as sink:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=sink)
+    os.sched_setaffinity(process.pid, {core})
+    return process
+
+
+def pin(pid: int, core: int) -> None:
+    """Keeps a running process with all its threads on one core."""
+    core = core if core in os.sched_getaffinity(0) else min(os.sched_getaffinity(0))
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), {core})
