@@ -47,9 +47,15 @@ def build(services: Services) -> FastAPI:
         v1.include_router(part.router)
     app.include_router(v1)
     _describe(app)
+    app.add_api_route("/api/{path:path}", _unknown, methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
     problems.install(app)
     app.add_middleware(Border)
     return app
+
+
+def _unknown(path: str) -> None:
+    """Below /api nothing falls through to the console's pages."""
+    raise problems.not_found(f"/api/{path}")
 
 
 def _describe(app: FastAPI) -> None:

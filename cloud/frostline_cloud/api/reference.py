@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from html import escape
 from typing import Any
@@ -25,7 +26,7 @@ def page(document: dict[str, Any]) -> str:
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
         f"<title>{escape(about['title'])} API</title><style>{_STYLE}</style>",
         f"<h1>{escape(about['title'])} API <small>{escape(about['version'])}</small></h1>",
-        f"<p>{escape(about['description'])}</p>",
+        f"<p>{_prose(about['description'])}</p>",
         "<p>Send <code>Authorization: Bearer frost_...</code>. The same as a document for programs: "
         "<a href='/api/v1/openapi.json'>openapi.json</a>.</p>",
         *_groups(document),
@@ -44,7 +45,7 @@ def _groups(document: dict[str, Any]) -> Iterator[str]:
 
 
 def _operation(name: str, operation: dict[str, Any], schemas: dict[str, Any]) -> Iterator[str]:
-    yield f"<h3>{escape(name)}</h3><p>{escape(operation.get('description', operation['summary']))}</p>"
+    yield f"<h3>{escape(name)}</h3><p>{_prose(operation.get('description', operation['summary']))}</p>"
     rows = [
         (each["name"], _type(each["schema"], schemas) + (", required" if each.get("required") else ""), each)
         for each in operation.get("parameters", [])
@@ -76,10 +77,15 @@ def _table(rows: list[tuple[str, str, str]]) -> str:
     if not rows:
         return ""
     cells = "".join(
-        f"<tr><td><code>{escape(name)}</code><br><small>{escape(kind)}</small><td>{escape(text)}"
+        f"<tr><td><code>{escape(name)}</code><br><small>{escape(kind)}</small><td>{_prose(text)}"
         for name, kind, text in rows
     )
     return f"<table>{cells}</table>"
+
+
+def _prose(text: str) -> str:
+    """Text with its `code` marked as such."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _resolved(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,9 @@ GRACE_S: Final = 2
 """How long open connections may finish; a browser on the console never ends its own."""
 
 
+_BACKLOG = 256
+
+
 def listen(config: HttpConfig) -> socket.socket:
     """The listening socket.
 
@@ -36,6 +39,7 @@ def listen(config: HttpConfig) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen(_BACKLOG)  # from now on a client waits instead of being refused
     except OSError as error:
         listener.close()
         raise ConfigError(f"http.listen: {config.listen}: {error.strerror}") from error

@@ -64,7 +64,7 @@ class Visit:
         """Builds the page; its content comes with the first tick."""
         ui.add_css(_STYLE)
         self._header = Header(may_log_out=COOKIE in self._request.cookies)
-        with ui.element("main").classes("f-page"):
+        with ui.element("main").classes("f-page") as self._main:
             self._needs = Needs(self._acknowledge)
             self._rooms = Rooms()
             self._stock = StockTable()
@@ -78,9 +78,11 @@ class Visit:
             screen = await run.io_bound(self._source.now, fresh=fresh)
         except UnavailableError as error:
             self._header.fail(f"{error}; what is shown below is old")
+            self._main.classes(add="is-old")
             return
         if screen is None:  # the process is ending
             return
+        self._main.classes(remove="is-old")
         for part in (self._header, self._needs, self._rooms, self._stock):
             part.show(screen)
 

@@ -19,7 +19,10 @@ _ICONS = {
     "silent": ("cloud_off", "Silent"),
 }
 _UNKNOWN = ("help", "Alert")
+_DOTS_BELOW = 3
 _COLUMNS = ("Zone", "Product (GTIN)", "Count", "Age")
+
+_THEMES: dict[str, bool | None] = {"auto": None, "dark": True, "light": False}
 
 Acknowledge = Callable[[str], Awaitable[None]]
 
@@ -28,7 +31,7 @@ class Header:
     """Whether data is taken, how old the oldest is, who is there; and the ways out."""
 
     def __init__(self, *, may_log_out: bool) -> None:
-        self._dark = ui.dark_mode(None)
+        self._theme, self._dark = "auto", ui.dark_mode(None)
         with ui.element("header").classes("f-top"):
             with ui.element("div").classes("f-name"):
                 ui.icon("ac_unit")
@@ -40,7 +43,7 @@ class Header:
             self._nodes = ui.label().classes("f-fact")
             with ui.element("nav").classes("f-links"):
                 ui.link("API", "/api/docs")
-                ui.button("Light or dark", on_click=self._turn).props("flat dense no-caps unelevated")
+                self._turner = ui.button("Theme: auto", on_click=self._turn, color=None).props("flat dense no-caps")
                 if may_log_out:
                     with ui.element("form").props("method=post action=/logout"), ui.element("button"):
                         ui.label("Log out")
@@ -48,7 +51,8 @@ class Header:
     def show(self, screen: Screen) -> None:
         """Shows the state of the system."""
         self._say(screen.fault)
-        self._oldest.text = f"oldest value {ago(screen.oldest_ms)}" if screen.oldest_ms is not None else "no values"
+        age = screen.oldest_ms
+        self._oldest.text = "no values" if age is None else f"oldest value {ago(age)} old"
         self._nodes.text = f"{screen.nodes_online} of {screen.nodes} gateways online"
 
     def fail(self, reason: str) -> None:
@@ -56,12 +60,15 @@ class Header:
         self._say(reason)
 
     def _say(self, fault: str) -> None:
-        self._state.classes(replace="f-state fault" if fault else "f-state well")
+        _tone(self._state, "fault" if fault else "well", ("fault", "well"))
         self._icon.name = "error" if fault else "check_circle"
         self._text.text = f"Not taking data: {fault}" if fault else "Taking data"
 
     def _turn(self) -> None:
-        self._dark.value = not self._dark.value
+        names = list(_THEMES)
+        self._theme = names[(names.index(self._theme) + 1) % len(names)]
+        self._dark.value = _THEMES[self._theme]
+        self._turner.text = f"Theme: {self._theme}"
 
 
 class Needs:
@@ -79,17 +86,16 @@ class Needs:
 
     def show(self, screen: Screen) -> None:
         """Shows what a screen says."""
-        alerts = any(need.alert for need in screen.needs)
-        self._verdict.visible = not alerts
+        self._verdict.visible = not screen.needs
         self._verdict.text = verdict(screen)
         doubtful = screen.fault or screen.silent or screen.devices == 0 or screen.nodes_online < screen.nodes
-        self._verdict.classes(replace="f-verdict doubt" if doubtful else "f-verdict well")
+        _tone(self._verdict, "doubt" if doubtful else "well", ("doubt", "well"))
         fixed = [(need.alert, need.where, need.state, need.severity, need.seen, need.text) for need in screen.needs]
         if fixed != self._shown:
             self._shown = list(fixed)
             self._build(screen.needs)
         for need, age in zip(screen.needs, self._ages, strict=True):
-            age.text = f"for {ago(need.age_ms)}"
+            age.text = "" if need.age_ms is None else f"for {ago(need.age_ms)}"
         self._more.visible = screen.more_needs > 0
         self._more.text = f"and {screen.more_needs} more, which the API lists"
 
@@ -116,9 +122,8 @@ class Needs:
                 if need.seen:
                     ui.label(f"seen by {need.seen}").classes("f-seen")
                 else:
-                    ui.button("Acknowledge", on_click=partial(self._acknowledge, need.alert)).props(
-                        "outline no-caps dense"
-                    )
+                    acknowledge = partial(self._acknowledge, need.alert)
+                    ui.button("Acknowledge", on_click=acknowledge, color=None).props("outline no-caps dense")
 
 
 @dataclass
@@ -139,10 +144,11 @@ class _CardView:
 
     def show(self, card: Card) -> None:
         main = card.main
-        self.box.classes(replace=" ".join(["f-card", card.severity, "is-stale" if main.stale else ""]))
+        _tone(self.box, card.severity, ("critical", "warning", "info"))
+        _tone(self.box, "is-stale" if main.stale else "", ("is-stale",))
         self.number.text, self.unit.text = main.text, main.unit
         tone, icon, word = _mark(card)
-        self.mark.classes(replace=f"f-mark {tone}")
+        _tone(self.mark, tone, ("stale", "doubt", "alarm"))
         self.mark.visible = bool(word)
         self.mark_icon.name, self.mark_text.text = icon, word
         parts = [f"{main.name}, {ago(main.age_ms)} ago" if main.age_ms is not None else f"{main.name}: no value yet"]
@@ -156,10 +162,11 @@ class _CardView:
     def _draw(self, unit: str) -> None:
         numbers = [value for _, value in self.points if value is not None]
         self.chart.visible = bool(numbers)
-        self.low.text = f"{min(numbers):.1f} … {max(numbers):.1f} {unit}" if numbers else "no history"
+        self.low.text = _range(numbers, unit)
         self.high.text = "last 12 h" if numbers else ""
         options: dict[str, Any] = self.chart.options
         options["series"][0]["data"] = [[at_ms, value] for at_ms, value in self.points]
+        options["series"][0]["showSymbol"] = len(numbers) < _DOTS_BELOW  # one point makes no line
         if self.points:
             options["xAxis"]["min"], options["xAxis"]["max"] = self.points[0][0], self.points[-1][0]
         self.chart.update()
@@ -189,11 +196,9 @@ class Rooms:
             for site, in_site in groupby(sorted(cards, key=_place), key=lambda card: card.key[0]):
                 with ui.element("h2").classes("f-h"):
                     ui.label(site)
-                for zone, in_zone in groupby(in_site, key=lambda card: card.zone):
-                    ui.label(zone or "no zone").classes("f-zone")
-                    with ui.element("div").classes("f-cards"):
-                        for card in in_zone:
-                            self._views[card.key] = _card(card)
+                with ui.element("div").classes("f-cards"):
+                    for card in in_site:
+                        self._views[card.key] = _card(card)
             if unshown > 0:
                 ui.label(f"and {unshown} more devices, which the API lists").classes("f-verdict")
 
@@ -242,7 +247,7 @@ def _card(card: Card) -> _CardView:
     with ui.element("article").classes("f-card").props(f'aria-label="{card.key[2]}"') as box:
         with ui.element("div").classes("f-card-top"):
             ui.label(card.key[2]).classes("f-device")
-            ui.label(card.kind).classes("f-kind")
+            ui.label(" · ".join(part for part in (card.zone, card.kind) if part)).classes("f-kind")
         with ui.element("div").classes("f-value"):
             number, unit = ui.label().classes("f-number"), ui.label().classes("f-unit")
             with ui.element("div").classes("f-mark") as mark:
@@ -252,6 +257,11 @@ def _card(card: Card) -> _CardView:
         with ui.element("div").classes("f-scale"):
             low, high = ui.label(), ui.label()
     return _CardView(box, number, unit, mark, icon, text, meta, chart, low, high)
+
+
+def _tone(element: ui.element, tone: str, tones: tuple[str, ...]) -> None:
+    """Gives an element one class out of several; `""` is none of them."""
+    element.classes(add=tone, remove=" ".join(each for each in tones if each != tone))
 
 
 def _mark(card: Card) -> tuple[str, str, str]:
@@ -270,8 +280,16 @@ def _beside(name: str, text: str, unit: str) -> str:
     return f"{name} {text} {unit}".rstrip() if text[:1].isdigit() or text[:1] in "-–" else text  # noqa: RUF001
 
 
-def _place(card: Card) -> tuple[str, str, str]:
-    return card.key[0], card.zone, card.key[2]
+def _range(numbers: Sequence[float], unit: str) -> str:
+    if not numbers:
+        return "no history"
+    low, high = f"{min(numbers):.1f}", f"{max(numbers):.1f}"
+    return f"{low} {unit}" if low == high else f"{low} … {high} {unit}"
+
+
+def _place(card: Card) -> tuple[str, bool, str, str, str]:
+    """By site; what stands in a zone before what does not."""
+    return card.key[0], not card.zone, card.zone, card.kind, card.key[2]
 
 
 def _sparkline() -> dict[str, Any]:
@@ -288,6 +306,7 @@ def _sparkline() -> dict[str, Any]:
                 "data": [],
                 "connectNulls": False,
                 "showSymbol": False,
+                "itemStyle": {"color": "#2b8fb8"},
                 "lineStyle": {"width": 1.6, "color": "#2b8fb8"},
                 "areaStyle": {"color": "#2b8fb8", "opacity": 0.12, "origin": "start"},
             }

@@ -47,6 +47,7 @@ _FLAGS: Final[Mapping[str, tuple[str, str]]] = {
 }
 _RANK: Final = {"critical": 0, "warning": 1, "info": 2}
 _BESIDE_MOST: Final = 4
+_NAMED_MOST: Final = 5
 MOST_NEEDS: Final = 100
 
 DeviceKey = tuple[str, str, str]
@@ -100,7 +101,8 @@ class Need:
     Attributes:
         alert: The alert's id, where it is one and can be acknowledged.
         severity: `critical`, `warning`, `info` or `silent`.
-        state: The alert's state, or `offline`.
+        state: The alert's state, or `offline`, `silent` or `fault`.
+        age_ms: Since when; None where that is not known.
         seen: Who acknowledged it; "" for nobody.
     """
 
@@ -109,7 +111,7 @@ class Need:
     state: str
     text: str
     where: str
-    age_ms: int
+    age_ms: int | None
     seen: str
 
 
@@ -168,7 +170,7 @@ def screen(facts: Facts) -> Screen:
     worst = _worst(facts.alerts)
     stocks = [each for each in facts.devices if each.description.kind == STOCK_KIND]
     cards = tuple(_card(each, facts, worst) for each in facts.devices if each.description.kind != STOCK_KIND)
-    needs = (*_alerts(facts), *_absent(facts))
+    needs = (*_faults(facts), *_alerts(facts), *_absent(facts), *_silent(cards, facts))
     ages = [card.main.age_ms for card in cards if card.main.age_ms is not None]
     return Screen(
         at_ms=facts.now_ms,
@@ -313,12 +315,49 @@ def _alerts(facts: Facts) -> list[Need]:
             severity=each.severity,
             state=each.state,
             text=each.summary,
-            where=" · ".join(part for part in (each.site, each.zone, each.device) if part),
+            where=" · ".join(dict.fromkeys(part for part in (each.site, each.zone, each.device) if part)),
             age_ms=max(0, facts.now_ms - (each.fired_ms or each.opened_ms)),
             seen=each.acknowledged_by or "",
         )
         for each in ordered
     ]
+
+
+def _faults(facts: Facts) -> list[Need]:
+    if not facts.fault:
+        return []
+    text = f"No data is taken or shown: {facts.fault}"
+    return [Need(None, "critical", "fault", text, "this system", None, "")]
+
+
+def _silent(cards: Sequence[Card], facts: Facts) -> list[Need]:
+    """Silent devices of gateways that are there, a line for each gateway; an absent gateway says it for its devices."""
+    if facts.fault:
+        return []
+    absent = {(node.site, node.node) for node in facts.nodes if not node.online}
+    silent: dict[tuple[str, str], list[Card]] = {}
+    for card in cards:
+        if card.main.stale and card.key[:2] not in absent:
+            silent.setdefault(card.key[:2], []).append(card)
+    return [
+        Need(
+            alert=None,
+            severity="silent",
+            state="silent",
+            text=_silent_text([card.key[2] for card in those]),
+            where=f"{site} · {node}",
+            age_ms=max((card.main.age_ms for card in those if card.main.age_ms is not None), default=None),
+            seen="",
+        )
+        for (site, node), those in silent.items()
+    ]
+
+
+def _silent_text(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"{names[0]} is silent: nothing is known of it"
+    more = f" and {len(names) - _NAMED_MOST} more" if len(names) > _NAMED_MOST else ""
+    return f"{len(names)} devices are silent: {', '.join(names[:_NAMED_MOST])}{more}"
 
 
 def _absent(facts: Facts) -> list[Need]:

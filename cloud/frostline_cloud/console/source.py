@@ -134,6 +134,7 @@ class ScreenSource:
             UnavailableError: The store does not answer.
         """
         began, now_ms = self.tick(), self.services.clock()
+        self.services.store.check()
         wanted = {key_of(each): each for each in devices}
         self._read = {key: self._read.get(key) or _Read() for key in wanted}
         for key in sorted(wanted, key=lambda key: self._read[key].latest_at):

@@ -1,0 +1,44 @@
+"""`python -m tests.support.web_server FOLDER [open]`: API and console of a seeded cold store on a free port.
+
+Prints the URL and a token as JSON, then serves until SIGTERM. Time runs; the seeded samples end when it starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+
+from frostline_cloud.api import HttpConfig, Role, Services, build, create_token
+from frostline_cloud.api.server import listen, serve
+from frostline_cloud.console import mount
+from tests.support.web import Cloud, seed
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def _main(folder: Path, *, demo_open: bool) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    config = HttpConfig(listen="127.0.0.1:0", demo_open=demo_open)
+    made = Cloud().services(folder, config)
+    services = Services(made.engine, made.store, made.rules, made.status, config, _now_ms)
+    seed(services.engine, services.store, _now_ms())
+    with services.writing() as connection:
+        token = create_token(connection, "anna", Role.OPERATOR, _now_ms())
+    app = build(services)
+    mount(app, services)
+    listener = listen(config)
+    print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}", "token": token}), flush=True)  # noqa: T201
+    await serve(app, config, stop, listener)
+    services.store.close()
+    services.engine.dispose()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(Path(sys.argv[1]), demo_open="open" in sys.argv[2:]))

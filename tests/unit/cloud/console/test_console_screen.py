@@ -1,0 +1,188 @@
+"""What the first page says, without a browser."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frostline_cloud.alerts import Incident
+from frostline_cloud.api.live import LiveValue
+from frostline_cloud.console.screen import (
+    MOST_NEEDS,
+    Facts,
+    Screen,
+    ago,
+    key_of,
+    main_metric,
+    screen,
+    verdict,
+    with_gaps,
+)
+from frostline_cloud.sql.registry import KnownDevice, KnownNode
+from frostline_cloud.store import Bucket
+from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality
+
+NOW = 1_790_000_000_000
+TEMPERATURE = MetricDescription("air_temperature", DataType.FLOAT, "Cel")
+NODE = KnownNode("berlin", "gw-1", True, True, None, None, NOW, None)
+ALERT = Incident(
+    id="a",
+    rule="warm",
+    site="berlin",
+    node="gw-1",
+    device="freezer",
+    metric="air_temperature",
+    zone="freezer",
+    severity="warning",
+    state="firing",
+    revision=1,
+    retroactive=False,
+    opened_ms=NOW - 120_000,
+    fired_ms=NOW - 60_000,
+    resolved_ms=None,
+    value=-9.0,
+    summary="too warm",
+    evidence={},
+)
+
+
+def device(name: str = "freezer", kind: str = "cold_room", *metrics: MetricDescription) -> KnownDevice:
+    described = DeviceDescription(name, kind, "freezer", metrics or (TEMPERATURE,))
+    return KnownDevice("berlin", "gw-1", described, True, True, NOW, None)
+
+
+def value(number: float | None = -21.04, stale: str = "", quality: Quality | None = Quality.GOOD) -> LiveValue:
+    return LiveValue(TEMPERATURE, number, quality, NOW - 5000, stale)
+
+
+def facts(live: LiveValue | None = None, **changed: object) -> Facts:
+    room = device()
+    made = Facts(NOW, nodes=[NODE], devices=[room], values={key_of(room): [live or value()]})
+    return replace(made, **changed)  # type: ignore[arg-type]  # a test's own fields
+
+
+def test_all_is_well_only_when_every_device_reports() -> None:
+    shown = screen(facts())
+    assert shown.needs == ()
+    assert verdict(shown) == "No open alert; all 1 devices report."
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        Facts(NOW),
+        Facts(NOW, fault="ingest is not connected"),
+        facts(value(stale="no new sample")),
+        facts(values={}),
+        facts(nodes=[replace(NODE, online=False)]),
+        facts(value(None, "never measured", None)),
+    ],
+    ids=["empty", "fault", "silent", "unread", "gateway offline", "never measured"],
+)
+def test_no_data_never_reads_as_all_is_well(made: Facts) -> None:
+    shown = screen(made)
+    assert "all" not in verdict(shown).replace("all is", "")
+    assert shown.needs or shown.devices == 0
+
+
+def test_a_fault_of_ours_comes_first_and_hides_no_alert() -> None:
+    shown = screen(facts(fault="ingest is not connected", alerts=[ALERT]))
+    assert [need.state for need in shown.needs] == ["fault", "firing"]
+
+
+def test_the_worst_comes_first_then_the_oldest_and_the_seen_last() -> None:
+    critical = replace(ALERT, id="b", severity="critical")
+    older = replace(critical, id="c", opened_ms=NOW - 999_000)
+    seen = replace(critical, id="d", acknowledged_ms=NOW, acknowledged_by="anna")
+    shown = screen(facts(alerts=[seen, ALERT, critical, older]))
+    assert [need.alert for need in shown.needs] == ["c", "b", "a", "d"]
+    assert shown.needs[-1].seen == "anna"
+
+
+def test_a_room_shows_the_worst_of_its_alerts() -> None:
+    shown = screen(facts(alerts=[ALERT, replace(ALERT, id="b", severity="critical")]))
+    assert shown.cards[0].severity == "critical"
+
+
+def test_the_page_is_bounded_and_says_what_it_leaves_out() -> None:
+    shown = screen(facts(alerts=[replace(ALERT, id=str(number)) for number in range(MOST_NEEDS + 7)]))
+    assert (len(shown.needs), shown.more_needs) == (MOST_NEEDS, 7)
+
+
+def test_silent_devices_are_one_line_a_gateway() -> None:
+    rooms = [device(f"room-{number}") for number in range(7)]
+    shown = screen(facts(devices=rooms, values={key_of(room): [value(stale="no new sample")] for room in rooms}))
+    assert [need.text for need in shown.needs] == [
+        "7 devices are silent: room-0, room-1, room-2, room-3, room-4 and 2 more"
+    ]
+
+
+def test_an_absent_gateway_speaks_for_its_devices() -> None:
+    shown = screen(facts(value(stale="gateway offline"), nodes=[replace(NODE, online=False, death_ms=NOW - 1000)]))
+    assert [(need.state, need.age_ms) for need in shown.needs] == [("offline", 1000)]
+
+
+def test_a_value_has_unit_and_doubt() -> None:
+    shown = screen(facts(value(quality=Quality.UNCERTAIN))).cards[0].main
+    assert (shown.text, shown.unit, shown.doubt, shown.age_ms) == ("-21.0", "°C", "uncertain", 5000)
+
+
+def test_a_bad_reading_shows_no_number() -> None:
+    shown = screen(facts(value(None, quality=Quality.BAD))).cards[0].main
+    assert not any(letter.isdigit() for letter in shown.text)
+    assert shown.doubt == "bad"
+
+
+def test_stock_counts_by_product_and_keeps_its_staleness() -> None:
+    count = MetricDescription("count_04012345000016", DataType.INT64, "{count}")
+    zone = device("aisle-3", "stock_zone", count)
+    shown = screen(facts(devices=[zone], values={key_of(zone): [LiveValue(count, 14, Quality.GOOD, NOW, "late")]}))
+    assert [(line.item, line.count.text, line.count.stale) for line in shown.stock] == [
+        ("04012345000016", "14", "late")
+    ]
+    assert shown.cards == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "wanted"),
+    [
+        ("cold_room", ("setpoint", "air_temperature"), "air_temperature"),
+        ("valve", ("position",), "position"),
+        ("cold_room", (), None),
+    ],
+)
+def test_a_device_is_looked_at_for_one_metric(kind: str, names: tuple[str, ...], wanted: str | None) -> None:
+    metrics = tuple(MetricDescription(name, DataType.FLOAT, "Cel") for name in names)
+    described = DeviceDescription("d", kind, metrics=metrics)
+    assert main_metric(KnownDevice("s", "n", described, True, True, NOW, None)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "words"),
+    [
+        (None, "never"),
+        (0, "0 s"),
+        (59_999, "59 s"),
+        (60_000, "1 min"),
+        (7_500_000, "2 h 5 min"),
+        (4 * 86_400_000, "4 d"),
+    ],
+)
+def test_an_age_in_words(age_ms: int | None, words: str) -> None:
+    assert ago(age_ms) == words
+
+
+@given(st.sets(st.integers(0, 50)), st.integers(0, 9_999), st.integers(1, 40))
+def test_every_interval_without_a_sample_is_a_gap(present: set[int], offset_ms: int, count: int) -> None:
+    start, end = offset_ms, offset_ms + count * 10_000
+    buckets = [Bucket(number * 10_000, 1.0, 1.0, 1.0, 1) for number in present]
+    points = with_gaps(buckets, start, end, 10_000)
+    assert [at_ms for at_ms, _ in points] == [at for at in range(0, end, 10_000) if start <= at]
+    assert all((mean is None) == (at_ms // 10_000 not in present) for at_ms, mean in points)
+
+
+def test_an_empty_screen_promises_nothing() -> None:
+    assert "nothing can be said" in verdict(Screen(NOW))

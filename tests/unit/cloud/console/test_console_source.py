@@ -1,0 +1,96 @@
+"""Reading the screen: once for all browsers, bounded, and honest when a part does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from frostline_cloud.api import Services
+from frostline_cloud.console.source import BUCKET_MS, ScreenSource
+from frostline_core.errors import UnavailableError
+from tests.support.web import NOW_MS, Cloud, seed
+
+
+class Clock:
+    """Monotonic seconds that move only when told, or with every look."""
+
+    def __init__(self, step_s: float = 0.0) -> None:
+        self.now_s, self.step_s = 100.0, step_s
+
+    def __call__(self) -> float:
+        self.now_s += self.step_s
+        return self.now_s
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    return Cloud()
+
+
+@pytest.fixture
+def services(tmp_path: Path, cloud: Cloud) -> Iterator[Services]:
+    services = cloud.services(tmp_path)
+    seed(services.engine, services.store)
+    yield services
+    services.store.close()
+    services.engine.dispose()
+
+
+def test_the_screen_shows_fleet_alerts_and_stock(services: Services) -> None:
+    shown = ScreenSource(services).now()
+    assert (shown.nodes_online, shown.nodes, shown.devices, shown.fault) == (1, 2, 6, "")
+    assert [need.severity for need in shown.needs] == ["critical", "warning", "silent"]
+    assert [line.count.text for line in shown.stock] == ["14", "0"]
+    assert {card.key[2]: card.main.text for card in shown.cards}["box"] == "-18.2"
+
+
+def test_a_gap_in_the_samples_is_a_gap_in_the_history(services: Services) -> None:
+    (card,) = [each for each in ScreenSource(services).now().cards if each.key[2] == "chiller-1"]
+    values = {at_ms: value for at_ms, value in card.points if at_ms > NOW_MS - 6 * 3_600_000}
+    gaps = sum(value is None for value in values.values())
+    assert all(at_ms % BUCKET_MS == 0 for at_ms in values)
+    assert 6 <= gaps <= 9
+
+
+def test_browsers_share_one_reading(services: Services, cloud: Cloud) -> None:
+    tick = Clock()
+    source = ScreenSource(services, tick)
+    first = source.now()
+    cloud.now_ms += 1000
+    assert source.now() is first
+    assert source.now(fresh=True) is not first
+    tick.now_s += 1.5
+    assert source.now().at_ms == NOW_MS + 1000
+
+
+def test_what_time_did_not_allow_comes_in_the_next_pass(services: Services) -> None:
+    tick = Clock(step_s=0.3)
+    source = ScreenSource(services, tick)
+    read = [sum(card.main.stale != "not read yet" for card in source.now(fresh=True).cards) for _ in range(8)]
+    assert read[0] < 5
+    assert read[-1] == 5
+
+
+def test_a_store_that_does_not_answer_makes_every_value_stale(services: Services) -> None:
+    source = ScreenSource(services)
+    source.now()
+    services.store.close()
+    shown = source.now(fresh=True)
+    assert shown.fault.startswith("the store does not answer")
+    assert {bool(card.main.stale) for card in shown.cards} == {True}
+
+
+def test_an_ingest_that_is_not_connected_makes_every_value_stale(services: Services, cloud: Cloud) -> None:
+    cloud.status = {"connected": False, "reason": "connection refused"}
+    shown = ScreenSource(services).now()
+    assert shown.needs[0].state == "fault"
+    assert {card.main.stale for card in shown.cards} == {shown.fault}
+
+
+def test_sql_that_does_not_answer_is_an_error_not_an_empty_page(services: Services) -> None:
+    with services.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE node RENAME TO elsewhere")
+    with pytest.raises(UnavailableError):
+        ScreenSource(services).now()
