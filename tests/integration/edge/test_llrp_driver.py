@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import pytest
 from llrpkit.emulator.core import EmulatedTag
+from llrpkit.protocol import enums, messages, params
 
 from frostline_core.config import parse
 from frostline_core.epc import sgtin96
@@ -16,6 +17,7 @@ from frostline_core.errors import ConfigError, ProtocolError, UnavailableError
 from frostline_core.reading import DeviceDescription, Quality, Reading, Value
 from frostline_edge.drivers.llrp.config import Config
 from frostline_edge.drivers.llrp.driver import Driver
+from frostline_edge.sampler import Sampler
 from frostline_edge.sampling import Sampling
 from frostline_sim.serve.llrp import Emulator
 from tests.support.proxy import TcpProxy
@@ -25,9 +27,11 @@ MILK, FISH = "00614141000012", "00614141000029"
 
 
 class Recorder:
-    """An Emit that keeps everything."""
+    """An Emit that keeps everything, and asks the sampler whether it would take it."""
 
     def __init__(self) -> None:
+        self.sampler = Sampler()
+        self.samples: list[Reading] = []
         self.alive: dict[str, DeviceDescription] = {}
         self.reasons: dict[str, str] = {}
         self.last: dict[tuple[str, str], Reading] = {}
@@ -37,17 +41,21 @@ class Recorder:
     def born(self, device: DeviceDescription, sampling: Mapping[str, Sampling]) -> None:
         assert all(device.metric(name) for name in sampling)
         self.alive[device.id] = device
+        self.sampler.configure(device.id, sampling, device)
 
     def scan(self, device: str, readings: Sequence[Reading]) -> None:
         for reading in readings:
             assert reading.device == device and self.alive[device].metric(reading.metric)
             self.last[device, reading.metric] = reading
             self.all.append(reading)
+        self.samples += self.sampler.take(readings)
+        assert self.sampler.rejections == {}
 
     def event(self, device: str, readings: Sequence[Reading]) -> None:
         for reading in readings:
             assert reading.device == device and self.alive[device].metric(reading.metric)
             self.movements.append(json.loads(str(reading.value)))
+        assert len(self.sampler.take(readings, event=True)) == len(readings)
 
     def died(self, device: str, reason: str) -> None:
         del self.alive[device]
@@ -56,6 +64,13 @@ class Recorder:
     def value(self, device: str, metric: str) -> Value:
         found = self.last.get((device, metric))
         return found.value if found else None
+
+
+class PickyReader(Emulator):
+    """A reader that takes no ROSpec."""
+
+    def _add_rospec(self, rospec: params.ROSpec) -> params.LLRPStatus:
+        return self._status_error(enums.StatusCode.M_FieldError, "not on a Sunday")
 
 
 def tag(gtin: str, serial: int, antenna: int) -> EmulatedTag:
@@ -68,11 +83,11 @@ def config(port: int, **changes: object) -> Config:
         "name": "reader",
         "host": "127.0.0.1",
         "port": port,
-        "departed_after_s": 1.5,
+        "departed_after_s": 2.5,
         "check_s": 0.1,
-        "settle_s": 0.3,
+        "settle_s": 0.6,
         "report_s": 0.1,
-        "keepalive_s": 0.2,
+        "keepalive_s": 0.4,
         "timeout_s": 2.0,
         "zone": [{"name": "dock", "antennas": [1, 2]}, {"name": "store", "antennas": [3]}],
     }
@@ -116,6 +131,16 @@ async def test_reads_become_counts_by_gtin_and_zone(reader: Emulator) -> None:
         await eventually_async(lambda: emit.value("reader", "tags_present") == 5)
     assert emit.movements == []
     assert emit.alive == {}
+
+
+async def test_counts_that_do_not_change_make_no_samples(reader: Emulator) -> None:
+    emit = Recorder()
+    async with running(Driver(config(reader.port)), emit):
+        await eventually_async(counted(emit, 3, 2))
+        before = len(emit.samples)
+        since = len(emit.all)
+        await eventually_async(lambda: len(emit.all) > since + 50)
+    assert {sample.device for sample in emit.samples[before:]} <= {"reader"}
 
 
 async def test_counts_have_no_value_before_they_are_known(reader: Emulator) -> None:
@@ -165,8 +190,8 @@ async def test_a_frozen_link_is_noticed_by_silence(reader: Emulator) -> None:
     async with TcpProxy("127.0.0.1", reader.port) as proxy, running(Driver(config(proxy.port)), emit):
         await eventually_async(counted(emit, 3, 2))
         proxy.black_hole = True
-        await eventually_async(lambda: not emit.alive, timeout_s=3)
-        assert emit.reasons["dock"] == "nothing heard from the reader for 0.6 s"
+        await eventually_async(lambda: not emit.alive, timeout_s=5)
+        assert emit.reasons["dock"] == "nothing heard from the reader for 1.2 s"
         proxy.black_hole = False
         await eventually_async(lambda: emit.alive and emit.value("dock", f"count_{MILK}") == 3)
     assert emit.movements == []
@@ -176,7 +201,7 @@ async def test_keepalives_keep_a_reader_without_tags_alive(reader: Emulator) -> 
     reader.tags.clear()
     emit = Recorder()
     async with running(Driver(config(reader.port)), emit):
-        await eventually_async(lambda: reader.keepalive_acks >= 8)
+        await eventually_async(lambda: reader.keepalive_acks >= 5)
         assert emit.reasons == {}
         assert emit.value("dock", "tags_present") == 0
 
@@ -187,11 +212,25 @@ async def test_a_zone_whose_antenna_is_unplugged_is_dead_not_empty(reader: Emula
         await eventually_async(counted(emit, 3, 2))
         await reader.set_antenna_connected(3, False)
         await eventually_async(lambda: "store" not in emit.alive)
-        await asyncio.sleep(2)  # longer than departed_after_s
+        await asyncio.sleep(3)  # longer than departed_after_s
         assert emit.movements == [] and emit.value("dock", f"count_{MILK}") == 3
         await reader.set_antenna_connected(3, True)
         await eventually_async(lambda: "store" in emit.alive)
         await eventually_async(counted(emit, 3, 2))
+
+
+async def test_a_late_read_does_not_bring_a_disconnected_antenna_back(reader: Emulator) -> None:
+    emit = Recorder()
+    async with running(Driver(config(reader.port)), emit):
+        await eventually_async(counted(emit, 3, 2))
+        await reader.set_antenna_connected(3, False)
+        late = params.TagReportData(
+            epc_parameter=params.EPC_96(epc=sgtin96(FISH, 0)), antenna_id=params.AntennaID(antenna_id=3)
+        )
+        await reader._send(messages.RO_ACCESS_REPORT(tag_report_datas=[late]))
+        await eventually_async(lambda: emit.reasons.get("store"))
+        await asyncio.sleep(0.3)
+        assert "store" not in emit.alive
 
 
 async def test_a_zone_that_lost_one_of_two_antennas_is_unknown(reader: Emulator) -> None:
@@ -214,6 +253,27 @@ async def test_a_reader_that_serves_another_client_is_unavailable(reader: Emulat
         await eventually_async(lambda: emit.alive)
         with pytest.raises(UnavailableError, match="status 2"):
             await Driver(config(reader.port)).run(Recorder())
+
+
+async def test_a_reader_that_does_not_answer_is_unavailable(reader: Emulator) -> None:
+    reader.drop_next(messages.ADD_ROSPEC)
+    with pytest.raises(UnavailableError, match="no answer from the reader"):
+        await Driver(config(reader.port, timeout_s=0.3)).run(Recorder())
+
+
+async def test_what_a_reader_refuses_is_told_in_its_words() -> None:
+    async with PickyReader() as reader:
+        with pytest.raises(ProtocolError, match="refuses ADD_ROSPEC: 101 not on a Sunday"):
+            await Driver(config(reader.port)).run(Recorder())
+
+
+async def test_a_reader_that_stops_to_scan_is_started_again(reader: Emulator) -> None:
+    emit = Recorder()
+    async with running(Driver(config(reader.port)), emit):
+        await eventually_async(counted(emit, 3, 2))
+        await reader._send_rospec_event(1, enums.ROSpecEventType.End_Of_ROSpec)
+        await eventually_async(lambda: emit.reasons.get("dock") == "the reader has stopped to scan")
+        await eventually_async(lambda: emit.alive and emit.value("dock", f"count_{MILK}") == 3)
 
 
 async def test_an_antenna_that_the_reader_has_not_is_an_error_of_the_config(reader: Emulator) -> None:

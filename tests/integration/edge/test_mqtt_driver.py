@@ -17,6 +17,7 @@ from frostline_core.errors import UnavailableError
 from frostline_core.reading import DeviceDescription, Reading
 from frostline_edge.drivers.mqtt.config import Config
 from frostline_edge.drivers.mqtt.driver import Driver
+from frostline_edge.sampler import Sampler
 from frostline_edge.sampling import Sampling
 from tests.support.services import Mosquitto, eventually, eventually_async, free_port
 
@@ -29,19 +30,23 @@ MATCH = {
 
 
 class Recorder:
-    """An Emit that keeps readings and who is alive."""
+    """An Emit that keeps readings and who is alive, and asks the sampler whether it would take them."""
 
     def __init__(self) -> None:
+        self.sampler = Sampler()
         self.alive: dict[str, DeviceDescription] = {}
         self.reasons: dict[str, str] = {}
         self.readings: list[Reading] = []
 
     def born(self, device: DeviceDescription, sampling: Mapping[str, Sampling]) -> None:
         self.alive[device.id] = device
+        self.sampler.configure(device.id, sampling, device)
 
     def scan(self, device: str, readings: Sequence[Reading]) -> None:
         assert all(self.alive[device].metric(reading.metric) for reading in readings)
         self.readings += readings
+        self.sampler.take(readings)
+        assert self.sampler.rejections == {}
 
     def event(self, device: str, readings: Sequence[Reading]) -> None:
         self.scan(device, readings)

@@ -24,7 +24,12 @@ from frostline_edge.sampling import Sampling
 _log = logging.getLogger("frostline.llrp")
 
 _SILENT_PERIODS = 3
-_READER_SAMPLING = {"reads_per_second": Sampling(deadband_percent=10.0, min_interval_s=10.0)}
+_IN_FLIGHT_MS = 5000
+"""Reads by an antenna that the reader called disconnected are late ones for so long; after that they prove it wrong."""
+_READER_COUNTS = ("tags_present", "antennas", "reads_unmapped", "reads_ignored", "exceptions")
+_READER_SAMPLING = {name: Sampling(min_interval_s=10.0) for name in _READER_COUNTS} | {
+    "reads_per_second": Sampling(deadband_percent=10.0, min_interval_s=10.0)
+}
 
 
 def _utc_ms() -> int:
@@ -47,7 +52,7 @@ class Driver:
         self._stocks = {name: ZoneStock(name, config.name, config.max_gtins) for name in names}
         self._zone_of = {port: zone.name for zone in config.zone for port in zone.antennas}
         self._ports_of = {zone.name: set(zone.antennas) for zone in config.zone}
-        self._unplugged: set[int] = set()
+        self._unplugged: dict[int, int] = {}  # port: since when
         self._reads = 0
         self._unmapped = 0
         self._troubles = 0
@@ -91,7 +96,7 @@ class Driver:
             Kind.SET_READER_CONFIG, Kind.SET_READER_CONFIG_RESPONSE, messages.set_config(config.keepalive_s)
         )
         antennas = await link.request(Kind.GET_READER_CONFIG, Kind.GET_READER_CONFIG_RESPONSE, messages.get_antennas())
-        self._unplugged = messages.disconnected(antennas) & self._zone_of.keys()
+        self._unplugged = dict.fromkeys(messages.disconnected(antennas) & self._zone_of.keys(), _steady_ms())
         # What an earlier session left behind; some readers refuse when nothing is there, and then all is well.
         await link.request(Kind.DELETE_ROSPEC, Kind.DELETE_ROSPEC_RESPONSE, messages.rospec_id(0))
         await link.command(Kind.ADD_ROSPEC, Kind.ADD_ROSPEC_RESPONSE, messages.add_rospec(scan))
@@ -131,11 +136,11 @@ class Driver:
 
     def _whole(self, zone: str) -> bool:
         """Whether every antenna of the zone is connected; its counts mean something only then."""
-        return not self._ports_of[zone] & self._unplugged
+        return not self._ports_of[zone] & self._unplugged.keys()
 
     def _alive(self, zone: str) -> bool:
         """Whether any antenna of the zone is connected."""
-        return not self._ports_of[zone] <= self._unplugged
+        return not self._ports_of[zone] <= self._unplugged.keys()
 
     async def _listen(self, link: Link, emit: Emit) -> None:
         clock = asyncio.get_running_loop().time
@@ -168,6 +173,8 @@ class Driver:
                 self._unmapped += read.reads
                 continue
             if read.antenna in self._unplugged:
+                if now_ms - self._unplugged[read.antenna] < _IN_FLIGHT_MS:
+                    continue
                 self._plug(read.antenna, True, emit)
             movement = self._presence.read(read.epc, zone, read.rssi_dbm, now_ms)
             if movement is not None:
@@ -192,7 +199,10 @@ class Driver:
         if zone is None or connected == (port not in self._unplugged):
             return
         was_alive = self._alive(zone)
-        self._unplugged ^= {port}
+        if connected:
+            del self._unplugged[port]
+        else:
+            self._unplugged[port] = _steady_ms()
         if self._whole(zone):
             self._presence.hear(zone, _steady_ms())
         else:
@@ -246,8 +256,7 @@ class Driver:
         return [*found, Reading(name, "tags_present", total, at_ms, quality)]
 
     def _description(self) -> DeviceDescription:
-        counted = ("tags_present", "antennas", "reads_unmapped", "reads_ignored", "exceptions")
-        metrics = [MetricDescription(metric, DataType.INT64, "{count}", low=0) for metric in counted]
+        metrics = [MetricDescription(metric, DataType.INT64, "{count}", low=0) for metric in _READER_COUNTS]
         metrics.append(MetricDescription("reads_per_second", DataType.DOUBLE, "/s", low=0))
         return DeviceDescription(self._config.name, "rfid_reader", metrics=tuple(metrics))
 

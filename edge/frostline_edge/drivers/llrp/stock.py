@@ -40,7 +40,8 @@ class ZoneStock:
 
     def sampling(self) -> dict[str, Sampling]:
         """Every movement is kept; counts when they change."""
-        return {"movement": Sampling(every=True)}
+        counts = {metric.name: Sampling() for metric in self.description().metrics}
+        return counts | {"movement": Sampling(every=True)}
 
     def readings(self, counts: Mapping[str, int], known: bool, at_ms: int) -> list[Reading]:
         """The counts at an instant; each is bad, without a value, while they are not known."""

@@ -11,6 +11,7 @@ from frostline_edge.driver import Emit
 from frostline_edge.drivers.mqtt.broker import Broker, connect
 from frostline_edge.drivers.mqtt.config import Config
 from frostline_edge.drivers.mqtt.devices import Devices
+from frostline_edge.sampling import Sampling
 
 KIND = "mqtt_broker"
 _METRICS = ("messages", "refused", "retained", "dropped", "devices")
@@ -44,7 +45,7 @@ class Driver:
         async with connect(self._config, self._devices.filters) as broker:
             reason = "the driver was stopped"
             try:
-                emit.born(self._description(), {})
+                emit.born(self._description(), {name: Sampling() for name in _METRICS})
                 await self._listen(broker, emit)
             except FrostlineError as error:
                 reason = str(error)

@@ -50,6 +50,14 @@ def test_every_reading_has_its_description() -> None:
     assert all(description.metric(reading.metric) for reading in stock.readings({}, True, 1))
 
 
+def test_counts_are_kept_when_they_change_and_movements_always() -> None:
+    stock = ZoneStock("dock", "reader", 5)
+    stock.grow({"00000000000017": 4})
+    every = {name for name, sampling in stock.sampling().items() if sampling.every}
+    assert every == {"movement"}
+    assert set(stock.sampling()) == {metric.name for metric in stock.description().metrics}
+
+
 def test_a_movement_says_what_when_and_where() -> None:
     epc = bytes.fromhex("3074257BF7194E4000001A85")
     reading = movement_reading(Movement(Event.MOVED, epc, "dock", "store", 20, 15), 1000)
