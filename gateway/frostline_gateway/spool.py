@@ -11,9 +11,9 @@ Invariants, whatever dies and whenever:
 
 Format: one SQLite file (tables in `spool_file`). `spool`: id (8 random bytes, made with the file) and the last bdSeq.
 `run`: the runs held, in order of opening, with totals of their data rows. `row`: the rows; `reason` is "" for data.
-`device`: what each device was when it last changed. `account` and `lost`: samples per UTC day. Beside it lie `-wal`, `-shm`, `.lock` (one writing process at a time),
-`.reserve` (4 MiB that are given up when the disk is full, so that there is room to delete in), and `.corrupt-<UTC>`
-files: damaged spools that were set aside.
+`device`: what each device was when it last changed. `account` and `lost`: samples per UTC day. Beside the file lie
+`-wal`, `-shm`, `.lock` (one writing process at a time), `.reserve` (4 MiB that are given up when the disk is full, so
+that there is room to delete in), and `.corrupt-<UTC>`: damaged spools that were set aside.
 """
 
 from __future__ import annotations

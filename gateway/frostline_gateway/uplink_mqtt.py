@@ -158,7 +158,7 @@ class Link:
         if len(self._incoming) >= INCOMING_MAX:
             self.dropped += 1
             return
-        self._incoming.append(Incoming(message.topic, message.payload))
+        self._incoming.append(Incoming(message.topic, bytes(message.payload)))
         self._later(self._wake)
 
     def _on_publish(

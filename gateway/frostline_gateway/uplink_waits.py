@@ -12,8 +12,8 @@ TAKEOVERS, TAKEOVER_SPAN_MS, TAKEOVER_WAIT_MS = 3, 60_000, 300_000
 class Waits:
     """Exponential back-off with full jitter; a session of a minute makes it start small again.
 
-    A broker ends a session when another client connects with the same id. Three sessions in a minute that the broker had
-    accepted and ended look like a cloned gateway: then the wait is five minutes, so that the other can work at least.
+    A broker ends a session when another client connects with the same id. Three sessions in a minute that the broker
+    had accepted and ended look like a cloned gateway: then the wait is five minutes, so that one of them can work.
 
     Args:
         random: Evenly spread over [0, 1).

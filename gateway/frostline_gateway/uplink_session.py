@@ -1,0 +1,270 @@
+"""One session of the uplink: connect, wait for the host, births, then rows as the commit protocol says."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from frostline_core.commit import (
+    Commit,
+    GatewayCommit,
+    LaneView,
+    Send,
+    Verdict,
+    run_text,
+    unpack_commits,
+)
+from frostline_core.errors import ProtocolError, UnavailableError
+from frostline_core.reading import Lane
+from frostline_core.sparkplug import (
+    CommitCame,
+    EdgeSession,
+    HostState,
+    RebirthAsked,
+    Refused,
+    UndeclaredError,
+    WriteAsked,
+)
+from frostline_gateway.spool import Spool
+from frostline_gateway.uplink_births import Births
+from frostline_gateway.uplink_config import UplinkConfig
+from frostline_gateway.uplink_mqtt import Link
+from frostline_gateway.uplink_rows import RowMessages
+
+log = logging.getLogger("frostline.uplink")
+
+REST_MOST_S = 1.0
+SENDS_MOST = 32
+"""Rows read from the spool at once, so that commits and commands are looked at in between."""
+REBIRTH_LEAST_MS = 1_000
+"""Births at most once in this time, whoever asks; data waits as long."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Time as arguments: of day (UTC milliseconds), and one that only goes forward (milliseconds)."""
+
+    utc_ms: Callable[[], int]
+    steady_ms: Callable[[], int]
+
+
+@dataclass(slots=True)
+class Signals:
+    """What others tell a session; kept by the uplink over sessions.
+
+    Attributes:
+        commands: Where writes and refusals go; never blocks.
+        born: Called when births are out.
+        wake: Something came: a message, a row, a device.
+        changed: Devices that were born or died since the session looked.
+        rebirth: Somebody wants all births again.
+    """
+
+    commands: Callable[[WriteAsked | Refused], None]
+    born: Callable[[], None]
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: set[str] = field(default_factory=set)
+    rebirth: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every session of one uplink works with."""
+
+    config: UplinkConfig
+    spool: Spool
+    commit: GatewayCommit
+    births: Births
+    clocks: Clocks
+    signals: Signals
+
+
+class Session:
+    """From CONNECT to the end of the connection, or until the host goes offline. Used once.
+
+    Args:
+        parts: Of the uplink.
+        edge: Sparkplug's side, with its own bdSeq.
+        client_id: At the broker.
+    """
+
+    def __init__(self, parts: Parts, edge: EdgeSession, client_id: str) -> None:
+        self._parts, self._edge = parts, edge
+        self._messages = RowMessages(edge, parts.births, parts.clocks.utc_ms)
+        self._link = Link(parts.config, client_id, edge.will(), parts.signals.wake.set)
+        self._born_at_ms: int | None = None
+        self._born_spool = 0
+        self._unhanded: dict[int, tuple[int, int]] = {}
+        self._alarms: set[int] = set()
+        self.accepted_ms: int | None = None
+        self.lanes: Mapping[Lane, LaneView] = {}
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted us and the connection stands."""
+        return self._link.accepted and not self._link.lost
+
+    @property
+    def born(self) -> bool:
+        """Whether births are out."""
+        return self._edge.born and self.connected
+
+    @property
+    def host_online(self) -> bool:
+        """Whether the host says that it can persist."""
+        return self._edge.host_online and self.connected
+
+    @property
+    def cut(self) -> bool:
+        """Whether the broker accepted us and the connection was lost."""
+        return self._link.accepted and bool(self._link.lost)
+
+    async def run(self) -> None:
+        """Runs the session; returns when the host went offline after the births.
+
+        Raises:
+            UnavailableError: The broker does not answer, refuses us, or the connection is lost.
+        """
+        try:
+            await self._link.open()
+            self.accepted_ms = self._parts.clocks.steady_ms()
+            await self._link.subscribe(self._edge.subscriptions())
+            while await self._turn():
+                await self._rest()
+        finally:
+            self._parts.commit.session_ended()
+            last = self._edge.death(self._parts.clocks.utc_ms()) if self._edge.born else None
+            await self._link.close(last)
+
+    async def _turn(self) -> bool:
+        """Looks at everything once; False when the host is gone."""
+        self._parts.signals.wake.clear()
+        await self._hear()
+        if self._link.lost:
+            raise UnavailableError(self._link.lost)
+        if not self._edge.may_birth:
+            return not self._edge.born
+        if await self._births():
+            await self._send_rows()
+        return True
+
+    async def _rest(self) -> None:
+        now = self._parts.clocks.steady_ms()
+        wake_ms = self._parts.commit.wake_ms(now)
+        rest_s = REST_MOST_S if wake_ms is None else min(REST_MOST_S, max(wake_ms - now, 0) / 1000)
+        try:
+            async with asyncio.timeout(rest_s):
+                await self._parts.signals.wake.wait()
+        except TimeoutError:
+            return
+
+    # ---- what comes
+    async def _hear(self) -> None:
+        while (message := self._link.received()) is not None:
+            for command in self._edge.receive(message.topic, message.payload, self._parts.clocks.utc_ms()):
+                if isinstance(command, CommitCame):
+                    await self._commits(command.raw)
+                elif isinstance(command, RebirthAsked):
+                    self._parts.signals.rebirth = True
+                elif isinstance(command, HostState):
+                    log.debug("host is %s", "online" if command.online else "offline")
+                else:
+                    self._parts.signals.commands(command)
+        while (handed := self._link.handed()) is not None:
+            if handed in self._unhanded:
+                await self._apply(Commit(*self._unhanded.pop(handed)))
+
+    async def _commits(self, raw: bytes) -> None:
+        try:
+            commits = unpack_commits(raw)
+        except ProtocolError as error:
+            self._parts.signals.commands(Refused("NCMD", raw, str(error)))
+            return
+        for commit in commits:
+            await self._apply(commit)
+
+    async def _apply(self, commit: Commit) -> None:
+        try:
+            verdict = await in_thread(lambda: self._parts.commit.on_commit(commit, self._parts.clocks.steady_ms()))
+        except UnavailableError as error:  # the host will say it again when it sees the rows again
+            log.warning("committed rows stay in the spool for now: %s", error)
+            return
+        if verdict in (Verdict.IMPOSSIBLE, Verdict.IMAGE) and commit.run not in self._alarms:
+            self._alarms.add(commit.run)
+            log.error("commit %d of run %s is %s: is this disk a copy?", commit.n, run_text(commit.run), verdict)
+
+    # ---- what goes
+    async def _births(self) -> bool:
+        """Births that are due; False while they have to wait, and data with them."""
+        signals, spool = self._parts.signals, self._parts.spool
+        if not self._edge.born or signals.rebirth or spool.spool_id != self._born_spool:
+            return await self._birth()
+        while signals.changed:
+            self._device(signals.changed.pop())
+        return True
+
+    async def _birth(self) -> bool:
+        now = self._parts.clocks.steady_ms()
+        if self._born_at_ms is not None and now - self._born_at_ms < REBIRTH_LEAST_MS:
+            return False
+        self._parts.commit.session_ended()
+        self._parts.signals.rebirth = False
+        self._parts.signals.changed.clear()
+        self._born_spool = self._parts.spool.spool_id
+        runs = self._parts.commit.announcement() if self._edge.proved else None
+        utc = self._parts.clocks.utc_ms()
+        for message in self._edge.birth(utc, self._parts.births.node(runs), self._parts.births.live()):
+            self._link.publish(message)
+        self._born_at_ms = now
+        self._parts.signals.born()
+        await in_thread(lambda: self._parts.commit.session_started(now, utc))
+        return True
+
+    def _device(self, device: str) -> None:
+        if self._parts.births.answers(device):
+            self._link.publish(self._edge.device_birth(self._parts.clocks.utc_ms(), self._parts.births.of(device)))
+            return
+        try:
+            self._link.publish(self._edge.device_death(self._parts.clocks.utc_ms(), device))
+        except UndeclaredError:
+            return  # it was born and died between two looks
+
+    async def _send_rows(self) -> None:
+        sends = await in_thread(self._choose)
+        self.lanes = self._parts.commit.lanes()
+        for send in sends:
+            messages = self._messages.of(send)
+            if not messages:  # the node's birth comes first; the rows will be chosen again
+                self._parts.signals.rebirth = True
+                break
+            mid = [self._link.publish(message) for message in messages][-1]
+            if not self._edge.proved:
+                self._unhanded[mid] = (send.mark.run, send.mark.n)
+        if sends:
+            self._parts.signals.wake.set()
+
+    def _choose(self) -> list[Send]:
+        commit, clocks = self._parts.commit, self._parts.clocks
+        commit.tick(clocks.steady_ms())
+        sends: list[Send] = []
+        while len(sends) < SENDS_MOST:
+            send = commit.next(clocks.steady_ms(), clocks.utc_ms())
+            if send is None:
+                break
+            sends.append(send)
+        return sends
+
+
+async def in_thread(call: Callable[[], Result]) -> Result:
+    """Runs what touches the disk off the event loop; a cancellation waits for it, so that nothing overlaps."""
+    running = asyncio.ensure_future(asyncio.to_thread(call))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
