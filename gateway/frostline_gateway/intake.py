@@ -1,0 +1,270 @@
+"""From the drivers to the spool: readings become samples, samples become rows, rows go to the disk in groups.
+
+Invariants:
+1. A sample is in memory for at most the flush interval while the disk works; then it is in the spool.
+2. While the disk does not work, rows wait in memory up to a bound. Beyond it the oldest are given up, counted by
+   reason, and told to the cloud as one ordinary events row as soon as the disk takes rows again.
+3. The account that is written with a group speaks of exactly the samples in that group and of those given up since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+from frostline_core.errors import ConfigError, UnavailableError
+from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality, Reading, Stream
+from frostline_core.sparkplug import MetricMessage, PayloadMessage, set_quality, set_value
+from frostline_edge.sampler import Sampler, SamplerAccount
+from frostline_edge.sampling import Sampling
+from frostline_gateway.devices import AUDIT, Devices
+from frostline_gateway.spool import Spool
+from frostline_gateway.spool_rows import AccountDelta, Lost, NewRow, loss_notice
+
+log = logging.getLogger("frostline.intake")
+
+MOST_METRICS_IN_ROW = 500
+"""A scan of more metrics becomes several rows, so that no message comes near the bound of a payload."""
+MOST_TEXT = 65_536
+"""Longest text or blob of one sample; a longer one is kept as bad, without its value."""
+_RETRY_S = 1.0
+_NODE = DeviceDescription("", "gateway", "", (MetricDescription(AUDIT, DataType.STRING),))
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """How rows are grouped, and how many may wait.
+
+    Attributes:
+        flush_s: Longest time that a row waits for others.
+        flush_rows: A group of so many is written at once.
+        memory_rows: Most rows that wait in memory while the disk does not take them.
+    """
+
+    flush_s: float = 0.25
+    flush_rows: int = 200
+    memory_rows: int = 5_000
+
+
+class Intake:
+    """Where drivers emit to, and the one writer of rows. Belongs to the event loop."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        devices: Devices,
+        overrides: Mapping[tuple[str, str], Mapping[str, object]],
+        clock: Callable[[], int],
+        limits: IntakeLimits | None = None,
+    ) -> None:
+        """Starts with nothing pending.
+
+        Args:
+            spool: Where rows go.
+            devices: Learns of births, deaths and samples.
+            overrides: Sampling fields to put in place of a driver's, by device and metric.
+            clock: Time of day, UTC milliseconds.
+            limits: Of groups and memory.
+        """
+        self._spool, self.devices, self._overrides, self._clock = spool, devices, overrides, clock
+        self._limits = limits or IntakeLimits()
+        self.sampler = Sampler()
+        self.sampler.configure("", {}, _NODE)
+        self._on_device: Callable[[str], None] = lambda _: None
+        self._types: dict[str, dict[str, DataType]] = {"": {AUDIT: DataType.STRING}}
+        self._pending: deque[NewRow] = deque()
+        self._in_flight = 0
+        self._booked = (0, 0)  # filtered and rejected that are in the spool's account
+        self._lost: dict[str, int] = {}
+        self._lost_from_ms: int | None = None
+        self._wake = asyncio.Event()
+        self.error = ""
+        self.appended_ms = clock()
+
+    def on_device(self, changed: Callable[[str], None]) -> None:
+        """Calls that whenever a device is born, changes or dies."""
+        self._on_device = changed
+
+    @property
+    def in_hand(self) -> int:
+        """Samples that are in memory and not yet in the spool."""
+        return sum(row.samples for row in list(self._pending)) + self._in_flight
+
+    @property
+    def unbooked(self) -> AccountDelta:
+        """What the next group will add to the account, as far as is known now."""
+        account, lost = self.sampler.account, dict(self._lost)
+        kept = self.in_hand + sum(lost.values())
+        filtered, rejected = account.filtered - self._booked[0], account.rejected - self._booked[1]
+        return AccountDelta(kept + filtered + rejected, kept, filtered, rejected, lost)
+
+    # ---- what drivers call (frostline_edge.driver.Emit)
+    def born(self, device: DeviceDescription, sampling: Mapping[str, Sampling]) -> None:
+        """A device answers; a sampling that cannot work is logged, and the device's readings are then rejected."""
+        wanted = {metric.name: self._sampling(device.id, metric, sampling) for metric in device.metrics}
+        try:
+            self.sampler.configure(device.id, {name: each for name, each in wanted.items() if each}, device)
+        except ConfigError as error:
+            log.error("%s: its readings are rejected until the configuration is mended: %s", device.id, error)
+            return
+        self._types[device.id] = {metric.name: metric.datatype for metric in device.metrics}
+        if self.devices.born(device, self._clock()):
+            log.info("%s: answers (%s)", device.id, device.kind)
+            self._on_device(device.id)
+
+    def scan(self, device: str, readings: Sequence[Reading]) -> None:
+        """What one poll gave: thinned, then one row."""
+        self._take(Stream.SAMPLES, device, self.sampler.take(readings))
+        if readings:
+            self.devices.heard(device, max(reading.at_ms for reading in readings))
+
+    def event(self, device: str, readings: Sequence[Reading]) -> None:
+        """Something happened: kept whole, in the events stream."""
+        self._take(Stream.EVENTS, device, self.sampler.take(readings, event=True))
+        if readings and device:
+            self.devices.heard(device, max(reading.at_ms for reading in readings))
+
+    def died(self, device: str, reason: str) -> None:
+        """A device no longer answers."""
+        if self.devices.died(device, reason, self._clock()):
+            log.warning("%s: no longer answers: %s", device, reason)
+            self._on_device(device)
+
+    # ---- the writer
+    def audit(self, entry: Mapping[str, object]) -> None:
+        """Keeps what became of a command, as an event of the gateway itself."""
+        self.event("", [Reading("", AUDIT, json.dumps(entry, default=str), self._clock())])
+
+    def tell_lost(self, lost: Lost) -> None:
+        """Tells the cloud of readings that never reached the spool and were never counted."""
+        self._pending.append(loss_notice(lost))
+        self._wake.set()
+
+    async def run(self, writer: Executor) -> None:
+        """Writes groups until cancelled; a disk that fails is tried again each second.
+
+        Args:
+            writer: One thread: SQLite waits for the disk there, and groups stay in order.
+        """
+        while True:
+            await self._wake.wait()
+            if len(self._pending) < self._limits.flush_rows:
+                await asyncio.sleep(self._limits.flush_s)
+            if not await self.flush(writer):
+                await asyncio.sleep(_RETRY_S)
+
+    async def flush(self, writer: Executor) -> bool:
+        """Writes everything in memory as one group; False when the disk did not take it."""
+        self._wake.clear()
+        account, delta, from_ms = self.sampler.account, self.unbooked, self._lost_from_ms
+        rows = list(self._pending)
+        group = [*rows, *self._notices(delta.lost, from_ms)]
+        self._pending.clear()
+        self._in_flight = sum(row.samples for row in rows)
+        error, cancelled = await self._append(writer, group, delta)
+        self._in_flight = 0
+        if error:
+            self._failed(rows, error)
+        else:
+            self._written(account, delta.lost)
+        if cancelled:
+            raise asyncio.CancelledError
+        return not error
+
+    async def _append(self, writer: Executor, group: Sequence[NewRow], delta: AccountDelta) -> tuple[str, bool]:
+        """Appends; why it failed, and whether we were cancelled meanwhile: an append cannot be left half known."""
+
+        def append() -> str:
+            try:
+                self._spool.append(group, delta)
+            except UnavailableError as error:
+                return str(error)
+            return ""
+
+        task = asyncio.get_running_loop().run_in_executor(writer, append)
+        cancelled = False
+        while not task.done():
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                cancelled = True
+        return task.result(), cancelled
+
+    def _written(self, account: SamplerAccount, lost: Mapping[str, int]) -> None:
+        """Books a group that is on the disk."""
+        self._booked = (account.filtered, account.rejected)
+        self._lost = {reason: count - lost.get(reason, 0) for reason, count in self._lost.items()}
+        self._lost = {reason: count for reason, count in self._lost.items() if count}
+        self._lost_from_ms = self._lost_from_ms if self._lost else None
+        self.appended_ms = self._clock()
+        if self.error:
+            log.info("spool: takes rows again; lost meanwhile: %d samples", sum(lost.values()))
+            self.error = ""
+
+    def _sampling(self, device: str, metric: MetricDescription, sampling: Mapping[str, Sampling]) -> Sampling | None:
+        """A metric's sampling with the overrides of the configuration; None leaves the driver's silence."""
+        fields = self._overrides.get((device, metric.name))
+        given = sampling.get(metric.name)
+        return given if not fields else replace(given or Sampling(), **fields)  # type: ignore[arg-type] # from config
+
+    def _take(self, stream: Stream, device: str, samples: Sequence[Reading]) -> None:
+        self.devices.keep(samples)
+        for start in range(0, len(samples), MOST_METRICS_IN_ROW):
+            self._pending.append(self._row(stream, device, samples[start : start + MOST_METRICS_IN_ROW]))
+            self._wake.set()
+        self._keep_bound()
+
+    def _row(self, stream: Stream, device: str, samples: Sequence[Reading]) -> NewRow:
+        """One row: every sample with name, type, time and, where it is not good, quality."""
+        types = self._types[device]
+        message = PayloadMessage()
+        for sample in samples:
+            metric = message.metrics.add()
+            metric.name = sample.metric
+            metric.timestamp = sample.at_ms
+            metric.datatype = types[sample.metric]
+            quality = _put(metric, types[sample.metric], sample)
+            if quality is not Quality.GOOD:
+                set_quality(metric, quality)
+        first_ms, last_ms = (extreme(sample.at_ms for sample in samples) for extreme in (min, max))
+        message.timestamp = last_ms
+        return NewRow(stream, device, message.SerializeToString(), len(samples), first_ms, last_ms)
+
+    def _failed(self, rows: Sequence[NewRow], reason: str) -> None:
+        """Puts a group back, and gives up what is beyond the bound."""
+        if reason != self.error:
+            log.error("spool: takes no rows, %d wait in memory: %s", len(rows), reason)
+            self.error = reason
+        self._pending.extendleft(reversed(rows))
+        self._keep_bound()
+        self._wake.set()
+
+    def _keep_bound(self) -> None:
+        """Gives up the oldest rows beyond the bound: they are lost, and the loss has a reason and a count."""
+        while len(self._pending) > self._limits.memory_rows:
+            row = self._pending.popleft()
+            reason = f"spool: {self.error or 'too slow'}"[:200]
+            self._lost[reason] = self._lost.get(reason, 0) + row.samples
+            self._lost_from_ms = row.first_ms if self._lost_from_ms is None else min(self._lost_from_ms, row.first_ms)
+
+    def _notices(self, lost: Mapping[str, int], from_ms: int | None) -> list[NewRow]:
+        now_ms = self._clock()
+        return [loss_notice(Lost(reason, count, from_ms, now_ms)) for reason, count in lost.items()]
+
+
+def _put(metric: MetricMessage, datatype: DataType, sample: Reading) -> Quality:
+    """Writes a sample's value; text that no message can carry becomes a bad sample without value."""
+    value = sample.value
+    if not (isinstance(value, str | bytes) and len(value) > MOST_TEXT):
+        try:
+            set_value(metric, datatype, value)
+            return sample.quality
+        except ValueError:
+            metric.ClearField("string_value")
+    metric.is_null = True
+    return Quality.BAD

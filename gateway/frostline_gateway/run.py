@@ -1,0 +1,194 @@
+"""The one wiring file of the gateway: builds every part in flow order and runs it until it is told to stop.
+
+    drivers (supervised) -> intake (sampler, rows) -> spool -> uplink ~ MQTT
+                                                        commands <- uplink
+
+Nothing upstream of the spool knows whether the uplink is connected. The stop goes the same way: drivers end, what is
+in memory goes to the disk, then the uplink says NDEATH and leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from frostline_core.config import secret
+from frostline_core.errors import ConfigError
+from frostline_edge.driver import Driver, DriverConfig, Writer
+from frostline_edge.supervisor import Health, supervise
+from frostline_gateway import service
+from frostline_gateway.commands import Commands
+from frostline_gateway.config import GatewayConfig, build_drivers
+from frostline_gateway.devices import Devices
+from frostline_gateway.http import serving
+from frostline_gateway.intake import Intake, IntakeLimits
+from frostline_gateway.spool import Spool
+from frostline_gateway.spool_rows import Lost
+from frostline_gateway.status import Parts, snapshot
+from frostline_gateway.uplink import Uplink
+
+log = logging.getLogger("frostline.gateway")
+
+_STOP_S = 10.0
+_STUCK_S = 60.0
+"""The event loop that has not turned for so long is not healthy."""
+_RUNNING = "running"
+UNCLEAN = "the gateway did not stop cleanly; what was read in the last moment before may be missing"
+
+
+def now_ms() -> int:
+    """UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+async def run(config: GatewayConfig, stop: asyncio.Event, listening: Callable[[str, int], None]) -> None:
+    """Runs the gateway until `stop` is set.
+
+    Args:
+        config: Checked.
+        stop: Set from outside to end.
+        listening: Told where status and metrics are served, once they are.
+
+    Raises:
+        ConfigError: A driver cannot be built, a folder cannot be made, or the HTTP address is taken.
+        UnavailableError: The spool cannot be opened.
+    """
+    drivers = build_drivers(config)
+    _check_secrets(config)
+    _make_folder(config.data_dir)
+    with ExitStack() as stack:
+        spool = stack.enter_context(await asyncio.to_thread(_open_spool, config))
+        writer = stack.enter_context(ThreadPoolExecutor(1, "spool"))
+        limits = IntakeLimits(config.spool.flush_s, config.spool.flush_rows, config.spool.memory_rows)
+        devices = Devices()
+        intake = Intake(spool, devices, config.overrides, now_ms, limits)
+        commands = Commands(devices, partial(_writer_of, drivers), intake.audit, now_ms)
+        uplink = Uplink(config.uplink, config.site, config.node, spool, devices, commands.follow)
+        intake.on_device(uplink.device_changed)
+        _tell_unclean(config, intake)
+        parts = Parts(config, spool, intake, uplink, commands, now_ms, now_ms())
+        pulse = _Pulse()
+        address = stack.enter_context(serving(config.http, partial(snapshot, parts), pulse.fault))
+        listening(*address)
+        await _run_parts(parts, drivers, writer, stop, pulse)
+    _mark(config).unlink(missing_ok=True)
+
+
+async def _run_parts(
+    parts: Parts,
+    drivers: list[tuple[DriverConfig, Driver]],
+    writer: ThreadPoolExecutor,
+    stop: asyncio.Event,
+    pulse: _Pulse,
+) -> None:
+    """Starts every task, waits for the stop, and ends them in flow order."""
+    async with asyncio.TaskGroup() as group:
+        field = [
+            group.create_task(_supervised(parts, each.name, partial(driver.run, parts.intake)), name=each.name)
+            for each, driver in drivers
+        ]
+        intake = group.create_task(parts.intake.run(writer), name="intake")
+        uplink = group.create_task(_supervised(parts, "uplink", parts.uplink.run), name="uplink")
+        alive = group.create_task(pulse.run(), name="pulse")
+        service.tell("READY=1")
+        log.info("%s/%s: %d drivers, spool %s", parts.config.site, parts.config.node, len(drivers), parts.spool.path)
+        await stop.wait()
+        service.tell("STOPPING=1")
+        await _end(field)
+        await _end([intake])
+        if not await parts.intake.flush(writer):
+            log.error("stopped with samples in memory that the disk did not take: %s", parts.intake.error)
+        await _end([uplink, alive])
+        log.info("stopped; %d rows wait in the spool", parts.spool.held_rows)
+
+
+def _supervised(parts: Parts, name: str, start: Callable[[], Coroutine[Any, Any, None]]) -> Coroutine[Any, Any, None]:
+    health = parts.health[name] = Health()
+    return supervise(name, start, health=health)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancels tasks and waits for their ends, at most 10 s: a stop that hangs helps nobody."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        _, hanging = await asyncio.wait(tasks, timeout=_STOP_S)
+        for task in hanging:
+            log.error("%s: did not end within %.0f s", task.get_name(), _STOP_S)
+
+
+class _Pulse:
+    """Shows that the event loop turns: to systemd's watchdog and to /healthz."""
+
+    def __init__(self) -> None:
+        self._beat_s = time.monotonic()
+
+    def fault(self) -> str:
+        """Why the process is not healthy, or ""; called from other threads."""
+        silent_s = time.monotonic() - self._beat_s
+        return f"the event loop has not turned for {silent_s:.0f} s" if silent_s > _STUCK_S else ""
+
+    async def run(self) -> None:
+        """Beats until cancelled."""
+        every_s = min(service.watchdog_s() or 5.0, 5.0)
+        while True:
+            self._beat_s = time.monotonic()
+            service.tell("WATCHDOG=1")
+            await asyncio.sleep(every_s)
+
+
+def _writer_of(drivers: list[tuple[DriverConfig, Driver]], device: str) -> Writer | None:
+    """The driver that can write to a device: the one whose configuration names it."""
+    for _, driver in drivers:
+        if device in driver.devices() and isinstance(driver, Writer):
+            return driver
+    return None
+
+
+def _check_secrets(config: GatewayConfig) -> None:
+    """What only this machine has: a missing secret or certificate is told at once, not after the first connection."""
+    uplink = config.uplink
+    if uplink.password.get_secret_value():
+        secret(uplink.password, "uplink.password")
+    for key in ("ca_file", "cert_file", "key_file"):
+        path = getattr(uplink, key)
+        if path is not None and not os.access(path, os.R_OK):
+            raise ConfigError(f"uplink.{key}: {path} cannot be read")
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"data_dir: cannot make {path}: {error.strerror}") from error
+
+
+def _open_spool(config: GatewayConfig) -> Spool:
+    return Spool.open(config.spool_path, config.spool.budget_bytes, now_ms)
+
+
+def _mark(config: GatewayConfig) -> Path:
+    """The file that is there while the process runs; found at a start, it tells of an unclean end."""
+    return config.data_dir / _RUNNING
+
+
+def _tell_unclean(config: GatewayConfig, intake: Intake) -> None:
+    """After an unclean end: what was read and not yet on the disk is lost, how much nobody knows; say when."""
+    mark = _mark(config)
+    if mark.exists():
+        wrote = [path.stat().st_mtime for path in _spool_files(config.spool_path).values() if path.exists()]
+        intake.tell_lost(Lost(UNCLEAN, None, int(max([mark.stat().st_mtime, *wrote]) * 1000), now_ms()))
+        log.warning(UNCLEAN)
+    mark.touch()
+
+
+def _spool_files(path: Path) -> Mapping[str, Path]:
+    return {"data": path, "log": path.with_name(f"{path.name}-wal")}
