@@ -65,9 +65,9 @@ class Services:
         if connected is None:
             return reason or "the state of ingest is not known"
         if not connected:
-            return "ingest is not connected to the broker" + (f": {reason}" if reason else "")
+            return f"ingest: {reason}" if reason else "ingest is not connected to the broker"
         if not status.get("online", True):
-            return "ingest cannot keep data" + (f": {reason}" if reason else "")
+            return f"ingest: {reason}" if reason else "ingest cannot keep data"
         return ""
 
 

@@ -1,6 +1,7 @@
 """SQL: registry, commit protocol, alerts, outbox, account and access, in SQLite or PostgreSQL."""
 
 from frostline_cloud.sql.engine import SqlConfig, migrate, open_engine, read_only, translated
+from frostline_cloud.sql.heartbeat import beat, last_beat
 from frostline_cloud.sql.retention import tidy
 
-__all__ = ["SqlConfig", "migrate", "open_engine", "read_only", "tidy", "translated"]
+__all__ = ["SqlConfig", "beat", "last_beat", "migrate", "open_engine", "read_only", "tidy", "translated"]

@@ -1,0 +1,149 @@
+"""The same tables on PostgreSQL, and the API on them."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, insert, text
+from sqlalchemy.exc import IntegrityError
+
+from frostline_cloud.api import Role, build, create_token
+from frostline_cloud.sql import beat, last_beat, migrate, open_engine, read_only, tidy
+from frostline_cloud.sql.tables import metadata, setting
+from frostline_core.errors import UnavailableError
+from tests.support.services import eventually, free_port, missing
+from tests.support.web import NOW_MS, Cloud, seed
+
+
+def _programs() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return found[-1].parent if found else missing("PostgreSQL")
+
+
+def _as_nobody(folder: Path) -> list[str]:
+    """PostgreSQL refuses to run as root; then it runs as the user nobody, in a folder of theirs."""
+    if os.geteuid() != 0:
+        return []
+    user = pwd.getpwnam("nobody")
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    programs, folder = _programs(), Path("/tmp") / f"frostline-pg-{os.getpid()}"  # noqa: S108 - sockets need short paths
+    folder.mkdir(mode=0o700)
+    port, prefix = free_port(), _as_nobody(folder)
+    try:
+        subprocess.run(
+            [
+                *prefix,
+                programs / "initdb",
+                "-D",
+                folder / "data",
+                "-U",
+                "frost",
+                "-A",
+                "trust",
+                "--no-sync",
+                "-E",
+                "UTF8",
+            ],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+        )
+        process = subprocess.Popen(
+            [*prefix, programs / "postgres", "-D", folder / "data", "-p", str(port), "-h", "127.0.0.1", "-k", folder],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=folder,
+        )
+        ready: list[str | Path] = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+        eventually(lambda: subprocess.run(ready, check=False).returncode == 0, 30)
+        yield f"postgresql://frost@127.0.0.1:{port}"
+        process.terminate()
+        process.wait(timeout=30)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def engine(server: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    name = f"t{abs(hash(request.node.name))}"
+    admin = open_engine(f"{server}/postgres").execution_options(isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    admin.dispose()
+    engine = open_engine(f"{server}/{name}")
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+def test_the_migrations_make_the_declared_tables(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata) == []
+
+
+def test_migrating_twice_changes_nothing(engine: Engine) -> None:
+    migrate(engine)
+    with engine.connect() as connection:
+        assert connection.scalars(text("SELECT version_num FROM alembic_version")).all() == ["0001"]
+
+
+def test_a_reader_cannot_write(engine: Engine) -> None:
+    with pytest.raises(Exception, match="read-only"), read_only(engine).begin() as connection:
+        connection.execute(insert(setting).values(key="k", value="v"))
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(insert(setting), [{"key": "k", "value": "v"}, {"key": "k", "value": "w"}])
+
+
+def test_a_server_that_is_not_there_is_unavailable() -> None:
+    engine = open_engine(f"postgresql://frost@127.0.0.1:{free_port()}/frost")
+    with pytest.raises(UnavailableError, match="refused"):
+        migrate(engine)
+    engine.dispose()
+
+
+def test_heartbeat_and_tidying_work_here_too(engine: Engine) -> None:
+    with engine.begin() as connection:
+        beat(connection, {"connected": True}, NOW_MS)
+        assert last_beat(connection, NOW_MS) == {"connected": True}
+        assert tidy(connection, NOW_MS) == 0
+
+
+async def test_every_list_of_the_api_reads_from_it(engine: Engine, tmp_path: Path) -> None:
+    on_sqlite = Cloud().services(tmp_path)
+    services = replace(on_sqlite, engine=engine)
+    seed(engine, services.store)
+    with services.writing() as connection:
+        token = create_token(connection, "anna", Role.OPERATOR, NOW_MS)
+    app = build(services)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://127.0.0.1",
+        headers={"Authorization": f"Bearer {token}"},
+    ) as client:
+        for path in ("sites", "nodes", "devices", "alerts", "losses", "dead-letters", "account"):
+            whole = (await client.get(f"/api/v1/{path}?first_day=2026-01-01")).json()["items"]
+            first = (await client.get(f"/api/v1/{path}?first_day=2026-01-01&limit=1")).json()
+            assert whole[:1] == first["items"]
+            if first["next"]:
+                rest = await client.get(f"/api/v1/{path}", params={"first_day": "2026-01-01", "cursor": first["next"]})
+                assert rest.json()["items"] == whole[1:]
+        taken = await client.post(f"/api/v1/alerts/{'0' * 8}-0000-4000-8000-{'0' * 12}/acknowledge")
+        assert taken.json()["acknowledged_by"] == "anna"
+        assert (await client.get("/metrics")).status_code == 200
+    services.store.close()
+    on_sqlite.engine.dispose()
