@@ -178,9 +178,10 @@ class Flusher:
             if step.deliver:
                 delivered.append(each.item)
             losses += [_loss(each.item, each.mark, span, each.item.gap) for span in step.losses]
-        for number, new in reached.items():
-            if not journal.move_committed(connection, run_text(number), known.get(run_text(number), 0), new, now_ms):
-                raise OvertakenError(f"run {run_text(number)} was moved by another ingest")
+        texts = {number: run_text(number) for number in reached}
+        moves = [(texts[number], known.get(texts[number], 0), new) for number, new in reached.items()]
+        if not journal.move_committed(connection, moves, now_ms):
+            raise OvertakenError("another ingest process has moved a run; starting over from what SQL says")
         journal.list_losses(connection, losses, now_ms)
         return reached, delivered
 

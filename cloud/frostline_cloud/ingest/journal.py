@@ -31,6 +31,12 @@ from frostline_core.commit import Runs, run_text
 from frostline_core.reading import DeviceDescription
 from frostline_core.rules import Series
 
+_MOVE = (
+    update(run)
+    .where(run.c.run == bindparam("b_run"), run.c.committed == bindparam("b_known"))
+    .values(committed=bindparam("b_new"), at_ms=bindparam("b_now"))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:
@@ -106,12 +112,12 @@ def committed(connection: Connection, runs: Iterable[str]) -> dict[str, int]:
     return {row.run: row.committed for row in rows}
 
 
-def move_committed(connection: Connection, run_id: str, known: int, new: int, now_ms: int) -> bool:
-    """Compare and swap; False when another process has moved it."""
-    moved = connection.execute(
-        update(run).where(run.c.run == run_id, run.c.committed == known).values(committed=new, at_ms=now_ms)
-    )
-    return moved.rowcount == 1
+def move_committed(connection: Connection, moves: Sequence[tuple[str, int, int]], now_ms: int) -> bool:
+    """Compare and swap for each (run, known, new); False when another process has moved one of them."""
+    if not moves:
+        return True
+    rows = [{"b_run": text, "b_known": known, "b_new": new, "b_now": now_ms} for text, known, new in moves]
+    return connection.execute(_MOVE, rows).rowcount == len(rows)
 
 
 def open_run(connection: Connection, run_id: str, owner: tuple[str, str], stream: int, now_ms: int) -> None:
