@@ -64,6 +64,6 @@ def test_nobody_edits_provisioned_dashboards_in_the_browser() -> None:
     assert all(board["editable"] is False for board in BOARDS)
 
 
-def test_the_token_is_no_part_of_the_files() -> None:
+def test_the_password_is_no_part_of_the_files() -> None:
     (source,) = _provisioned("datasources")["datasources"]
-    assert source["secureJsonData"] == {"httpHeaderValue1": "Token $__file{/run/secrets/influx_token}"}
+    assert source["secureJsonData"] == {"password": "$__file{/run/secrets/influx_reader_password}"}

@@ -1,0 +1,133 @@
+"""The broker's config and rights as deployed, on a real mosquitto."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.support.services import Mosquitto, binary
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+
+
+class DeployedMosquitto(Mosquitto):
+    """mosquitto with deploy/mosquitto/mosquitto.conf; only port, user and folders are this test's."""
+
+    def command(self) -> list[str]:
+        config = (DEPLOY / "mosquitto" / "mosquitto.conf").read_text()
+        config = config.replace("listener 1883", f"listener {self.port} {self.host}\nuser root", 1)
+        config = config.replace("/run/secrets/", f"{self.folder}/").replace("/mosquitto/data/", f"{self.folder}/")
+        (self.folder / "deployed.conf").write_text(config)
+        return [binary("mosquitto"), "-c", str(self.folder / "deployed.conf")]
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedMosquitto]:
+    folder = tmp_path_factory.mktemp("deployed")
+    binary("mosquitto_passwd")
+    for gateway in ("gw-1", "gw-2"):
+        command = ["sh", str(DEPLOY / "make-secrets.sh"), "harbour", gateway]
+        subprocess.run(command, env={**os.environ, "FROSTLINE_SECRETS": str(folder)}, check=True, capture_output=True)
+    with DeployedMosquitto(folder) as service:
+        yield service
+
+
+@contextmanager
+def _client(
+    broker: DeployedMosquitto, user: str = "", password: str | None = None
+) -> Iterator[tuple[paho.Client, str]]:
+    """A client, and what the broker said to its CONNECT."""
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    secret = broker.folder / ("cloud_mqtt_password" if user == "frostline-cloud" else f"gateways/harbour/{user[:4]}")
+    if user:
+        client.username_pw_set(user, password or secret.read_text())
+    answered, answer = threading.Event(), ["no answer"]
+
+    def connected(*arguments: object) -> None:
+        answer[0] = str(arguments[3])
+        answered.set()
+
+    client.on_connect = connected
+    client.connect(broker.host, broker.port)
+    client.loop_start()
+    answered.wait(5)
+    try:
+        yield client, answer[0]
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def _arrives(broker: DeployedMosquitto, sender: str, receiver: str, topic: str) -> bool:
+    """Whether what the sender publishes comes to the receiver; told by a message that is known to arrive after it."""
+    came: list[str] = []
+    last = threading.Event()
+    subscribed = threading.Event()
+    with _client(broker, receiver) as (listens, _), _client(broker, sender) as (speaks, _):
+        listens.on_subscribe = lambda *_: subscribed.set()
+        listens.on_message = lambda _client, _data, message: (
+            last.set() if message.payload == b"last" else came.append(message.topic)
+        )
+        mark = "spBv1.0/harbour/NDATA/gw-1" if receiver == "frostline-cloud" else f"spBv1.0/harbour/NCMD/{receiver[:4]}"
+        listens.subscribe([(topic, 1), (mark, 1)] if topic != mark else mark, 1)
+        assert subscribed.wait(5)
+        speaks.publish(topic, b"x", qos=1).wait_for_publish(5)
+        with _client(broker, "gw-1@harbour" if receiver == "frostline-cloud" else "frostline-cloud") as (ends, _):
+            ends.publish(mark, b"last", qos=1).wait_for_publish(5)
+            assert last.wait(5)
+    return bool(came)
+
+
+def test_nobody_comes_in_without_the_right_password(broker: DeployedMosquitto) -> None:
+    for user, password in (("", None), ("gw-1@harbour", "wrong"), ("stranger", "x")):
+        with _client(broker, user, password) as (_, answer):
+            assert answer == "Not authorized"
+    with _client(broker, "gw-1@harbour") as (_, answer):
+        assert answer == "Success"
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "spBv1.0/harbour/NBIRTH/gw-1",
+        "spBv1.0/harbour/NDATA/gw-1",
+        "spBv1.0/harbour/NDEATH/gw-1",
+        "spBv1.0/harbour/DBIRTH/gw-1/room-1",
+        "spBv1.0/harbour/DDATA/gw-1/room-1",
+        "spBv1.0/harbour/DDEATH/gw-1/room-1",
+    ],
+)
+def test_a_gateway_publishes_its_own_topics(broker: DeployedMosquitto, topic: str) -> None:
+    assert _arrives(broker, "gw-1@harbour", "frostline-cloud", topic)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "spBv1.0/harbour/NDATA/gw-2",
+        "spBv1.0/harbour/DDATA/gw-2/room-1",
+        "spBv1.0/other/NDATA/gw-1",
+        "spBv1.0/harbour/NCMD/gw-1",
+        "spBv1.0/STATE/frostline",
+    ],
+)
+def test_a_gateway_publishes_nothing_else(broker: DeployedMosquitto, topic: str) -> None:
+    assert not _arrives(broker, "gw-1@harbour", "frostline-cloud", topic)
+
+
+def test_commands_come_to_their_gateway_only(broker: DeployedMosquitto) -> None:
+    assert _arrives(broker, "frostline-cloud", "gw-1@harbour", "spBv1.0/harbour/DCMD/gw-1/room-1")
+    assert _arrives(broker, "frostline-cloud", "gw-1@harbour", "spBv1.0/STATE/frostline")
+    assert not _arrives(broker, "frostline-cloud", "gw-1@harbour", "spBv1.0/harbour/NCMD/gw-2")
+
+
+def test_a_gateway_does_not_read_what_others_measure(broker: DeployedMosquitto) -> None:
+    assert not _arrives(broker, "gw-2@harbour", "gw-1@harbour", "spBv1.0/harbour/NDATA/gw-2")
