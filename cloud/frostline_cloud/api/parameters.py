@@ -34,7 +34,6 @@ def _plain(value: str) -> str:
 Text = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
 """A name, as SQL takes it."""
 
-Name = Annotated[Text | None, Query()]
 Instant = Annotated[int, BeforeValidator(_instant), Field(ge=0, le=MAX_MS)]
 """UTC milliseconds since 1970, or an RFC 3339 time."""
 

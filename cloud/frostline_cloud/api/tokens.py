@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from frostline_cloud.sql.tables import token
 from frostline_core.errors import ConfigError
@@ -117,12 +117,6 @@ def token_by_id(connection: Connection, number: int, now_ms: int) -> TokenRecord
     row = connection.execute(select(token).where(token.c.id == number)).one_or_none()
     record = None if row is None else _record(row)
     return record if record is not None and record.valid(now_ms) else None
-
-
-def any_token(connection: Connection, now_ms: int) -> bool:
-    """Whether anybody can log in at all."""
-    lasting = or_(token.c.expires_ms.is_(None), token.c.expires_ms > now_ms)
-    return connection.scalar(select(token.c.id).where(token.c.revoked_ms.is_(None), lasting).limit(1)) is not None
 
 
 def _digest(text: str) -> str:

@@ -40,10 +40,15 @@ _BESIDE: Final = (
 )
 _FLAGS: Final[Mapping[str, tuple[str, str]]] = {
     "door_open": ("door open", "door closed"),
-    "defrost_active": ("defrosting", ""),
-    "alarm_active": ("controller alarm", ""),
+    "defrost_active": ("defrosting", "no defrost"),
+    "alarm_active": ("controller alarm", "no alarm"),
     "compressor_running": ("compressor on", "compressor off"),
     "fan_running": ("fan on", "fan off"),
+}
+_SHORT: Final[Mapping[str, str]] = {
+    "evaporator_temperature": "evaporator",
+    "discharge_pressure": "discharge",
+    "energy_import": "energy",
 }
 _RANK: Final = {"critical": 0, "warning": 1, "info": 2}
 _BESIDE_MOST: Final = 4
@@ -80,7 +85,7 @@ class Card:
     """A device.
 
     Attributes:
-        beside: Other values worth a word.
+        beside: Other values worth a word: numbers, and flags that are set.
         severity: Of its worst open alert; "" without one.
         points: (UTC ms, value or None where there is a gap) of the last hours.
     """
@@ -242,7 +247,14 @@ def shown(value: LiveValue, now_ms: int) -> Shown:
     name = value.metric.name
     doubt = "" if value.quality in (None, Quality.GOOD) else value.quality.name.lower()
     unit = UNITS[value.metric.unit].symbol if value.metric.unit in UNITS else value.metric.unit
-    return Shown(name.replace("_", " "), _text(name, value.value), unit, doubt, value.stale, value.age_ms(now_ms))
+    return Shown(
+        _SHORT.get(name, name.replace("_", " ")),
+        _text(name, value.value),
+        unit,
+        doubt,
+        value.stale,
+        value.age_ms(now_ms),
+    )
 
 
 def _text(name: str, value: float | int | bool | str | None) -> str:
@@ -265,14 +277,14 @@ def _card(device: KnownDevice, facts: Facts, worst: Mapping[DeviceKey, str]) -> 
     beside = [
         shown(value, facts.now_ms)
         for value in (find(values, other) for other in _BESIDE if other != name)
-        if value is not None and value.value is not None
+        if value is not None and value.value is not None and value.value is not False
     ]
     return Card(
         key=key,
         kind=device.description.kind.replace("_", " "),
         zone=device.description.zone,
         main=empty if main is None else shown(main, facts.now_ms),
-        beside=tuple(each for each in beside if each.text)[:_BESIDE_MOST],
+        beside=tuple(beside[:_BESIDE_MOST]),
         severity=worst.get(key, ""),
         points=tuple(facts.points.get(key, ())),
     )
