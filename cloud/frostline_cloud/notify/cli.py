@@ -54,7 +54,6 @@ def listen(
         server = serve(host, port, secrets, heard)
     except OSError as error:
         raise UnavailableError(f"cannot listen on {listen}: {error.strerror}") from error
-    print(f"listening on http://{host}:{server.server_address[1]}", file=sys.stderr, flush=True)
     _run(server)
 
 
@@ -63,6 +62,8 @@ def _run(server: ThreadingHTTPServer) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     server.daemon_threads = False
     try:
+        host, port = server.server_address[:2]
+        print(f"listening on http://{host!s}:{port}", file=sys.stderr, flush=True)
         server.serve_forever(poll_interval=0.1)
     except KeyboardInterrupt:
         pass
