@@ -16,6 +16,7 @@ Every wait is bounded: connecting and each answer by `timeout_s`, silence by twi
 from __future__ import annotations
 
 import asyncio
+import termios
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -105,6 +106,7 @@ class Bus:
         self._gap_s = max(config.pause_s, gap_s)
         self._turns = Turns()
         self._line: Line | None = None
+        self._ended_s = 0.0
         self._free_at_s = 0.0
         self._late: dict[int, _Late] = {}
 
@@ -183,18 +185,18 @@ class Bus:
 
         try:
             answer = await self._exchange(unit, _READ[span.table], request)
-        except SilentError:
-            if self._is_rtu:
+            if span.table in _BITS:
+                if len(answer.bits) != ceil(span.count / 8) * 8:
+                    raise self._mismatch(f"unit {unit} sent {len(answer.bits)} bits for {span.count}")
+                return [int(bit) for bit in answer.bits[: span.count]]
+            if len(answer.registers) != span.count:
+                raise self._mismatch(f"unit {unit} sent {len(answer.registers)} registers for {span.count}")
+            return answer.registers
+        except (SilentError, GarbledError):
+            if self._is_rtu:  # the answer may still come
                 owed = self._late[unit].lengths if unit in self._late else ()
                 self._late[unit] = _Late(span, (*owed, _length(span))[-_OWED:])
             raise
-        if span.table in _BITS:
-            if len(answer.bits) != ceil(span.count / 8) * 8:
-                raise self._mismatch(f"unit {unit} sent {len(answer.bits)} bits for {span.count}")
-            return [int(bit) for bit in answer.bits[: span.count]]
-        if len(answer.registers) != span.count:
-            raise self._mismatch(f"unit {unit} sent {len(answer.registers)} registers for {span.count}")
-        return answer.registers
 
     async def _agree(self, unit: int) -> None:
         """Asks a unit that was late for a length that it does not owe; an answer of that length is no late one."""
@@ -245,7 +247,8 @@ class Bus:
         except ModbusIOException as error:
             raise self._no_answer(unit, line) from error
         finally:
-            self._free_at_s = max(self._free_at_s, self._clock() + self._gap_s)
+            self._ended_s = self._clock()
+            self._free_at_s = max(self._free_at_s, self._ended_s + self._gap_s)
         if not self._is_rtu and answer.transaction_id != line.transaction:
             raise self._mismatch(f"unit {unit} answered transaction {answer.transaction_id}, which was not asked")
         if answer.function_code & 0x7F != function:
@@ -260,7 +263,11 @@ class Bus:
         if self._line is not None:
             return self._line
         line = Line(self._config, self._clock)
-        if not await line.connect():
+        try:
+            is_open = await line.connect()
+        except (ValueError, termios.error) as error:
+            raise UnavailableError(f"cannot set up {self.where} (baud rate, parity): {error}") from error
+        if not is_open:
             line.close()
             raise UnavailableError(f"cannot connect to {self.where}")
         self._line = line
@@ -273,7 +280,7 @@ class Bus:
         start = self._clock()
         while (now := self._clock()) < self._free_at_s and now - start < 2 * self._quiet_s:
             await asyncio.sleep(min(self._free_at_s - now, self._quiet_s))
-            if self._is_rtu:
+            if self._is_rtu and line.last_received_s > self._ended_s:
                 self._free_at_s = max(self._free_at_s, line.last_received_s + _STRAGGLER_S)
 
     def _hush(self) -> None:

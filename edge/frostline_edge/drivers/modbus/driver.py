@@ -108,7 +108,8 @@ class Driver:
     async def _pause(self, unit: Unit, seconds: float) -> None:
         wake = self._wake[unit.name]
         try:
-            await asyncio.wait_for(wake.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await wake.wait()
         except TimeoutError:
             return
         wake.clear()

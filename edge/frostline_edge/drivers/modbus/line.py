@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Awaitable, Callable
 
@@ -46,7 +47,10 @@ class Line:
 
     async def connect(self) -> bool:
         """Whether the connection was made, within the configured time-out."""
-        return await self._client.connect()
+        try:
+            return await self._client.connect()
+        finally:
+            _heed_cancellation()
 
     def close(self) -> None:
         """Ends the connection; a request under way ends by its time-out."""
@@ -64,6 +68,7 @@ class Line:
             return await request(self._client)
         finally:
             self._asks = False
+            _heed_cancellation()
 
     def _serial(self, config: Config) -> Client:
         return AsyncModbusSerialClient(
@@ -117,3 +122,14 @@ class Line:
         # The library has no other place for either.
         ctx.callback_data = received  # type: ignore[method-assign]
         ctx.callback_disconnected = disconnected  # type: ignore[method-assign]
+
+
+def _heed_cancellation() -> None:
+    """Raises what `asyncio.wait_for` of Python 3.11, which the library uses, swallows.
+
+    There a task that is cancelled in the very moment in which its answer comes gets the answer and never learns that it
+    was cancelled (python/cpython issue 86296); a poll loop would then go on for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -31,6 +31,7 @@ class UnitStatistics:
         silent: Requests without an answer in time.
         garbled: Answers that did not belong to their request.
         missed: Ticks that passed while a poll was under way or the bus was busy; they are not made up for.
+        requests: Requests that one poll takes, as learnt so far.
         refused: Points that the device does not have, with the exception code.
     """
 
@@ -39,6 +40,7 @@ class UnitStatistics:
     silent: int = 0
     garbled: int = 0
     missed: int = 0
+    requests: int = 0
     refused: dict[str, int] = field(default_factory=dict)
 
 
@@ -78,11 +80,6 @@ class Unit:
         """The device's id."""
         return self.config.name
 
-    @property
-    def requests(self) -> tuple[Block, ...]:
-        """The requests of a poll, as learnt so far."""
-        return self._blocks
-
     async def poll(self, bus: Bus, now_ms: int) -> Poll:
         """Reads everything once; stops at the first silence, so that a dead device costs one time-out.
 
@@ -119,6 +116,7 @@ class Unit:
             done += [block, *todo]
             break
         self._blocks = tuple(done)
+        self.statistics.requests = len(done)
         self.statistics.answered += answered
         return self._result(values, now_ms, answered, error)
 
