@@ -220,7 +220,9 @@ class LinkConfig(Named):
     name: Name = Field(description="Names the link in faults and in the ready line.")
     listen: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: Port = Field(default=0, description="0 takes a free port.")
-    to: str = Field(description="host:port of the other end, for example the broker's.", pattern=r"^[^:]+:\d{1,5}$")
+    to: str = Field(
+        description="host:port of the other end; or mqtt: the broker of [mqtt].", pattern=r"^(mqtt|[^:]+:\d{1,5})$"
+    )
 
 
 FaultType = Literal[

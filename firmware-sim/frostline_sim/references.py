@@ -40,6 +40,16 @@ def check(config: WorldConfig, source: str) -> None:
         raise ConfigError("\n".join(wrong))
 
 
+def check_target(config: WorldConfig, fault: FaultConfig) -> None:
+    """Checks one fault that is in no file.
+
+    Raises:
+        ConfigError: Its target is nothing that it can hit.
+    """
+    for line in _one_of(f"{fault.type}: target", fault.target, targets(config, fault)):
+        raise ConfigError(line)
+
+
 def kinds(config: WorldConfig) -> dict[str, Kind]:
     """Every device of the physical world by name."""
     found: dict[str, Kind] = {AMBIENT: "ambient"}
@@ -103,6 +113,9 @@ def _servers(config: WorldConfig) -> Iterator[str]:
     for i, reader in enumerate(config.reader):
         for zone in reader.antennas.values():
             yield from _one_of(f"reader.{i}.antennas", zone, {zone.name for zone in config.zone})
+    for i, link in enumerate(config.link):
+        if link.to == MQTT and config.mqtt is None:
+            yield f"link.{i}.to: {MQTT} is the broker of [mqtt], and there is no [mqtt]"
     for sensor in _sensors(config):
         wanted = {name for name, kind in known.items() if kind == "cold_room"}
         yield from _one_of(

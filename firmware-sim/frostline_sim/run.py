@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from frostline_core.errors import FrostlineError, UnavailableError
 from frostline_sim.broker import run_broker
-from frostline_sim.config import LinkConfig, WorldConfig
+from frostline_sim.config import WorldConfig
 from frostline_sim.references import MQTT
 from frostline_sim.serve.gate import Gate
 from frostline_sim.serve.json_sensors import JsonSensors
@@ -85,7 +85,7 @@ async def serve(
         readers = await _start_field(running, stack)
         sensors = await _start_json(running, stack)
         tree = _start_sysfs(running, stack)
-        await _start_links(running, config.link, stack)
+        await _start_links(running, sensors, stack)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_advance(running, speed or config.speed), name="world")]
             tasks += [group.create_task(each.run(), name=f"reader-{each.config.name}") for each in readers]
@@ -197,9 +197,10 @@ def _start_sysfs(running: RunningWorld, stack: AsyncExitStack) -> SysfsTree | No
     return tree
 
 
-async def _start_links(running: RunningWorld, links: Sequence[LinkConfig], stack: AsyncExitStack) -> None:
-    for link in links:
-        gate = Gate(link.listen, link.port, partial(_far_end, link))
+async def _start_links(running: RunningWorld, sensors: JsonSensors | None, stack: AsyncExitStack) -> None:
+    for link in running.world.config.link:
+        far = sensors.address if sensors is not None and link.to == MQTT else _address(link.to)
+        gate = Gate(link.listen, link.port, partial(_same, far))
         stack.push_async_callback(gate.stop)
         try:
             await gate.start()
@@ -209,15 +210,20 @@ async def _start_links(running: RunningWorld, links: Sequence[LinkConfig], stack
         running.ports[link.name] = gate.port
 
 
-def _far_end(link: LinkConfig) -> tuple[str, int]:
-    host, port = link.to.rsplit(":", 1)
+def _address(text: str) -> tuple[str, int]:
+    host, port = text.rsplit(":", 1)
     return host, int(port)
+
+
+def _same(address: tuple[str, int]) -> tuple[str, int]:
+    return address
 
 
 async def _advance(running: RunningWorld, speed: float) -> None:
     """Moves the world on with the wall clock; cuts and mends a line when a fault begins and ends, not in between."""
     world, last_s, left_ms = running.world, time.monotonic(), 0.0
     cut: set[str] = set()
+    on: set[int] = set()
     while True:
         now_s = time.monotonic()
         left_ms += min(now_s - last_s, _MOST_BEHIND_S) * speed * 1000
@@ -225,11 +231,21 @@ async def _advance(running: RunningWorld, speed: float) -> None:
         whole = int(left_ms)
         world.step(whole)
         left_ms -= whole
+        on = _tell(world, on)
         wanted = {name for name in running.lines if world.link_down(name)}
         for name in wanted ^ cut:
             await running.lines[name].turn(down=name in wanted)
         cut = wanted
         await asyncio.sleep(_STEP_S)
+
+
+def _tell(world: World, before: set[int]) -> set[int]:
+    """Logs the faults that began or ended; returns those that are on."""
+    on = set(world.timeline.on(world.now_s))
+    for i in sorted(on ^ before):
+        fault = world.timeline.faults[i]
+        _log.info("%s %s: %s", "begins" if i in on else "ends", fault.type, fault.target)
+    return on
 
 
 async def _renew(tree: SysfsTree) -> None:

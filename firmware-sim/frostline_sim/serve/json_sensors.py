@@ -28,7 +28,11 @@ _METRICS = {"climate": ("temperature", "humidity"), "contact": ("door_open",)}
 
 
 class JsonSensors:
-    """All JSON sensors over one connection, as one Zigbee bridge has it."""
+    """All JSON sensors over one connection, as one Zigbee bridge has it.
+
+    Attributes:
+        address: Host and port of the broker.
+    """
 
     def __init__(self, config: MqttConfig, url: str, world: World, truth: Truth) -> None:
         """Prepares the sensors; nothing is opened.
@@ -40,7 +44,7 @@ class JsonSensors:
         if parts.scheme != "mqtt" or not parts.hostname:
             raise ConfigError(f"mqtt.url: must be mqtt://host:port, not {url!r}")
         self.config = config
-        self._host, self._port = parts.hostname, parts.port or 1883
+        self.address = parts.hostname, parts.port or 1883
         self._world = world
         self._truth = truth
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"sim-{config.prefix}-{world.seed}")
@@ -113,13 +117,14 @@ class JsonSensors:
 
     async def _connect(self) -> None:
         try:
-            await asyncio.to_thread(self._client.connect, self._host, self._port, 30)
+            await asyncio.to_thread(self._client.connect, *self.address, 30)
             self._client.loop_start()
             async with asyncio.timeout(_CONNECT_S):
                 while not self._client.is_connected():  # noqa: ASYNC110 - paho's thread has no asyncio event
                     await asyncio.sleep(0.01)
         except OSError as error:
-            raise UnavailableError(f"mqtt: no broker at {self._host}:{self._port}: {error}") from error
+            host, port = self.address
+            raise UnavailableError(f"mqtt: no broker at {host}:{port}: {error}") from error
 
     def _disconnect(self) -> None:
         self._client.disconnect()

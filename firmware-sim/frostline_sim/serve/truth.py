@@ -72,7 +72,7 @@ class Truth:
                 {"at_s": move.at_s, "epc": move.epc.hex().upper(), "from": move.source, "to": move.to}
                 for move in world.stock.moves
             ],
-            "faults": [fault.model_dump(by_alias=True) for fault in world.config.fault],
+            "faults": [fault.model_dump(by_alias=True) for fault in world.timeline.faults],
         }
 
     def write(self, path: Path, world: World) -> None:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from frostline_core.errors import ConfigError
 from frostline_sim.config import FaultConfig, FaultType
 
+MOST_FAULTS = 1_000
+"""Faults of one world, those of its file and those that were put in later."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Timeline:
-    """The faults of a world; `on` is pure."""
+    """The faults of a world, in the order in which they were put in."""
 
-    faults: Sequence[FaultConfig] = ()
+    faults: list[FaultConfig] = field(default_factory=list)
+
+    def add(self, fault: FaultConfig) -> None:
+        """Puts in one more.
+
+        Raises:
+            ConfigError: There are `MOST_FAULTS` already.
+        """
+        if len(self.faults) >= MOST_FAULTS:
+            raise ConfigError(f"a world takes at most {MOST_FAULTS} faults")
+        self.faults.append(fault)
 
     def on(self, now_s: float) -> list[int]:
         """The places in `faults` of those that are on at a world time."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from frostline_core.reading import Value
 from frostline_sim.config import FaultConfig, FaultType, WorldConfig
-from frostline_sim.references import AMBIENT, check, kinds
+from frostline_sim.references import AMBIENT, check, check_target, kinds
 from frostline_sim.world import ambient
 from frostline_sim.world.cold_room import Around, ColdRoom
 from frostline_sim.world.meter import Meter
@@ -38,8 +38,8 @@ class Point:
 class World:
     """Rooms, racks, meters, goods and weather, moved on in fixed ticks.
 
-    A trajectory depends on the config, the seed and how many ticks have passed, and on writes; not on how `step` cut
-    the time into pieces, nor on who read what.
+    A trajectory depends on the config, the seed, how many ticks have passed, writes and injected faults; not on how
+    `step` cut the time into pieces, nor on who read what.
     """
 
     def __init__(self, config: WorldConfig, seed: int | None = None) -> None:
@@ -55,7 +55,7 @@ class World:
         check(config, "world")
         self.config = config
         self.seed = config.seed if seed is None else seed
-        self.timeline = Timeline(config.fault)
+        self.timeline = Timeline(list(config.fault))
         self.rooms = {each.name: ColdRoom(each, self._rng(each.name)) for each in config.cold_room}
         self.racks = {each.name: Rack(each, self._rng(each.name)) for each in config.rack}
         self.meters = {each.name: Meter(each, self._rng(each.name)) for each in config.meter}
@@ -122,6 +122,15 @@ class World:
         self._values.clear()
         return True
 
+    def inject(self, fault: FaultConfig) -> None:
+        """Lets something go wrong that the file does not have; `fault.at` counts from now.
+
+        Raises:
+            ConfigError: Its target is nothing that such a fault can hit.
+        """
+        check_target(self.config, fault)
+        self.timeline.add(fault.model_copy(update={"at": self.now_s + fault.at}))
+
     def _rng(self, name: str) -> random.Random:
         """One source of chance for each thing, so that one more room changes nothing in the others."""
         return random.Random(f"{self.seed}/{name}")  # noqa: S311 - a simulation, not a secret
@@ -149,21 +158,21 @@ class World:
         return rack.power_w + sum(self.rooms[name].power_w for name in rack.config.rooms)
 
     def _remove_stock(self, now_s: float) -> None:
-        wanted = {i for i in self.timeline.on(now_s) if self.config.fault[i].type == "stock_removed"}
+        wanted = {i for i in self.timeline.on(now_s) if self.timeline.faults[i].type == "stock_removed"}
         for i in sorted(wanted - self._taken):
-            self.stock.take(i, self.config.fault[i].target, self.config.fault[i].count, now_s)
+            self.stock.take(i, self.timeline.faults[i].target, self.timeline.faults[i].count, now_s)
         for i in sorted(self._taken - wanted):
             self.stock.give_back(i, now_s)
         self._taken = wanted
 
     def _faults(self, kind: FaultType) -> Sequence[FaultConfig]:
-        return [self.config.fault[i] for i in self.timeline.on(self.now_s) if self.config.fault[i].type == kind]
+        return [self.timeline.faults[i] for i in self.timeline.on(self.now_s) if self.timeline.faults[i].type == kind]
 
     def _fault(self, point: Point, kind: FaultType) -> int | None:
         """The place in the config of a sensor fault that is on for this point."""
-        names = (point.name, f"{point.name}/{point.metric}")
+        names, faults = (point.name, f"{point.name}/{point.metric}"), self.timeline.faults
         on = self.timeline.on(self.now_s)
-        return next((i for i in on if self.config.fault[i].type == kind and self.config.fault[i].target in names), None)
+        return next((i for i in on if faults[i].type == kind and faults[i].target in names), None)
 
     def _all(self, device: str) -> Mapping[str, Value]:
         if device == AMBIENT:

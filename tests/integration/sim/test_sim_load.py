@@ -49,6 +49,8 @@ class Host:
         self._thread.join()
         self._client.disconnect()
         self._client.loop_stop()
+        # The callbacks refer to us and we to the client: as a cycle, its sockets would be found open by the collector.
+        self._client.on_message = self._client.on_subscribe = None
 
     def online(self, *, are_we: bool) -> None:
         self.session.will(int(time.time() * 1000))

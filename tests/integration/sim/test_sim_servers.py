@@ -241,6 +241,8 @@ class Listener:
     def close(self) -> None:
         self.client.disconnect()
         self.client.loop_stop()
+        # The callback refers to us and we to the client: as a cycle, its sockets would be found open by the collector.
+        self.client.on_message = None
 
 
 JSON: dict[str, Any] = {
@@ -330,6 +332,15 @@ async def test_a_link_is_cut_and_mended_by_the_timeline() -> None:
 
 async def _not(question: Any) -> bool:
     return not await question
+
+
+async def test_a_link_leads_to_the_worlds_own_broker() -> None:
+    async with served(mqtt=JSON, link=[{"name": "uplink", "to": "mqtt"}]) as running:
+        listener = Listener(running.ports["uplink"])
+        try:
+            await eventually_async(lambda: listener.of("climate"))
+        finally:
+            listener.close()
 
 
 async def test_a_taken_port_is_an_error_that_names_the_bus() -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from frostline_core.config import parse
 from frostline_core.epc import gtin14
-from frostline_sim.config import WorldConfig
+from frostline_core.errors import ConfigError
+from frostline_sim.config import FaultConfig, WorldConfig
 from frostline_sim.world.rack import saturation_bar
 from frostline_sim.world.world import Point, World
 
@@ -227,3 +228,19 @@ def test_the_weather_is_warmest_when_it_should_be() -> None:
     cold = number(at, "ambient", "temperature")
     at.step(12 * HOUR_MS)
     assert [cold, number(at, "ambient", "temperature")] == pytest.approx([12.0, 24.0])
+
+
+def test_an_injected_fault_counts_from_now() -> None:
+    at = world()
+    at.step(HOUR_MS)
+    at.inject(FaultConfig.model_validate({"type": "door_open", "target": "freezer", "at": "1m", "for": "1m"}))
+    assert at.value("freezer", "door_open") is False
+    at.step(MINUTE_MS)
+    assert at.value("freezer", "door_open") is True
+    at.step(2 * MINUTE_MS)
+    assert at.value("freezer", "door_open") is False
+
+
+def test_an_injected_fault_needs_a_target() -> None:
+    with pytest.raises(ConfigError, match="door_open: target: there is no 'cellar'"):
+        world().inject(FaultConfig(type="door_open", target="cellar", at=0.0))

@@ -106,6 +106,10 @@ def test_a_serial_bus_needs_a_path() -> None:
     assert "transport rtu needs path" in fault_of(cold_room=[ROOM], modbus=[BUS | {"transport": "rtu"}])
 
 
+def test_a_link_to_the_broker_needs_one() -> None:
+    assert "there is no [mqtt]" in fault_of(link=[{"name": "uplink", "to": "mqtt"}])
+
+
 def test_every_key_is_described() -> None:
     missing = [f"{model.__name__}.{name}" for model, name, text in _fields(WorldConfig) if not text]
     assert missing == []
