@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from frostline_cloud.api import account, alerts, fleet, health, problems, reference, rules, series
 from frostline_cloud.api.access import Access
@@ -65,6 +65,10 @@ def _describe(app: FastAPI) -> None:
     @app.get(f"{V1}/openapi.json", include_in_schema=False)
     def openapi() -> dict[str, Any]:
         return document
+
+    @app.get("/docs", include_in_schema=False)
+    def where() -> RedirectResponse:
+        return RedirectResponse(DOCS)
 
     @app.get(DOCS, include_in_schema=False, response_class=HTMLResponse)
     def docs() -> HTMLResponse:

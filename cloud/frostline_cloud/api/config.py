@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,8 +15,12 @@ class HttpConfig(ConfigModel):
 
     listen: str = Field(
         default="127.0.0.1:8080",
-        description="Address and port; beyond loopback put TLS in front. Port 0 takes a free one.",
+        description="Address and port; beyond loopback use cert_file or a proxy with TLS. Port 0 takes a free one.",
     )
+    cert_file: Path | None = Field(
+        default=None, description="Our certificate (PEM), for HTTPS without a proxy in front; with key_file."
+    )
+    key_file: Path | None = Field(default=None, description="Its private key (PEM).")
     demo_open: bool = Field(
         default=False,
         description="Let everybody on this machine in as operator, without a token; only where listen is loopback.",
@@ -39,6 +44,8 @@ class HttpConfig(ConfigModel):
     def _closed(self) -> HttpConfig:
         if self.demo_open and not self.loopback:
             raise ValueError(f"demo_open needs a loopback address, and {self.listen} is reachable from the network")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
         return self
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -13,13 +14,12 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from frostline_cloud.api.config import HttpConfig
-from frostline_core.errors import ConfigError
+from frostline_core.errors import ConfigError, UnavailableError
 
 log = logging.getLogger("frostline.http")
 
 GRACE_S: Final = 2
 """How long open connections may finish; a browser on the console never ends its own."""
-
 
 _BACKLOG = 256
 
@@ -56,28 +56,41 @@ async def serve(app: ASGIApp, config: HttpConfig, stop: asyncio.Event, listener:
         listener: A socket of `listen`, for who must know the port beforehand.
 
     Raises:
-        ConfigError: The address cannot be listened on.
+        ConfigError: The address cannot be listened on, or certificate and key do not fit.
+        UnavailableError: The application did not start; the log has the reason.
     """
+    server = _Server(_settings(app, config))
     bound = listener or listen(config)
-    server = _Server(
-        uvicorn.Config(
-            app,
-            timeout_graceful_shutdown=GRACE_S,
-            timeout_keep_alive=30,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            ws_max_size=1024 * 1024,
-        )
-    )
     host, port = bound.getsockname()[:2]
-    log.info("console and API on http://%s:%d/", f"[{host}]" if ":" in host else host, port)
+    scheme = "http" if config.cert_file is None else "https"
+    log.info("console and API on %s://%s:%d/", scheme, f"[{host}]" if ":" in host else host, port)
     stopping = asyncio.create_task(_stop(server, stop), name="http stop")
     try:
         await server.serve(sockets=[bound])
+    except SystemExit as error:  # how uvicorn says that the application's start failed; it has logged why
+        raise UnavailableError("the web application did not start") from error
     finally:
         stopping.cancel()
         bound.close()
+
+
+def _settings(app: ASGIApp, config: HttpConfig) -> uvicorn.Config:
+    settings = uvicorn.Config(
+        app,
+        timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=30,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws_max_size=1024 * 1024,
+        ssl_certfile=config.cert_file,
+        ssl_keyfile=config.key_file,
+    )
+    try:
+        settings.load()
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"http.cert_file, http.key_file: {error}") from error
+    return settings
 
 
 class _Server(uvicorn.Server):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, tuple_
+from sqlalchemy import Connection, Row, Select, func, or_, select, tuple_
 
 from frostline_cloud.sql.registry import KnownNode
 from frostline_cloud.sql.tables import account, dead_letter, loss, run
@@ -155,7 +155,10 @@ def doubts(connection: Connection, node: KnownNode, most: int = 100) -> list[Dou
     """Runs of a node that may have lost their tail (commit protocol, section 4), at most `most`, newest first."""
     if node.spool is None or node.held is None:
         return []
-    query = select(run.c.run, run.c.committed, run.c.announced).where(run.c.site == node.site, run.c.node == node.node)
+    of_another_spool = func.substr(run.c.run, 1, 4) != node.spool[-4:]  # what SQL can leave out; `in_doubt` decides
+    query = select(run.c.run, run.c.committed, run.c.announced).where(
+        run.c.site == node.site, run.c.node == node.node, or_(of_another_spool, run.c.committed < run.c.announced)
+    )
     records = [
         RunRecord(run_number(row.run), row.committed, row.announced)
         for row in connection.execute(query.order_by(run.c.at_ms.desc()).limit(_MOST_RUNS))
