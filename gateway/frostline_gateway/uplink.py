@@ -159,10 +159,13 @@ class Uplink:
                 loop.call_soon_threadsafe(self._signals.wake.set)
 
         self._spool.listen(appended)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._run_sessions(), name="uplink-sessions")
-            tasks.create_task(self._run_commands(), name="uplink-commands")
-            tasks.create_task(self._run_remember(), name="uplink-devices")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._run_sessions(), name="uplink-sessions")
+                tasks.create_task(self._run_commands(), name="uplink-commands")
+                tasks.create_task(self._run_remember(), name="uplink-devices")
+        except ExceptionGroup as group:  # whoever supervises decides by the error's type
+            raise group.exceptions[0] from group
 
     async def _run_sessions(self) -> None:
         while True:
