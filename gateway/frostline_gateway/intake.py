@@ -83,8 +83,13 @@ class Intake:
         self._lost: dict[str, int] = {}
         self._lost_from_ms: int | None = None
         self._wake = asyncio.Event()
+        self._closing = False
         self.error = ""
         self.appended_ms = clock()
+
+    def close(self) -> None:
+        """The drivers are about to be stopped: what they say of their own end is not a device's death."""
+        self._closing = True
 
     def on_device(self, changed: Callable[[str], None]) -> None:
         """Calls that whenever a device is born, changes or dies."""
@@ -131,6 +136,8 @@ class Intake:
 
     def died(self, device: str, reason: str) -> None:
         """A device no longer answers."""
+        if self._closing:
+            return  # the driver was stopped, not the device; NDEATH says so for all of them
         if self.devices.died(device, reason, self._clock()):
             log.warning("%s: no longer answers: %s", device, reason)
             self._on_device(device)

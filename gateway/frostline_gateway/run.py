@@ -102,6 +102,7 @@ async def _run_parts(
         log.info("%s/%s: %d drivers, spool %s", parts.config.site, parts.config.node, len(drivers), parts.spool.path)
         await stop.wait()
         service.tell("STOPPING=1")
+        parts.intake.close()
         await _end(field)
         await _end([intake])
         if not await parts.intake.flush(writer):

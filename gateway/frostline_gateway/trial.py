@@ -35,16 +35,21 @@ class _Listener:
     def __init__(self, driver: str, devices: Sequence[str]) -> None:
         self.found = {device: Found(driver) for device in devices}
         self.complete = asyncio.Event()
+        self.closed = False
         self._driver = driver
 
     def born(self, device: DeviceDescription, sampling: Mapping[str, Sampling]) -> None:
         """A device answers."""
         del sampling
+        if self.closed:
+            return
         found = self.found.setdefault(device.id, Found(self._driver))
         found.description, found.error = device, ""
 
     def scan(self, device: str, readings: Sequence[Reading]) -> None:
         """One poll."""
+        if self.closed:
+            return  # what a driver says of its own stop is no answer
         found = self.found.setdefault(device, Found(self._driver))
         found.readings.update({reading.metric: reading for reading in readings})
         if all(each.readings for each in self.found.values()):
@@ -54,7 +59,8 @@ class _Listener:
 
     def died(self, device: str, reason: str) -> None:
         """A device does not answer."""
-        self.found.setdefault(device, Found(self._driver)).error = reason
+        if not self.closed:
+            self.found.setdefault(device, Found(self._driver)).error = reason
 
 
 async def trial(drivers: Sequence[tuple[DriverConfig, Driver]], timeout_s: float) -> dict[str, Found]:
@@ -68,6 +74,7 @@ async def _one(name: str, driver: Driver, timeout_s: float) -> dict[str, Found]:
     run = asyncio.create_task(driver.run(listener), name=name)
     complete = asyncio.create_task(listener.complete.wait(), name=f"{name}: complete")
     done, _ = await asyncio.wait({run, complete}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    listener.closed = True
     error = f"no answer within {timeout_s:g} s"
     for task in (run, complete):
         task.cancel()
