@@ -14,7 +14,7 @@ from frostline_cloud.store.line import TAGS, plain
 from frostline_cloud.store.port import Bucket, FieldValue, Latest, Place
 from frostline_core.errors import UnavailableError
 
-_NEWEST_ROWS = 100
+_NEWEST_ROWS = 20
 """How many rows `latest` looks through before it asks for the fields that change less often, one by one."""
 
 _STATEMENTS = 50

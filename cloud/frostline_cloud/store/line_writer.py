@@ -41,7 +41,7 @@ class LineWriter:
         send: Posts the lines of one request.
         read_generation: Reads the highest generation number that the store holds.
         clock: Seconds since 1970; own rows (check, generation) carry the time of their day's start, so that they are
-            one point a day and within any retention.
+            one point a day, within a retention of a day or more.
     """
 
     def __init__(

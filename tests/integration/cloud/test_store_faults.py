@@ -6,10 +6,12 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -201,6 +203,19 @@ def test_influxdb_that_goes_away_is_unavailable_until_it_is_back(fresh_influxd: 
         store.latest(PLACE)
     fresh_influxd.resume()
     store.check()
+    store.close()
+
+
+def test_influxdb_rows_past_retention_are_named_and_the_others_are_stored(influxd: Influxd) -> None:
+    influxd.create_database("short")
+    policy = 'ALTER RETENTION POLICY "autogen" ON "short" DURATION 1d SHARD DURATION 1h'
+    httpx.post(f"{influxd.url}/query", data={"q": policy}).raise_for_status()
+    store = open_store(StoreConfig(kind="influxdb1", url=influxd.url, database="short"))
+    now_ms = int(time.time() * 1000)
+    with pytest.raises(RejectedError, match="retention") as caught:
+        store.write([*_rows(2, now_ms - 60_000), *_rows(3, now_ms - 3 * DAY), *_rows(4, now_ms - 30_000)])
+    assert [index for index, _ in caught.value.rows] == [2, 3, 4]
+    assert _count(store) == 6
     store.close()
 
 
