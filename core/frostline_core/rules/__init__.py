@@ -1,6 +1,6 @@
 """Rules: pure functions of (rule, state, sample) that raise and resolve alerts in event time."""
 
-from frostline_core.rules.engine import GRACE_MS, LATENESS_MS, Evaluator, Staged, Transition
+from frostline_core.rules.engine import LATENESS_MS, Evaluator, Staged, Transition
 from frostline_core.rules.hold import WORSE
 from frostline_core.rules.model import RuleSet, load_folder, parse, schema
 from frostline_core.rules.rule import Rule, Severity
@@ -9,7 +9,6 @@ from frostline_core.rules.series import Series
 from frostline_core.rules.state import NEVER, OPEN, Phase, State
 
 __all__ = [
-    "GRACE_MS",
     "LATENESS_MS",
     "NEVER",
     "OPEN",

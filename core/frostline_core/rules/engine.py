@@ -38,9 +38,6 @@ from frostline_core.rules.state import (
     Step,
 )
 
-GRACE_MS = 600_000
-"""How long a value lasts when no newer one comes: twice the 300 s at which the sampler repeats an unchanged value."""
-
 LATENESS_MS = 2_000
 """How long the clock waits for samples that are still under way before it believes a silence."""
 
@@ -102,16 +99,13 @@ class Evaluator:
         retroactive: Samples not newer than the newest of their series, which were counted and not evaluated.
     """
 
-    def __init__(
-        self, rules: RuleSet | Sequence[Rule], grace_ms: int = GRACE_MS, lateness_ms: int = LATENESS_MS
-    ) -> None:
+    def __init__(self, rules: RuleSet | Sequence[Rule], lateness_ms: int = LATENESS_MS) -> None:
         self.rules = rules if isinstance(rules, RuleSet) else RuleSet.of(rules)
         self.low: list[float] = []
         self.high: list[float] = []
         self.deadline_ms: list[int] = []
         self.last_ms: list[int] = []
         self.retroactive = 0
-        self._grace_ms = grace_ms
         self._lateness_ms = lateness_ms
         self._now_ms = NEVER
         self._slots: dict[tuple[str, str, str, str], int] = {}
@@ -161,14 +155,15 @@ class Evaluator:
 
         Args:
             slot: From `bind`.
-            value: In the metric's unit; None, infinite or not a number is a sample without a usable value.
+            value: In the metric's unit, flags as 0 and 1; None, infinite or not a number is a sample without a usable
+                value.
             at_ms: Event time; a sample not newer than the series' newest is only counted.
         """
         if at_ms <= self.last_ms[slot]:
             self.retroactive += 1
             return
-        if value is not None and not math.isfinite(value):
-            value = None
+        if value is not None:
+            value = float(value) if math.isfinite(value) else None
         heard = self._heard(slot)
         states = self._states[slot]
         guards = self._guards[slot]
@@ -266,7 +261,7 @@ class Evaluator:
         return tuple(rule for rule in candidates if rule.select.matches(series))
 
     def _heard(self, slot: int) -> Heard:
-        return Heard(self.last_ms[slot], self._listening_ms[slot], self._now_ms, self._grace_ms)
+        return Heard(self.last_ms[slot], self._listening_ms[slot], self._now_ms)
 
     def _apply(self, slot: int, rule_id: str, outcome: Outcome) -> None:
         before = self._states[slot].get(rule_id, DEFAULT)

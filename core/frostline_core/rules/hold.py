@@ -1,12 +1,12 @@
 """The way from ok to resolved that kinds with a condition share: `for`, `clear_for` and missing data.
 
-A value is taken to last until the next sample, or for the grace where none comes. So the same samples yield the same
+A value is taken to last until the next sample, or for `max_gap` where none comes. So the same samples yield the same
 phases and times whether they come live, with the clock's help, or all at once from a backlog:
 
-* PENDING fires at `since + for`, once that time has passed within the grace of a sample that kept the condition.
+* PENDING fires at `since + for`, once that time has passed within `max_gap` of a sample that kept the condition.
   After a longer silence only a sample with the condition fires it, at that sample's time. Where that time passed while
-  nobody listened (a restart), the clock waits for one more grace, so that a backlog can speak first.
-* CLEARING ends only with a sample: silence never resolves. A silence longer than the grace starts `clear_for` anew.
+  nobody listened (a restart), the clock waits for one more `max_gap`, so that a backlog can speak first.
+* CLEARING ends only with a sample: silence never resolves. A silence longer than `max_gap` starts it anew.
 * A sample without a value opens and ends nothing: PENDING waits, FIRING stays, CLEARING falls back to FIRING, OK
   becomes UNKNOWN.
 """
@@ -18,6 +18,9 @@ from dataclasses import dataclass, replace
 
 from frostline_core.rules.state import DEFAULT, NEVER, Heard, Outcome, Phase, State, Step
 
+MAX_GAP_MS = 600_000
+"""How long a value lasts unless the rule says otherwise: twice the 300 s at which an unchanged one is sampled again."""
+
 NO_DATA = "no data"
 DATA_AGAIN = "data again"
 RELAPSE = "out of range again"
@@ -27,10 +30,17 @@ WORSE = "worse"
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """How long the condition must last before it counts, and how long its absence."""
+    """How long the condition must last before it counts, and how long its absence.
+
+    Attributes:
+        for_ms: From pending to firing.
+        clear_ms: From clearing to resolved.
+        gap_ms: How long a value is taken to last when no newer one comes.
+    """
 
     for_ms: int
     clear_ms: int
+    gap_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +83,11 @@ def due_ms(state: State, hold: Hold, heard: Heard) -> int | None:
         return None
     if state.phase is Phase.PENDING:
         due = state.since_ms + hold.for_ms
-        if due - heard.last_ms > heard.grace_ms:
+        if due - heard.last_ms > hold.gap_ms:
             return None
-        return due if due > heard.listening_ms else heard.listening_ms + heard.grace_ms
+        return due if due > heard.listening_ms else heard.listening_ms + hold.gap_ms
     if state.phase in (Phase.FIRING, Phase.CLEARING):
-        return heard.silent_from_ms + heard.grace_ms + 1
+        return heard.silent_from_ms + hold.gap_ms + 1
     return None
 
 

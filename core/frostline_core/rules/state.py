@@ -143,13 +143,11 @@ class Heard:
         last_ms: Event time of the newest sample before this one; NEVER if there was none.
         listening_ms: Since when this process has been listening for the series; silence before that proves nothing.
         now_ms: The clock at the last `advance`; NEVER before the first.
-        grace_ms: How long a value is taken to last when no newer one comes.
     """
 
     last_ms: int
     listening_ms: int
     now_ms: int
-    grace_ms: int
 
     @property
     def silent_from_ms(self) -> int:

@@ -10,6 +10,7 @@
     hysteresis = 1.0      # back in range only at -16.0 or colder
     for = "10m"
     clear_for = "5m"
+    max_gap = "10m"       # the default
 
 While it fires, a value that lies at least twice as far beyond the limit as the one last told about is told about again.
 """
@@ -23,7 +24,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from frostline_core.rules import hold
-from frostline_core.rules.duration import Duration
+from frostline_core.rules.duration import Duration, text
 from frostline_core.rules.hold import Finding, Hold
 from frostline_core.rules.rule import Rule
 from frostline_core.rules.state import CLOSED_GUARD, HIGHEST, NEVER, Guard, Heard, Outcome, Phase, State
@@ -42,6 +43,12 @@ class Threshold(Rule):
     )
     for_ms: Duration = Field(0, alias="for", description="How long it must last before it fires, for example 10m.")
     clear_for: Duration = Field(0, description="How long it must be back in range before it is resolved.")
+    max_gap: Duration = Field(
+        text(hold.MAX_GAP_MS),
+        ge=1000,
+        description="How long a value is taken to last when no newer one comes. Longer silences neither fire nor "
+        "resolve; for a series with slower samples it must be longer than their interval.",
+    )
 
     @model_validator(mode="after")
     def _has_sense(self) -> Self:
@@ -65,7 +72,7 @@ class Threshold(Rule):
         return self._limited(hold.follow(state, at_ms, lambda now: self._judge(now, known, at_ms), self._hold, heard))
 
     def due_ms(self, state: State, heard: Heard) -> int | None:
-        """When `for` ends, or when a silence has lasted for the grace."""
+        """When `for` ends, or when a silence has become longer than `max_gap`."""
         return hold.due_ms(state, self._hold, heard)
 
     def expire(self, state: State, heard: Heard, until_ms: int) -> Outcome:
@@ -85,7 +92,7 @@ class Threshold(Rule):
 
     @property
     def _hold(self) -> Hold:
-        return Hold(self.for_ms, self.clear_for)
+        return Hold(self.for_ms, self.clear_for, self.max_gap)
 
     def _judge(self, state: State, value: float, at_ms: int) -> Finding:
         beyond = self._beyond(value)

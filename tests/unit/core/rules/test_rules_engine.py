@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frostline_core.rules import (
-    GRACE_MS,
     LATENESS_MS,
     NEVER,
     Evaluator,
@@ -22,6 +21,7 @@ from frostline_core.rules import (
     Transition,
     parse,
 )
+from frostline_core.rules.hold import MAX_GAP_MS
 from frostline_core.rules.state import HIGHEST, Heard, Outcome
 
 SECOND = 1000
@@ -204,7 +204,7 @@ def test_a_sample_inside_the_guard_of_a_rule_changes_nothing_for_it(
 
 
 def heard(last_ms: int) -> Heard:
-    return Heard(last_ms, NEVER, NEVER, GRACE_MS)
+    return Heard(last_ms, NEVER, NEVER)
 
 
 @given(acts)
@@ -357,12 +357,12 @@ class Plain:
 
     def time_alone(self, at: int) -> None:
         due = self.since + self.for_ms
-        if self.hot and not self.fired and due < at and due - self.last <= GRACE_MS:
+        if self.hot and not self.fired and due < at and due - self.last <= MAX_GAP_MS:
             self.fired = True
             self.told.append(("firing", due))
-        if self.fired and not self.hot and at - self.last > GRACE_MS:
+        if self.fired and not self.hot and at - self.last > MAX_GAP_MS:
             self.hot = True
-            self.told.append(("firing", self.last + GRACE_MS + 1))
+            self.told.append(("firing", self.last + MAX_GAP_MS + 1))
 
     def sample(self, at: int, value: float) -> None:
         self.time_alone(at)

@@ -218,3 +218,16 @@ def test_an_old_sample_is_counted_and_not_evaluated() -> None:
 
     assert bench.path == []
     assert bench.evaluator.retroactive == 2
+
+
+def test_a_series_with_slow_samples_resolves_when_the_rule_knows_of_them() -> None:
+    slow = threshold(above=8, for_="90m", clear_for="90m", max_gap="61m")
+    hourly = [(0, 9), (60, 9), (120, 9), (180, 7), (240, 7), (300, 7)]
+
+    assert Bench(slow).see(*hourly).path == ["pending@0", "firing@90", "clearing@180", "resolved@300"]
+
+
+def test_a_flag_is_a_number() -> None:
+    bench = Bench(threshold(above=0.5)).see((0, False), (1, True))
+
+    assert [t.value for t in bench.transitions] == [1.0]
