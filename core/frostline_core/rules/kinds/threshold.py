@@ -24,7 +24,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from frostline_core.rules import hold
-from frostline_core.rules.duration import Duration, text
+from frostline_core.rules.duration import Duration
 from frostline_core.rules.hold import Finding, Hold
 from frostline_core.rules.rule import Rule
 from frostline_core.rules.state import CLOSED_GUARD, HIGHEST, NEVER, Guard, Heard, Outcome, Phase, State
@@ -44,7 +44,7 @@ class Threshold(Rule):
     for_ms: Duration = Field(0, alias="for", description="How long it must last before it fires, for example 10m.")
     clear_for: Duration = Field(0, description="How long it must be back in range before it is resolved.")
     max_gap: Duration = Field(
-        text(hold.MAX_GAP_MS),
+        hold.MAX_GAP_MS // 1000,  # a default is read like a file: in seconds
         ge=1000,
         description="How long a value is taken to last when no newer one comes. Longer silences neither fire nor "
         "resolve; for a series with slower samples it must be longer than their interval.",
