@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, text, update
 
 from frostline_cloud.api import revoke_token
 from frostline_cloud.sql import open_engine, tables
@@ -33,12 +34,12 @@ class Server:
     process: subprocess.Popen[str]
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+@contextmanager
+def running(folder: Path) -> Iterator[Server]:
     root = Path(__file__).parents[3]
-    with (tmp_path / "log").open("w") as log:
+    with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.web_server", str(tmp_path)],
+            [sys.executable, "-m", "tests.support.web_server", str(folder)],
             cwd=root,
             env=os.environ | {"PYTHONPATH": str(root)},
             stdout=subprocess.PIPE,
@@ -47,13 +48,27 @@ def server(tmp_path: Path) -> Iterator[Server]:
         )
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert line, (tmp_path / "log").read_text()
+    assert line, (folder / "log").read_text()
     started = json.loads(line)
-    engine = open_engine(f"sqlite:///{tmp_path}/frostline.db")
+    engine = open_engine(f"sqlite:///{folder}/frostline.db")
     yield Server(started["url"], started["token"], engine, process)
     engine.dispose()
     process.terminate()
     process.communicate(timeout=30)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server of the test's own."""
+    with running(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that tests leave as it is."""
+    with running(tmp_path_factory.mktemp("console")) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +124,17 @@ def test_an_open_page_follows_what_happens(server: Server, page: Page) -> None:
     expect(page.locator(".f-need")).to_have_count(2)
 
 
+def test_a_page_that_cannot_be_read_anew_says_that_it_is_old(server: Server, page: Page) -> None:
+    log_in(page, server)
+    expect(page.get_by_role("status")).to_contain_text("Taking data")
+    with server.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE node RENAME TO elsewhere"))
+    expect(page.get_by_role("status")).to_contain_text("what is shown below is old")
+    with server.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE elsewhere RENAME TO node"))
+    expect(page.get_by_role("status")).to_have_text("check_circleTaking data")
+
+
 def test_a_revoked_token_closes_pages_that_are_open(server: Server, page: Page) -> None:
     log_in(page, server)
     expect(page.get_by_role("article", name="freezer-1")).to_be_visible()
@@ -117,36 +143,36 @@ def test_a_revoked_token_closes_pages_that_are_open(server: Server, page: Page) 
     page.wait_for_url("**/login")
 
 
-def test_a_wrong_token_is_told_so(server: Server, page: Page) -> None:
-    page.goto(server.url)
+def test_a_wrong_token_is_told_so(shared: Server, page: Page) -> None:
+    page.goto(shared.url)
     page.get_by_label("Token").fill("frost_wrong")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_contain_text("The token is wrong, expired or revoked")
 
 
-def test_logging_out_ends_the_session(server: Server, page: Page) -> None:
-    log_in(page, server)
+def test_logging_out_ends_the_session(shared: Server, page: Page) -> None:
+    log_in(page, shared)
     page.get_by_role("button", name="Log out").click()
     page.wait_for_url("**/login")
-    page.goto(server.url)
+    page.goto(shared.url)
     page.wait_for_url("**/login")
 
 
-def test_a_page_of_another_site_cannot_log_in_here(server: Server) -> None:
-    answer = httpx.post(f"{server.url}/login", data={"token": server.token}, headers={"Origin": "https://evil.example"})
+def test_a_page_of_another_site_cannot_log_in_here(shared: Server) -> None:
+    answer = httpx.post(f"{shared.url}/login", data={"token": shared.token}, headers={"Origin": "https://evil.example"})
     assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
 
 
-def test_the_session_cookie_is_out_of_reach_of_scripts(server: Server) -> None:
-    answer = httpx.post(f"{server.url}/login", data={"token": server.token})
+def test_the_session_cookie_is_out_of_reach_of_scripts(shared: Server) -> None:
+    answer = httpx.post(f"{shared.url}/login", data={"token": shared.token})
     cookie = answer.headers["set-cookie"].lower()
     assert answer.status_code == 303
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
 
 
-def test_nothing_below_api_falls_through_to_the_console(server: Server) -> None:
-    answer = httpx.get(f"{server.url}/api/v1/nothing")
+def test_nothing_below_api_falls_through_to_the_console(shared: Server) -> None:
+    answer = httpx.get(f"{shared.url}/api/v1/nothing")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
