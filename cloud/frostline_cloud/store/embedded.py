@@ -81,6 +81,7 @@ class EmbeddedStore:
         self._clock = clock
         self._write_lock = threading.Lock()
         self._idle: list[duckdb.DuckDBPyConnection] = []  # at most as many as calls were ever under way at once
+        self._in_doubt = False
         self._closed = threading.Event()
         with _translated(f"cannot open {path}"):
             self._open()
@@ -92,6 +93,9 @@ class EmbeddedStore:
         """See the store port."""
         rejected: list[tuple[int, str]] = []
         with self._write_lock, self._cursor("write") as cursor:
+            if self._in_doubt:  # a commit that failed may have reached the file: number on from what is there
+                self._count_on(cursor)
+            self._in_doubt = True
             new: dict[Series, int] = {}
             numbers, texts = self._batches(rows, new, rejected)
             cursor.begin()
@@ -99,6 +103,7 @@ class EmbeddedStore:
             tables.append(cursor, "number", "DOUBLE", numbers, self._written)
             tables.append(cursor, "text", "VARCHAR", texts, self._written + len(numbers.series))
             cursor.commit()
+            self._in_doubt = False
             self._written += len(numbers.series) + len(texts.series)
             self._ids |= new
             self._names.update((number, series) for series, number in new.items())
@@ -203,12 +208,16 @@ class EmbeddedStore:
 
     def _load(self) -> None:
         """Series, the next `written`, and the newest values, from the file."""
-        self._ids = tables.series_ids(self._connection)
-        self._names = {number: series for series, number in self._ids.items()}
-        self._written = tables.highest_written(self._connection) + 1
+        self._count_on(self._connection)
         self._latest: dict[Device, dict[str, Latest]] = {}
         for number, at_ms, value in tables.newest(self._connection):
             self._remember(number, at_ms, value)
+
+    def _count_on(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._ids = tables.series_ids(cursor)
+        self._names = {number: series for series, number in self._ids.items()}
+        self._written = tables.highest_written(cursor) + 1
+        self._in_doubt = False
 
     def _batches(
         self, rows: Sequence[Row], new: dict[Series, int], rejected: list[tuple[int, str]]

@@ -107,7 +107,8 @@ def test_embedded_outlives_a_full_disk(tmp_path: Path) -> None:
         stored = failed = 0
         for i in range(200):
             try:
-                store.write([Row(place, i * 1000 + j, [("air_temperature", i / (j + 1))]) for j in range(1000)])
+                rows = [Row(place, i * 1000 + j, [("air_temperature", i / (j + 1))]) for j in range(1000)]
+                store.write([*rows, Row(place, i, [(f"new_{i}", float(i))])])
                 stored += 1
             except UnavailableError:
                 failed += 1
@@ -124,6 +125,11 @@ def test_embedded_outlives_a_full_disk(tmp_path: Path) -> None:
     assert stored and failed
     store = EmbeddedStore(path)
     assert _count(store) == (stored + 1) * 1000
+    for latest in store.latest(PLACE):
+        if latest.field.startswith("new_"):
+            assert latest.field == f"new_{latest.at_ms}" and latest.value == latest.at_ms, (
+                "no two series share a number"
+            )
     store.close()
 
 
