@@ -201,8 +201,18 @@ class MqttSensorConfig(Named):
     """One Zigbee sensor as Zigbee2MQTT publishes it."""
 
     name: Name = Field(description="Friendly name: the last part of the topic.")
+    folder: str = Field(
+        default="",
+        description="Parts of the topic between prefix and name, such as doors.",
+        pattern=r"^[A-Za-z0-9_./-]*$",
+    )
     kind: Literal["climate", "contact"] = Field(description="climate (temperature, humidity) or contact (a door).")
     device: str = Field(description="What it measures: a cold room, or ambient.")
+
+    @property
+    def topic(self) -> str:
+        """The topic below the prefix."""
+        return f"{self.folder}/{self.name}" if self.folder else self.name
 
 
 class MqttConfig(ConfigModel):

@@ -192,7 +192,10 @@ def _start_sysfs(running: RunningWorld, stack: AsyncExitStack) -> SysfsTree | No
     if not config.root:
         stack.callback(shutil.rmtree, root, ignore_errors=True)
     tree = SysfsTree(config, root, running.world, running.truth)
-    tree.write(tree.look())
+    try:
+        tree.write(tree.look())
+    except OSError as error:
+        raise UnavailableError(f"sysfs: cannot write below {root}: {error}") from error
     running.paths["sysfs"] = str(root.absolute())
     return tree
 

@@ -1,8 +1,9 @@
 """Door and climate sensors that speak JSON over MQTT, as Zigbee2MQTT publishes them.
 
-Topics and keys: https://www.zigbee2mqtt.io/guide/usage/mqtt_topics_and_messages.html: `<prefix>/<name>` with
-temperature, humidity, contact (true: closed), battery, linkquality; `<prefix>/<name>/availability` with
-{"state": "online"}, retained. QoS 0: what is published while the broker is away is lost, and not counted as given.
+Topics and keys: https://www.zigbee2mqtt.io/guide/usage/mqtt_topics_and_messages.html: `<prefix>/<name>`, where a name
+may have folders, with temperature, humidity, contact (true: closed), battery, linkquality; and
+`<prefix>/<name>/availability` with {"state": "online"}, retained. QoS 0: what is published while the broker is away is
+lost, and not counted as given.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class JsonSensors:
         plugged = all(value is not None for value in values.values())
         if self._plugged.get(sensor.name) != plugged:
             self._plugged[sensor.name] = plugged
-            self._send(f"{sensor.name}/availability", {"state": "online" if plugged else "offline"}, retain=True)
+            self._send(f"{sensor.topic}/availability", {"state": "online" if plugged else "offline"}, retain=True)
         changed = sensor.kind == "contact" and values["door_open"] != self._contact.get(sensor.name)
         due = self._due.get(sensor.name, 0.0)
         if not plugged or not (changed or now_s >= due):
@@ -107,7 +108,7 @@ class JsonSensors:
         self._due[sensor.name] = max(due + self.config.period_s, now_s) if now_s >= due else due
         self._contact[sensor.name] = values.get("door_open")
         payload = _payload(values)
-        if self._send(sensor.name, payload):
+        if self._send(sensor.topic, payload):
             for metric, value in values.items():
                 self._truth.gave(sensor.name, metric, payload.get(metric, value))
 

@@ -249,7 +249,7 @@ JSON: dict[str, Any] = {
     "period_s": 0.3,
     "sensor": [
         {"name": "climate", "kind": "climate", "device": "freezer"},
-        {"name": "door", "kind": "contact", "device": "freezer"},
+        {"name": "door", "folder": "doors", "kind": "contact", "device": "freezer"},
     ],
 }
 
@@ -258,10 +258,10 @@ async def test_json_sensors_publish_on_a_broker_of_their_own() -> None:
     async with served(mqtt=JSON) as running:
         listener = Listener(running.ports["mqtt"])
         try:
-            await eventually_async(lambda: len(listener.of("climate")) >= 2 and listener.of("door"))
+            await eventually_async(lambda: len(listener.of("climate")) >= 2 and listener.of("doors/door"))
             truth = running.world.value("freezer", "air_temperature")
             assert listener.of("climate")[-1]["temperature"] == pytest.approx(truth, abs=0.01)
-            assert listener.of("door")[-1]["contact"] is (not running.world.value("freezer", "door_open"))
+            assert listener.of("doors/door")[-1]["contact"] is (not running.world.value("freezer", "door_open"))
             # Retained: it comes to those who subscribe late.
             assert {"state": "online"} in listener.of("climate/availability")
         finally:
@@ -275,7 +275,9 @@ async def test_a_door_that_opens_is_published_at_once() -> None:
         try:
             await eventually_async(lambda: running.truth.served.get(("door", "door_open")) is not None)
             running.world.step(660_000)
-            await eventually_async(lambda: listener.of("door") and listener.of("door")[-1]["contact"] is False)
+            await eventually_async(
+                lambda: listener.of("doors/door") and listener.of("doors/door")[-1]["contact"] is False
+            )
         finally:
             listener.close()
 
