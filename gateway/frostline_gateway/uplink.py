@@ -57,7 +57,7 @@ class UplinkStatus:
         lanes: By lane; empty before the first session.
         reconnects: Sessions after the first.
         identity_conflicts: How often another client seemed to use our identity.
-        commands_dropped: Commands that came faster than they could be followed.
+        commands_dropped: Commands that came faster than they could be read, in this session, or followed.
         last_error: What ended the last session; "" since the births of this one.
     """
 
@@ -142,7 +142,7 @@ class Uplink:
             },
             reconnects=max(0, self._sessions - 1),
             identity_conflicts=self._waits.conflicts,
-            commands_dropped=self._dropped,
+            commands_dropped=self._dropped + (session.dropped if session is not None else 0),
             last_error=self._last_error,
         )
 

@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,7 @@ class Link:
         self._incoming: deque[Incoming] = deque()
         self._handed: deque[int] = deque()
         self._lost = ""
+        self._leaving = False
         self.dropped = 0
         self.accepted = False
 
@@ -126,13 +128,15 @@ class Link:
 
     async def close(self, last: Outgoing | None = None) -> None:
         """Publishes a last message if there is one and the connection stands, and disconnects; waits a bounded time."""
+        self._leaving = True
         await asyncio.to_thread(self._close, last)
 
     def _close(self, last: Outgoing | None) -> None:
         if last is not None and not self._lost:
             info = self._client.publish(last.topic, last.payload, last.qos, last.retain)
             if info.rc is MQTTErrorCode.MQTT_ERR_SUCCESS:
-                info.wait_for_publish(CLOSE_S)
+                with suppress(RuntimeError):  # the connection was lost meanwhile: the will says the same
+                    info.wait_for_publish(CLOSE_S)
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -169,7 +173,8 @@ class Link:
             self._later(self._wake)
 
     def _gone(self, why: str) -> None:
-        self._lost = self._lost or why
+        if not self._leaving:  # an end that we asked for is no loss
+            self._lost = self._lost or why
         _settle(self._accepted, why)
         _settle(self._subscribed, why)
         self._wake()

@@ -124,6 +124,11 @@ class Session:
         """Whether the broker accepted us and the connection was lost."""
         return self._link.accepted and bool(self._link.lost)
 
+    @property
+    def dropped(self) -> int:
+        """Messages that came faster than they could be read."""
+        return self._link.dropped
+
     async def run(self) -> None:
         """Runs the session; returns when the host went offline after the births.
 

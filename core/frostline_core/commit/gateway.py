@@ -111,7 +111,6 @@ class GatewayCommit:
         for window in self._windows.values():
             window.fresh()
         held = self._rows.runs()
-        self._highest = {run: n for run, n in self._highest.items() if any(each.run == run for each in held)}
         wait_ms = max(window.resend_ms for window in self._windows.values())
         self._answer_by_ms = None if all(each.empty for each in held) else now_ms + wait_ms
         if self._tail is not None and self._tail_by_ms is None:
@@ -192,8 +191,11 @@ class GatewayCommit:
         return view
 
     def _tail_run(self, utc_ms: int) -> int | None:
+        """The samples run of the process before, if it ended a moment ago."""
         newest = next((each for each in reversed(self._rows.runs()) if each.stream is Stream.SAMPLES), None)
-        if newest is None or newest.empty or not 0 <= utc_ms - newest.newest_ms < self._limits.tail_ms:
+        if newest is None or newest.empty or newest.run == self._rows.current(Stream.SAMPLES):
+            return None
+        if not 0 <= utc_ms - newest.newest_ms < self._limits.tail_ms:
             return None
         return newest.run
 
@@ -240,6 +242,8 @@ class GatewayCommit:
             return None
         window.sent(row.n, len(row.payload), now_ms, once=row.n > self._highest.get(run.run, 0))
         self._highest[run.run] = max(row.n, self._highest.get(run.run, 0))
+        if len(self._highest) > len(held):
+            self._highest = {each.run: self._highest[each.run] for each in held if each.run in self._highest}
         if lane is Lane.BACKLOG:
             self._tokens -= 1
         return Send(lane, row, BatchMark(run.run, run.stream, row.n, row.first, run.base, row.gap))

@@ -1,0 +1,54 @@
+"""How long the uplink waits between sessions."""
+
+from __future__ import annotations
+
+from frostline_gateway.uplink_waits import Waits
+
+MINUTE = 60_000
+
+
+def test_the_wait_doubles_to_a_minute() -> None:
+    waits = Waits(lambda: 1.0)
+    assert [waits.after(0, None, cut=False) for _ in range(8)] == [
+        1000,
+        2000,
+        4000,
+        8000,
+        16_000,
+        32_000,
+        MINUTE,
+        MINUTE,
+    ]
+
+
+def test_the_jitter_is_full() -> None:
+    assert Waits(lambda: 0.25).after(0, None, cut=False) == 250
+    assert Waits(lambda: 0.0).after(0, None, cut=False) == 0
+
+
+def test_a_session_of_a_minute_makes_the_wait_small_again() -> None:
+    waits = Waits(lambda: 1.0)
+    for _ in range(5):
+        waits.after(0, None, cut=False)
+    assert waits.after(2 * MINUTE, MINUTE + 1, cut=True) == 32_000
+    assert waits.after(4 * MINUTE, 3 * MINUTE, cut=True) == 1000
+
+
+def test_three_sessions_cut_within_a_minute_look_like_a_second_gateway() -> None:
+    waits = Waits(lambda: 1.0)
+    assert [waits.after(at, at - 500, cut=True) for at in (0, 30_000, 60_000)] == [1000, 2000, 300_000]
+    assert waits.conflicts == 1
+
+
+def test_three_sessions_cut_in_more_than_a_minute_do_not() -> None:
+    waits = Waits(lambda: 1.0)
+    for at in (0, 30_000, 60_001, 90_002):
+        waits.after(at, at - 500, cut=True)
+    assert waits.conflicts == 0
+
+
+def test_a_broker_that_is_away_is_no_second_gateway() -> None:
+    waits = Waits(lambda: 0.0)
+    for at in range(10):
+        waits.after(at, None, cut=False)
+    assert waits.conflicts == 0
