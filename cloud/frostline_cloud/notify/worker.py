@@ -26,7 +26,7 @@ IN_FLIGHT = 4
 """Notifications of one receiver under way at a time."""
 
 _POLL_S = 0.5
-_SQL_WAIT_S = 5.0
+_SQL_WAIT_S = 2.0
 _LEASE_MARGIN_MS = 30_000
 _BURY_EVERY_MS = 3_600_000
 

@@ -16,7 +16,7 @@ from threading import Event, Thread
 from typing import Any, Self
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 
 from frostline_cloud.alerts import record
 from frostline_cloud.notify import NotifyWorker, ReceiverConfig
@@ -484,6 +484,27 @@ async def test_the_running_worker_picks_up_what_comes(
         await asyncio.gather(running, return_exceptions=True)
 
     assert hook.types == ["alert.firing"]
+
+
+async def test_an_outage_of_sql_is_said_once_and_waited_out(
+    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig], caplog: pytest.LogCaptureFixture
+) -> None:
+    tell(engine, FIRES)
+    _rename(engine, "outbox", "elsewhere")
+    with Hook() as hook:
+        running = asyncio.create_task(worker(engine, clock, receiver(hook)).run())
+        await eventually_async(lambda: "cannot read the outbox" in caplog.text)
+        _rename(engine, "elsewhere", "outbox")
+        await eventually_async(lambda: states(engine) == [("firing", "delivered")])
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def _rename(engine: Engine, before: str, after: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
 
 
 @pytest.fixture(scope="module")
