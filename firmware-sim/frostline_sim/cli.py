@@ -37,9 +37,15 @@ def run(  # noqa: PLR0913 - a command line's options
 
 @app.command()
 def check(world: Path = typer.Argument(help="The world file.")) -> None:
-    """Checks a world file without serving it."""
+    """Checks a world file, with its profiles, without serving it."""
+    from frostline_sim.serve.modbus import Bus
+    from frostline_sim.serve.truth import Truth
+    from frostline_sim.world.world import World
+
     config = load_world(world)
-    typer.echo(f"{world}: {len(config.cold_room)} cold rooms, {len(config.fault)} faults: correct")
+    made = World(config)
+    units = sum(len(Bus(bus, made, Truth()).config.unit) for bus in config.modbus)
+    typer.echo(f"{world}: {len(made.kinds)} devices, {units} Modbus units, {len(config.fault)} faults: correct")
 
 
 @app.command()

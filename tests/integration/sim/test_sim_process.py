@@ -64,9 +64,47 @@ def test_a_wrong_world_is_one_message_and_exit_2(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("profile", "code", "told"), [("danfoss_ekc202b", 0, "correct"), ("danfos_ekc202b", 2, "did you mean")]
+)
+def test_check_looks_at_the_profiles_too(tmp_path: Path, profile: str, code: int, told: str) -> None:
+    world = tmp_path / "world.toml"
+    world.write_text(SAMPLE.read_text(encoding="utf-8").replace("danfoss_ekc202b", profile), encoding="utf-8")
+    done = subprocess.run(command("check", str(world)), capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, told in done.stdout + done.stderr) == (code, True)
+
+
 def test_the_printed_sample_is_the_file() -> None:
     done = subprocess.run(command("sample"), capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout == SAMPLE.read_text(encoding="utf-8")
+
+
+def test_a_tree_that_can_no_longer_be_written_ends_the_world_with_one_message(tmp_path: Path) -> None:
+    world, root = tmp_path / "world.toml", tmp_path / "sys"
+    world.write_text(
+        f'''
+[[cold_room]]
+name = "freezer"
+setpoint_c = -20
+[sysfs]
+root = "{root}"
+period_s = 0.1
+[[sysfs.sensor]]
+name = "28-0316a2795bff"
+kind = "w1"
+device = "freezer"
+''',
+        encoding="utf-8",
+    )
+    with process("run", str(world)) as (child, ready):
+        assert ready["paths"]["sysfs"] == str(root)
+        root.rename(tmp_path / "moved")
+        root.write_text("a file where the tree was", encoding="utf-8")
+        assert child.wait(10) == 2
+        assert child.stderr is not None
+        told = child.stderr.read()
+    assert "sysfs: cannot write below" in told
+    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

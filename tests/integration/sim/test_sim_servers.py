@@ -144,6 +144,92 @@ async def test_rtu_over_tcp_answers() -> None:
             client.close()
 
 
+EVERY_TABLE = """
+id = "every_table"
+kind = "cold_room"
+title = "A controller that uses all four tables"
+source = "made up for this test"
+
+[[points]]
+name = "air_temperature"
+table = "input"
+address = 100
+type = "int16"
+scale = 0.1
+unit = "Cel"
+sentinels = [32767]
+
+[[points]]
+name = "evaporator_temperature"
+table = "holding"
+address = 7
+type = "float32"
+order = "CDAB"
+unit = "[degF]"
+
+[[points]]
+name = "compressor_running"
+table = "coil"
+address = 21
+type = "bit"
+
+[[points]]
+name = "fan_running"
+table = "discrete"
+address = 3
+type = "bit"
+
+[[points]]
+name = "defrost_active"
+table = "holding"
+address = 20
+type = "bit"
+bit = 4
+
+[[points]]
+name = "night_mode"
+table = "coil"
+address = 22
+type = "bit"
+writable = true
+
+[[points]]
+name = "serial_number"
+table = "holding"
+address = 40
+type = "string"
+length = 4
+"""
+
+
+async def test_all_four_tables_are_served_and_an_unplugged_point_says_its_sentinel(tmp_path: Path) -> None:
+    profile = tmp_path / "every_table.toml"
+    profile.write_text(EVERY_TABLE, encoding="utf-8")
+    unit = {"unit": 3, "device": "freezer", "profile": str(profile)}
+    fault = [{"type": "sensor_unplugged", "target": "freezer/air_temperature", "at": "1h"}]
+    async with served(modbus=[{"name": "bus", "unit": [unit]}], fault=fault) as running:
+        world = running.world
+        world.step(600_000)
+        async with tcp(running.ports["bus"]) as client:
+            shown = {each.name: await point(client, unit, each.name) for each in load(str(profile)).points}
+            evaporator = world.value("freezer", "evaporator_temperature")
+            assert isinstance(evaporator, float)
+            assert shown == {
+                "air_temperature": pytest.approx(world.value("freezer", "air_temperature"), abs=0.05),
+                "evaporator_temperature": pytest.approx(evaporator * 1.8 + 32, rel=1e-5),
+                "compressor_running": world.value("freezer", "compressor_running"),
+                "fan_running": True,
+                "defrost_active": False,
+                "night_mode": False,
+                "serial_number": "sim",
+            }
+            assert not (await client.write_coil(22, True, device_id=3)).isError()
+            assert await point(client, unit, "night_mode") is True
+            assert (await client.write_coil(21, True, device_id=3)).exception_code == 2
+            world.step(3_600_000)
+            assert await point(client, unit, "air_temperature") is None
+
+
 STOCK: dict[str, Any] = {
     "product": [{"gtin": GTIN}],
     "zone": [{"name": "dock", "items": {GTIN: 3}}, {"name": "shelf", "items": {GTIN: 5}}],
