@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import Any
 
 from nicegui import ui
 
-from frostline_cloud.console.screen import Card, DeviceKey, Need, Screen, Stock, ago, verdict
+from frostline_cloud.console.screen import NO_HISTORY, Card, DeviceKey, History, Need, Screen, Stock, ago, verdict
 
 _ICONS = {
     "critical": ("report", "Critical"),
@@ -140,7 +140,7 @@ class _CardView:
     chart: ui.echart
     low: ui.label
     high: ui.label
-    points: Sequence[tuple[int, float | None]] = field(default=())
+    history: History = NO_HISTORY
 
     def show(self, card: Card) -> None:
         main = card.main
@@ -155,20 +155,23 @@ class _CardView:
         if not main.stale:
             parts += [_beside(each.name, each.text, each.unit) for each in card.beside if not each.stale]
         self.meta.text = " · ".join(parts)
-        if card.points != self.points:
-            self.points = card.points
+        if card.history != self.history:
+            self.history = card.history
             self._draw(main.unit)
 
     def _draw(self, unit: str) -> None:
-        numbers = [value for _, value in self.points if value is not None]
+        points = self.history.points
+        numbers = [value for _, value in points if value is not None]
         self.chart.visible = bool(numbers)
         self.low.text = _range(numbers, unit)
         self.high.text = "last 12 h" if numbers else ""
         options: dict[str, Any] = self.chart.options
-        options["series"][0]["data"] = [[at_ms, value] for at_ms, value in self.points]
-        options["series"][0]["showSymbol"] = len(numbers) < _DOTS_BELOW  # one point makes no line
-        if self.points:
-            options["xAxis"]["min"], options["xAxis"]["max"] = self.points[0][0], self.points[-1][0]
+        line = options["series"][0]
+        line["data"] = [[at_ms, value] for at_ms, value in points]
+        line["showSymbol"] = len(numbers) < _DOTS_BELOW  # one point makes no line
+        line["markLine"]["data"] = [{"yAxis": limit} for limit in self.history.limits]
+        if points:
+            options["xAxis"]["min"], options["xAxis"]["max"] = points[0][0], points[-1][0]
         self.chart.update()
 
 
@@ -293,7 +296,7 @@ def _place(card: Card) -> tuple[str, bool, str, str, str]:
 
 
 def _sparkline() -> dict[str, Any]:
-    """A bare line; a gap in the data is a gap in the line."""
+    """A bare line, and a dashed one for each limit in reach; a gap in the data is a gap in the line."""
     axis = {"show": False}
     return {
         "animation": False,
@@ -308,6 +311,14 @@ def _sparkline() -> dict[str, Any]:
                 "showSymbol": False,
                 "itemStyle": {"color": "#2b8fb8"},
                 "lineStyle": {"width": 1.6, "color": "#2b8fb8"},
+                "markLine": {
+                    "silent": True,
+                    "symbol": "none",
+                    "animation": False,
+                    "label": {"show": False},
+                    "lineStyle": {"type": "dashed", "width": 1, "color": "#c9483f"},
+                    "data": [],
+                },
                 "areaStyle": {"color": "#2b8fb8", "opacity": 0.12, "origin": "start"},
             }
         ],

@@ -60,6 +60,22 @@ DeviceKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """The last hours of a device's main metric.
+
+    Attributes:
+        points: (UTC ms, value or None where there is a gap).
+        limits: What the rules hold it against now, in its unit.
+    """
+
+    points: tuple[tuple[int, float | None], ...] = ()
+    limits: tuple[float, ...] = ()
+
+
+NO_HISTORY: Final = History()
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """A value as text.
 
@@ -87,7 +103,6 @@ class Card:
     Attributes:
         beside: Other values worth a word: numbers, and flags that are set.
         severity: Of its worst open alert; "" without one.
-        points: (UTC ms, value or None where there is a gap) of the last hours.
     """
 
     key: DeviceKey
@@ -96,7 +111,7 @@ class Card:
     main: Shown
     beside: tuple[Shown, ...]
     severity: str
-    points: tuple[tuple[int, float | None], ...] = ()
+    history: History = NO_HISTORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +173,14 @@ class Screen:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a screen is made of: `values` and `points` by device, and the open alerts."""
+    """What a screen is made of: `values` and `histories` by device, and the open alerts."""
 
     now_ms: int
     fault: str = ""
     nodes: Sequence[KnownNode] = ()
     devices: Sequence[KnownDevice] = ()
     values: Mapping[DeviceKey, Sequence[LiveValue]] = field(default_factory=dict)
-    points: Mapping[DeviceKey, Sequence[tuple[int, float | None]]] = field(default_factory=dict)
+    histories: Mapping[DeviceKey, History] = field(default_factory=dict)
     alerts: Sequence[Incident] = ()
     unshown: int = 0
 
@@ -221,11 +236,13 @@ def ago(age_ms: int | None) -> str:
     return f"{hours // 24} d"
 
 
-def with_gaps(buckets: Iterable[Bucket], start_ms: int, end_ms: int, bucket_ms: int) -> list[tuple[int, float | None]]:
+def with_gaps(
+    buckets: Iterable[Bucket], start_ms: int, end_ms: int, bucket_ms: int
+) -> tuple[tuple[int, float | None], ...]:
     """Every interval of a range, None where nothing was measured."""
     means = {bucket.at_ms: bucket.mean for bucket in buckets}
     first = -(-start_ms // bucket_ms) * bucket_ms
-    return [(at_ms, means.get(at_ms)) for at_ms in range(first, end_ms, bucket_ms)]
+    return tuple((at_ms, means.get(at_ms)) for at_ms in range(first, end_ms, bucket_ms))
 
 
 def main_metric(device: KnownDevice) -> str | None:
@@ -286,7 +303,7 @@ def _card(device: KnownDevice, facts: Facts, worst: Mapping[DeviceKey, str]) -> 
         main=empty if main is None else shown(main, facts.now_ms),
         beside=tuple(beside[:_BESIDE_MOST]),
         severity=worst.get(key, ""),
-        points=tuple(facts.points.get(key, ())),
+        history=facts.histories.get(key, NO_HISTORY),
     )
 
 

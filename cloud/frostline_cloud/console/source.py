@@ -19,9 +19,11 @@ from frostline_cloud.alerts import Incident, open_alerts
 from frostline_cloud.api import Services
 from frostline_cloud.api.live import Freshness, live_values
 from frostline_cloud.console.screen import (
+    NO_HISTORY,
     STOCK_KIND,
     DeviceKey,
     Facts,
+    History,
     Screen,
     key_of,
     main_metric,
@@ -33,6 +35,8 @@ from frostline_cloud.sql.registry import KnownDevice, KnownNode, Scope
 from frostline_cloud.sql.tables import device
 from frostline_cloud.store.port import Latest
 from frostline_core.errors import UnavailableError
+from frostline_core.rules import RuleSet, Series
+from frostline_core.rules.kinds.threshold import Threshold
 
 HISTORY_MS: Final = 12 * 3600 * 1000
 BUCKET_MS: Final = 10 * 60 * 1000
@@ -45,8 +49,6 @@ _EVERY_S: Final = 1.5
 _PASS_S: Final = 0.4
 _HISTORY_EVERY_MS: Final = 60_000
 
-Points = Sequence[tuple[int, float | None]]
-
 
 @dataclass
 class _Read:
@@ -54,8 +56,8 @@ class _Read:
 
     latest: Sequence[Latest] = ()
     latest_at: float = 0.0
-    points: Points = ()
-    points_ms: int = 0
+    history: History = NO_HISTORY
+    history_ms: int = 0
     known: bool = False
 
 
@@ -122,7 +124,7 @@ class ScreenSource:
                 for each in devices
                 if (known := read[key_of(each)]) is not None and known.known
             },
-            points={key: known.points for key, known in read.items() if known is not None},
+            histories={key: known.history for key, known in read.items() if known is not None},
             alerts=alerts,
             unshown=unshown,
         )
@@ -142,16 +144,24 @@ class ScreenSource:
             self._read[key].latest_at, self._read[key].known = self.tick(), True
             if self.tick() - began > _PASS_S:
                 return
-        for key in sorted(wanted, key=lambda key: self._read[key].points_ms):
-            if now_ms - self._read[key].points_ms < _HISTORY_EVERY_MS or self.tick() - began > _PASS_S:
+        for key in sorted(wanted, key=lambda key: self._read[key].history_ms):
+            if now_ms - self._read[key].history_ms < _HISTORY_EVERY_MS or self.tick() - began > _PASS_S:
                 return
-            self._read[key].points = self._history(wanted[key], now_ms)
-            self._read[key].points_ms = now_ms
+            self._read[key].history = self._history(wanted[key], now_ms)
+            self._read[key].history_ms = now_ms
 
-    def _history(self, known: KnownDevice, now_ms: int) -> Points:
+    def _history(self, known: KnownDevice, now_ms: int) -> History:
         metric = main_metric(known)
         if metric is None or known.description.kind == STOCK_KIND:
-            return ()
+            return NO_HISTORY
         start_ms = now_ms - HISTORY_MS
         buckets = self.services.store.series(known.place, metric, start_ms, now_ms, BUCKET_MS)
-        return with_gaps(buckets, start_ms, now_ms, BUCKET_MS)
+        return History(with_gaps(buckets, start_ms, now_ms, BUCKET_MS), _limits(known, metric, self.services.rules))
+
+
+def _limits(known: KnownDevice, metric: str, rules: RuleSet) -> tuple[float, ...]:
+    """The limits of every threshold that applies to a metric."""
+    about = known.description
+    series = Series(known.site, known.node, about.id, about.kind, about.zone, metric, about.labels)
+    those = [rule for rule in rules.rules if isinstance(rule, Threshold) and rule.select.matches(series)]
+    return tuple(sorted({limit for rule in those for limit in (rule.above, rule.below) if limit is not None}))

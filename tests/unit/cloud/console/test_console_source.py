@@ -48,10 +48,11 @@ def test_the_screen_shows_fleet_alerts_and_stock(services: Services) -> None:
 
 def test_a_gap_in_the_samples_is_a_gap_in_the_history(services: Services) -> None:
     (card,) = [each for each in ScreenSource(services).now().cards if each.key[2] == "chiller-1"]
-    values = {at_ms: value for at_ms, value in card.points if at_ms > NOW_MS - 6 * 3_600_000}
+    values = {at_ms: value for at_ms, value in card.history.points if at_ms > NOW_MS - 6 * 3_600_000}
     gaps = sum(value is None for value in values.values())
     assert all(at_ms % BUCKET_MS == 0 for at_ms in values)
     assert 6 <= gaps <= 9
+    assert card.history.limits == (-15.0,)
 
 
 def test_browsers_share_one_reading(services: Services, cloud: Cloud) -> None:
