@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from frostline_core.config import ConfigModel
 from frostline_core.errors import ConfigError
 from frostline_gateway.config import (
     GatewayConfig,
     HttpConfig,
+    LogConfig,
+    Override,
+    SpoolConfig,
     build_drivers,
     load_gateway,
 )
@@ -49,10 +53,8 @@ def test_a_gateway_without_drivers_is_a_gateway(tmp_path: Path) -> None:
 
 
 def test_every_key_is_described() -> None:
-    for model in (
-        GatewayConfig,
-        *(type(getattr(GatewayConfig(site="s", node="n"), n)) for n in ("spool", "http", "log")),
-    ):
+    models: tuple[type[ConfigModel], ...] = (GatewayConfig, SpoolConfig, HttpConfig, LogConfig, Override)
+    for model in models:
         assert all(field.description for field in model.model_fields.values())
 
 
