@@ -124,7 +124,7 @@ def test_a_full_disk_is_survived_and_said_in_words_a_person_can_use(tmp_path: Pa
         assert _account(gateway)["residue"] == {"sampler": 0, "spool": 0}
         assert gateway.end() == 0
         assert "spool: takes no rows" in gateway.said()
-            assert "stopped with samples in memory that the disk did not take" in gateway.said()
+        assert "stopped with samples in memory that the disk did not take" in gateway.said()
 
 
 def test_status_is_told_by_the_process_and_without_it_by_the_spool(tmp_path: Path, fresh_mosquitto: Mosquitto) -> None:
