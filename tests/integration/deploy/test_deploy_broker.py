@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.support.services import Mosquitto, binary
-
-DEPLOY = Path(__file__).parents[3] / "deploy"
-
-
-class DeployedMosquitto(Mosquitto):
-    """mosquitto with deploy/mosquitto/mosquitto.conf; only port, user and folders are this test's."""
-
-    def command(self) -> list[str]:
-        config = (DEPLOY / "mosquitto" / "mosquitto.conf").read_text()
-        config = config.replace("listener 1883", f"listener {self.port} {self.host}\nuser root", 1)
-        config = config.replace("/run/secrets/", f"{self.folder}/").replace("/mosquitto/data/", f"{self.folder}/")
-        (self.folder / "deployed.conf").write_text(config)
-        return [binary("mosquitto"), "-c", str(self.folder / "deployed.conf")]
+from tests.support.deployed import DeployedMosquitto
 
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedMosquitto]:
-    folder = tmp_path_factory.mktemp("deployed")
-    binary("mosquitto_passwd")
-    for gateway in ("gw-1", "gw-2"):
-        command = ["sh", str(DEPLOY / "make-secrets.sh"), "harbour", gateway]
-        subprocess.run(command, env={**os.environ, "FROSTLINE_SECRETS": str(folder)}, check=True, capture_output=True)
-    with DeployedMosquitto(folder) as service:
+    with DeployedMosquitto(tmp_path_factory.mktemp("deployed"), ("gw-1", "gw-2")) as service:
         yield service
 
 
