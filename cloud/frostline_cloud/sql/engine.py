@@ -59,7 +59,7 @@ def open_engine(url: str) -> Engine:
         url: As in `SqlConfig.url`.
 
     Raises:
-        ConfigError: The URL is not understood, its driver is not installed, or SQLite's folder cannot be made.
+        ConfigError: The URL is not understood, its driver is not installed, or SQLite's file cannot be made.
     """
     parsed = _parsed(secret(url, "sql.url") if url.startswith("${") else url)
     backend = parsed.get_backend_name()
@@ -125,18 +125,20 @@ def _open_sqlite(url: URL) -> Engine:
     if url.database in (None, "", ":memory:"):
         engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
     else:
-        _make_folder(Path(str(url.database)))
+        _make_file(Path(str(url.database)))
         engine = create_engine(url, **_POOL)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _make_folder(path: Path) -> None:
+def _make_file(path: Path) -> None:
+    """Readable by nobody else: it holds the key that signs sessions. SQLite gives its other files the same mode."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"sql.url: the folder {path.parent} cannot be made: {error.strerror}") from error
+        raise ConfigError(f"sql.url: {path} cannot be made: {error.strerror}") from error
 
 
 def _open_postgresql(url: URL) -> Engine:

@@ -30,6 +30,19 @@ def test_a_sqlite_connection_is_durable_and_checked(engine: Engine, pragma: str,
         assert connection.scalar(text(f"PRAGMA {pragma}")) == wanted
 
 
+def test_nobody_else_on_the_machine_can_read_the_database(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(insert(setting).values(key="k", value="v"))
+        files = list(Path(str(engine.url.database)).parent.iterdir())
+        assert len(files) == 3
+        assert [file.name for file in files if file.stat().st_mode & 0o077] == []
+
+
+def test_a_place_that_cannot_be_written_is_refused_with_its_name() -> None:
+    with pytest.raises(ConfigError, match=r"/proc/frostline/a\.db cannot be made"):
+        open_engine("sqlite:////proc/frostline/a.db")
+
+
 def test_a_reader_works_while_a_writer_holds_the_lock(engine: Engine) -> None:
     with engine.begin() as writing:
         writing.execute(insert(setting).values(key="k", value="new"))
