@@ -1,9 +1,8 @@
 """An LLRP reader whose tags are the items of the world.
 
 The protocol is llrpkit's emulator. Three things that it does otherwise than LLRP 1.0.1 says, and that other clients
-stumble over, are put right here: ENABLE_EVENTS_AND_REPORTS has no response (section 14.1.4), DELETE_ROSPEC with id 0
-deletes all, also where there are none (10.1.2), and a ROSpec with start trigger Immediate starts when it is enabled
-(10.2.1.1).
+stumble over, are put right here: ENABLE_EVENTS_AND_REPORTS has no response, DELETE_ROSPEC with id 0 deletes all, also
+where there are none, and a ROSpec whose start trigger is Immediate starts when it is enabled.
 """
 
 from __future__ import annotations

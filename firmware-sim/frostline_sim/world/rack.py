@@ -19,8 +19,8 @@ _REST_C = -8.0
 def saturation_bar(temperature_c: float) -> float:
     """Saturation pressure of R404A, bar absolute, at a temperature in degrees Celsius.
 
-    Clausius-Clapeyron through two rows of the refrigerant's saturation table: 6.06 bar at 0 and 18.3 bar at 40
-    degrees Celsius; within 3 % of the table from -40 to 45.
+    Clausius-Clapeyron through two points of the refrigerant's saturation curve, 6.06 bar at 0 and 18.3 bar at 40
+    degrees Celsius; a few percent off elsewhere, which is near enough for a simulation.
     """
     slope = math.log(18.3 / 6.06) / (1 / 273.15 - 1 / 313.15)
     return 6.06 * math.exp(slope * (1 / 273.15 - 1 / (temperature_c + 273.15)))

@@ -33,7 +33,7 @@ def test_connect_with_a_login_carries_name_and_password() -> None:
 
 
 def test_subscribe_is_the_bytes_of_the_specification() -> None:
-    # MQTT 3.1.1, section 3.8.3, the example of figures 3.22 and 3.23.
+    # The example of MQTT 3.1.1, section 3.8: packet 10, a/b with QoS 1, c/d with QoS 2.
     assert mqtt_wire.subscribe(10, [("a/b", 1), ("c/d", 2)]) == bytes.fromhex("820e000a0003612f62010003632f6402")
 
 
