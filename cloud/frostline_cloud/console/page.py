@@ -10,7 +10,18 @@ from typing import Any
 
 from nicegui import ui
 
-from frostline_cloud.console.screen import NO_HISTORY, Card, DeviceKey, History, Need, Screen, Stock, ago, verdict
+from frostline_cloud.console.screen import (
+    NO_HISTORY,
+    Card,
+    DeviceKey,
+    History,
+    Need,
+    Screen,
+    Stock,
+    account,
+    ago,
+    verdict,
+)
 
 _ICONS = {
     "critical": ("report", "Critical"),
@@ -41,6 +52,7 @@ class Header:
                 self._text = ui.label("reading")
             self._oldest = ui.label().classes("f-fact")
             self._nodes = ui.label().classes("f-fact")
+            self._account = ui.label().classes("f-fact")
             with ui.element("nav").classes("f-links"):
                 ui.link("API", "/api/docs")
                 self._turner = ui.button("Theme: auto", on_click=self._turn, color=None).props("flat dense no-caps")
@@ -54,6 +66,8 @@ class Header:
         age = screen.oldest_ms
         self._oldest.text = "no values" if age is None else f"oldest value {ago(age)} old"
         self._nodes.text = f"{screen.nodes_online} of {screen.nodes} gateways online"
+        self._account.text = account(screen.delivery)
+        _tone(self._account, "fault" if screen.delivery and screen.delivery.unexplained else "", ("fault",))
 
     def fail(self, reason: str) -> None:
         """Shows that nothing can be read."""

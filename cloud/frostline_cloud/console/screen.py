@@ -146,10 +146,30 @@ class Stock:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """The account of the whole fleet, over all time.
+
+    Attributes:
+        received: Samples that came.
+        unexplained: Samples without a fate: anything but 0 is an error of ours.
+        lost: Samples listed as lost.
+        uncounted: Losses of which nobody knows how many samples they were.
+        dead: Samples that could not be stored.
+    """
+
+    received: int = 0
+    unexplained: int = 0
+    lost: int = 0
+    uncounted: int = 0
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Screen:
     """The first page.
 
     Attributes:
+        delivery: None while it has not been read.
         at_ms: When it was read.
         fault: Why no data is taken or can be shown; "" when it is.
         oldest_ms: Age of the oldest value among devices that should be talking; None without any.
@@ -169,6 +189,7 @@ class Screen:
     cards: tuple[Card, ...] = ()
     stock: tuple[Stock, ...] = ()
     unshown: int = 0
+    delivery: Delivery | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +204,7 @@ class Facts:
     histories: Mapping[DeviceKey, History] = field(default_factory=dict)
     alerts: Sequence[Incident] = ()
     unshown: int = 0
+    delivery: Delivery | None = None
 
 
 def screen(facts: Facts) -> Screen:
@@ -205,6 +227,7 @@ def screen(facts: Facts) -> Screen:
         cards=cards,
         stock=tuple(line for each in stocks for line in _stock(each, facts)),
         unshown=facts.unshown,
+        delivery=facts.delivery,
     )
 
 
@@ -219,6 +242,19 @@ def verdict(shown: Screen) -> str:
     if shown.nodes_online < shown.nodes:
         return "No open alert, but not every gateway is online: nothing is known of what it reads."
     return f"No open alert; all {shown.devices} devices report."
+
+
+def account(delivery: Delivery | None) -> str:
+    """What became of all samples, in a few words."""
+    if delivery is None or not delivery.received + delivery.lost + delivery.uncounted:
+        return ""
+    parts = [f"{delivery.unexplained:,} samples unexplained"] if delivery.unexplained else []
+    if delivery.lost or delivery.uncounted:
+        more = f" and {delivery.uncounted:,} uncounted losses" if delivery.uncounted else ""
+        parts.append(f"{delivery.lost:,} samples lost{more}, listed with reasons")
+    if delivery.dead:
+        parts.append(f"{delivery.dead:,} dead letters")
+    return "; ".join(parts) or f"all {delivery.received:,} samples accounted for, none lost"
 
 
 def ago(age_ms: int | None) -> str:

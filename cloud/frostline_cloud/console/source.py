@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from frostline_cloud.alerts import Incident, open_alerts
 from frostline_cloud.api import Services
@@ -21,6 +21,7 @@ from frostline_cloud.api.live import Freshness, live_values
 from frostline_cloud.console.screen import (
     NO_HISTORY,
     STOCK_KIND,
+    Delivery,
     DeviceKey,
     Facts,
     History,
@@ -30,7 +31,7 @@ from frostline_cloud.console.screen import (
     screen,
     with_gaps,
 )
-from frostline_cloud.sql import registry
+from frostline_cloud.sql import ledger, registry
 from frostline_cloud.sql.registry import KnownDevice, KnownNode, Scope
 from frostline_cloud.sql.tables import device
 from frostline_cloud.store.port import Latest
@@ -48,6 +49,7 @@ MOST_NODES: Final = 500
 _EVERY_S: Final = 1.5
 _PASS_S: Final = 0.4
 _HISTORY_EVERY_MS: Final = 60_000
+_ACCOUNT_EVERY_S: Final = 30.0
 
 
 @dataclass
@@ -75,6 +77,8 @@ class ScreenSource:
     _read: dict[DeviceKey, _Read] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _screen: Screen | None = None
+    _delivery: Delivery | None = None
+    _delivery_at: float = 0.0
     _made_at: float = 0.0
 
     def now(self, *, fresh: bool = False) -> Screen:
@@ -96,6 +100,8 @@ class ScreenSource:
             devices = registry.devices(connection, Scope(), most=MOST_DEVICES)
             count = connection.scalar(select(func.count()).select_from(device)) or 0
             alerts = open_alerts(connection, MOST_ALERTS)
+            if self._delivery is None or self.tick() - self._delivery_at >= _ACCOUNT_EVERY_S:
+                self._delivery, self._delivery_at = _delivery(connection), self.tick()
         fault = services.ingest_fault()
         try:
             self._ask_store(devices)
@@ -127,6 +133,7 @@ class ScreenSource:
             histories={key: known.history for key, known in read.items() if known is not None},
             alerts=alerts,
             unshown=unshown,
+            delivery=self._delivery,
         )
 
     def _ask_store(self, devices: Sequence[KnownDevice]) -> None:
@@ -157,6 +164,17 @@ class ScreenSource:
         start_ms = now_ms - HISTORY_MS
         buckets = self.services.store.series(known.place, metric, start_ms, now_ms, BUCKET_MS)
         return History(with_gaps(buckets, start_ms, now_ms, BUCKET_MS), _limits(known, metric, self.services.rules))
+
+
+def _delivery(connection: Connection) -> Delivery:
+    accounts, losses = ledger.totals(connection).values(), ledger.lost(connection).values()
+    return Delivery(
+        received=sum(each.received for each in accounts),
+        unexplained=sum(abs(each.residue) for each in accounts),
+        lost=sum(each.samples for each in losses),
+        uncounted=sum(each.uncounted for each in losses),
+        dead=sum(each.dead_lettered for each in accounts),
+    )
 
 
 def _limits(known: KnownDevice, metric: str, rules: RuleSet) -> tuple[float, ...]:

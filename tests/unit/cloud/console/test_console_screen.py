@@ -12,8 +12,10 @@ from frostline_cloud.alerts import Incident
 from frostline_cloud.api.live import LiveValue
 from frostline_cloud.console.screen import (
     MOST_NEEDS,
+    Delivery,
     Facts,
     Screen,
+    account,
     ago,
     key_of,
     main_metric,
@@ -182,6 +184,21 @@ def test_every_interval_without_a_sample_is_a_gap(present: set[int], offset_ms: 
     points = with_gaps(buckets, start, end, 10_000)
     assert [at_ms for at_ms, _ in points] == [at for at in range(0, end, 10_000) if start <= at]
     assert all((mean is None) == (at_ms // 10_000 not in present) for at_ms, mean in points)
+
+
+@pytest.mark.parametrize(
+    ("delivery", "words"),
+    [
+        (None, ""),
+        (Delivery(), ""),
+        (Delivery(received=1200), "all 1,200 samples accounted for, none lost"),
+        (Delivery(received=9, lost=3), "3 samples lost, listed with reasons"),
+        (Delivery(lost=3, uncounted=1), "3 samples lost and 1 uncounted losses, listed with reasons"),
+        (Delivery(received=9, unexplained=2, dead=4), "2 samples unexplained; 4 dead letters"),
+    ],
+)
+def test_the_account_in_a_few_words(delivery: Delivery | None, words: str) -> None:
+    assert account(delivery) == words
 
 
 def test_an_empty_screen_promises_nothing() -> None:

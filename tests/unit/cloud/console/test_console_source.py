@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from frostline_cloud.api import Services
+from frostline_cloud.console.screen import Delivery
 from frostline_cloud.console.source import BUCKET_MS, ScreenSource
 from frostline_core.errors import UnavailableError
 from tests.support.web import NOW_MS, Cloud, seed
@@ -44,6 +45,10 @@ def test_the_screen_shows_fleet_alerts_and_stock(services: Services) -> None:
     assert [need.severity for need in shown.needs] == ["critical", "warning", "silent"]
     assert [line.count.text for line in shown.stock] == ["14", "0"]
     assert {card.key[2]: card.main.text for card in shown.cards}["box"] == "-18.2"
+
+
+def test_the_account_of_the_fleet_is_on_the_screen(services: Services) -> None:
+    assert ScreenSource(services).now().delivery == Delivery(1500, 0, 10, 1, 3)
 
 
 def test_a_gap_in_the_samples_is_a_gap_in_the_history(services: Services) -> None:
