@@ -88,6 +88,9 @@ def connect(path: Path, new_id: bytes) -> sqlite3.Connection:
     except sqlite3.Error as error:
         connection.close()
         raise translated(path, error) from error
+    except OSError as error:
+        connection.close()
+        raise UnavailableError(f"spool {path}: {error.strerror}") from error
     except BaseException:
         connection.close()
         raise
@@ -141,6 +144,7 @@ def quarantine(path: Path, utc_ms: int) -> str:
             part = path.with_name(path.name + suffix)
             if part.exists():
                 part.rename(target.with_name(target.name + suffix))
+        _sync_folder(path)
         kept = sorted(p for p in path.parent.glob(f"{path.name}.corrupt-*") if not p.name.endswith(("-wal", "-shm")))
         for old in kept[:-QUARANTINED_MAX]:
             for suffix in ("-wal", "-shm", ""):
@@ -194,6 +198,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, new_id: bytes) -> None:
         if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             raise Corrupt("a database, but no spool")
         _create(connection, new_id)
+        _sync_folder(path)
     elif path.stat().st_size <= QUICK_CHECK_MAX_BYTES:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
@@ -208,3 +213,12 @@ def _create(connection: sqlite3.Connection, new_id: bytes) -> None:
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
+
+
+def _sync_folder(path: Path) -> None:
+    """Makes a new or renamed file's name survive a power cut; SQLite does that for its log only."""
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -54,7 +54,7 @@ class UplinkStatus:
         born: Births are out.
         host_online: The host says that it can persist.
         proved: Rows leave the spool when the cloud's database has them; False: when the broker took them.
-        lanes: By lane; empty before the first session.
+        lanes: By lane.
         reconnects: Sessions after the first.
         identity_conflicts: How often another client seemed to use our identity.
         commands_dropped: Commands that came faster than they could be read, in this session, or followed.
@@ -129,16 +129,14 @@ class Uplink:
     def status(self) -> UplinkStatus:
         """How the uplink fares now; from any thread."""
         session, now_ms = self._session, self._clocks.utc_ms()
-        lanes = session.lanes if session is not None else {}
-        born = session is not None and session.born
         return UplinkStatus(
             connected=session is not None and session.connected,
-            born=born,
+            born=session is not None and session.born,
             host_online=session is not None and session.host_online,
             proved=self._config.proof == "commit",
             lanes={
                 lane: LaneStatus(each.window, each.in_flight, now_ms - each.oldest_ms if each.oldest_ms else None)
-                for lane, each in lanes.items()
+                for lane, each in self._parts.commit.lanes().items()
             },
             reconnects=max(0, self._sessions - 1),
             identity_conflicts=self._waits.conflicts,
@@ -176,6 +174,7 @@ class Uplink:
             await asyncio.sleep(self._wait_ms() / 1000)
 
     async def _run_session(self) -> None:
+        self._session = None
         bd_seq = await in_thread(self._spool.next_bd_seq)
         proved = self._config.proof == "commit"
         edge = EdgeSession(self._site, self._node, bd_seq, self._config.host_id, proved=proved)

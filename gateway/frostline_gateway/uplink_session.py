@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from frostline_core.commit import (
     Commit,
     GatewayCommit,
-    LaneView,
     Send,
     Verdict,
     run_text,
     unpack_commits,
 )
 from frostline_core.errors import ProtocolError, UnavailableError
-from frostline_core.reading import Lane
 from frostline_core.sparkplug import (
     CommitCame,
     EdgeSession,
@@ -102,7 +100,6 @@ class Session:
         self._unhanded: dict[int, tuple[int, int]] = {}
         self._alarms: set[int] = set()
         self.accepted_ms: int | None = None
-        self.lanes: Mapping[Lane, LaneView] = {}
 
     @property
     def connected(self) -> bool:
@@ -241,7 +238,6 @@ class Session:
 
     async def _send_rows(self) -> None:
         sends = await in_thread(self._choose)
-        self.lanes = self._parts.commit.lanes()
         for send in sends:
             messages = self._messages.of(send)
             if not messages:  # the node's birth comes first; the rows will be chosen again

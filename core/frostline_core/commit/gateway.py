@@ -182,7 +182,7 @@ class GatewayCommit:
         return min((max(at, now_ms) for at in times if at is not None), default=None)
 
     def lanes(self) -> Mapping[Lane, LaneView]:
-        """Each lane for status."""
+        """Each lane for status; the one method that any thread may call."""
         held = self._rows.runs()
         view: dict[Lane, LaneView] = {}
         for lane, window in self._windows.items():

@@ -97,6 +97,8 @@ def test_nothing_acknowledged_is_lost_when_the_writer_is_killed(tmp_path: Path, 
     acknowledged = [int(line) for line in writer.stdout.read().splitlines() if line]
     writer.wait()
     writer.stdout.close()
+    with Spool.open_read_only(path) as view:
+        assert view.held_rows >= max(acknowledged, default=0)
     with open_spool(tmp_path) as spool:
         (held,) = spool.runs()
         times = []
