@@ -29,7 +29,9 @@ def values_table(devices: Iterable[dict[str, Any]]) -> Table:
     for heading in ("site", "device", "zone", "values"):
         table.add_column(heading)
     for device in devices:
-        wanted = _SHOWN.get(device["kind"], ())
+        wanted = _SHOWN.get(device["kind"])
+        if wanted is None:
+            continue
         values = {each["metric"]: each for each in device["values"]}
         texts = [_value(values[name]) for name in wanted if name in values and values[name]["value"] is not None]
         table.add_row(device["site"], device["device"], device["zone"], "  ".join(texts) or "[dim]no value yet[/dim]")
