@@ -18,7 +18,6 @@ from frostline_core.errors import UnavailableError
 from frostline_core.reading import Quality
 from tests.integration.edge.modbus_field import (
     Asked,
-    Recorder,
     Slave,
     answer,
     bus,
@@ -26,11 +25,11 @@ from tests.integration.edge.modbus_field import (
     numbers,
     profile,
     rtu_server,
-    running,
     serial_pair,
     tcp_server,
     truth,
 )
+from tests.integration.edge.recorder import Recorder, running
 from tests.support.proxy import TcpProxy
 from tests.support.services import eventually_async
 

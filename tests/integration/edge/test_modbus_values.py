@@ -10,7 +10,8 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from frostline_core.reading import Quality
 from frostline_edge.profiles.model import Point
 from frostline_edge.profiles.registers import encode
-from tests.integration.edge.modbus_field import Recorder, bus, device, numbers, profile, running, tcp_server
+from tests.integration.edge.modbus_field import bus, device, numbers, profile, tcp_server
+from tests.integration.edge.recorder import Recorder, running
 from tests.support.services import eventually_async
 
 VALUES: dict[str, int | float | str] = {

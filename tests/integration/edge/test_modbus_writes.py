@@ -10,17 +10,8 @@ import pytest
 
 from frostline_core.errors import ProtocolError, UnavailableError
 from frostline_core.reading import Value
-from tests.integration.edge.modbus_field import (
-    Asked,
-    Recorder,
-    Slave,
-    answer,
-    bus,
-    device,
-    profile,
-    running,
-    tcp_server,
-)
+from tests.integration.edge.modbus_field import Asked, Slave, answer, bus, device, profile, tcp_server
+from tests.integration.edge.recorder import Recorder, running
 from tests.support.services import eventually_async
 
 SETPOINT = (

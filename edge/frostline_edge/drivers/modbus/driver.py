@@ -11,9 +11,9 @@ from frostline_core.reading import Value
 from frostline_edge.driver import Emit
 from frostline_edge.drivers.modbus.bus import Bus
 from frostline_edge.drivers.modbus.config import Config
-from frostline_edge.drivers.modbus.schedule import missed, phase_s, until_tick_s
 from frostline_edge.drivers.modbus.unit import Poll, Unit, UnitStatistics
 from frostline_edge.profiles import model
+from frostline_edge.schedule import missed, phase_s, until_tick_s
 
 
 class Driver:

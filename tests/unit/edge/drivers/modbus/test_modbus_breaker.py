@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from frostline_edge.drivers.modbus.breaker import Breaker
-from frostline_edge.drivers.modbus.schedule import missed, phase_s, until_tick_s
 
 
 def opened(now_s: float = 0.0) -> Breaker:
@@ -60,20 +59,3 @@ def test_the_first_probe_after_a_recovery_comes_early_again() -> None:
     for _ in range(3):
         breaker.failed(0)
     assert breaker.wait_s(0) == 5
-
-
-def test_units_are_spread_over_the_period() -> None:
-    assert [phase_s(i, 4, 10) for i in range(4)] == [0, 2.5, 5, 7.5]
-
-
-def test_ticks_are_aligned_to_the_clock() -> None:
-    assert until_tick_s(1_000_003.0, 10, 0) == 7
-    assert until_tick_s(1_000_003.0, 10, 2.5) == 9.5
-
-
-def test_on_a_tick_the_next_one_is_a_whole_period_away() -> None:
-    assert until_tick_s(1_000_000.0, 10, 0) == 10
-
-
-def test_ticks_that_passed_are_counted() -> None:
-    assert [missed(0, ended, 10) for ended in (0.2, 9.9, 10, 35)] == [0, 0, 1, 3]

@@ -1,4 +1,4 @@
-"""When a unit is read: aligned to UTC, spread over the period, pure."""
+"""When a device is read: aligned to UTC, spread over the period. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def phase_s(index: int, units: int, period_s: float) -> float:
-    """The offset of a unit's ticks, so that the units of one bus do not all want it at once."""
+    """The offset of a device's ticks, so that the devices of one bus do not all want it at once."""
     return period_s * index / units
 
 

@@ -1,0 +1,30 @@
+"""Ticks are aligned to UTC and spread; a clock that jumps costs one period at most."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frostline_edge.schedule import missed, phase_s, until_tick_s
+
+
+def test_units_are_spread_over_the_period() -> None:
+    assert [phase_s(i, 4, 10) for i in range(4)] == [0, 2.5, 5, 7.5]
+
+
+def test_ticks_are_aligned_to_the_clock() -> None:
+    assert until_tick_s(1_000_003.0, 10, 0) == 7
+    assert until_tick_s(1_000_003.0, 10, 2.5) == 9.5
+
+
+def test_on_a_tick_the_next_one_is_a_whole_period_away() -> None:
+    assert until_tick_s(1_000_000.0, 10, 0) == 10
+
+
+def test_ticks_that_passed_are_counted() -> None:
+    assert [missed(0, ended, 10) for ended in (0.2, 9.9, 10, 35)] == [0, 0, 1, 3]
+
+
+@given(now=st.floats(0, 4e9), period=st.floats(0.1, 86_400), index=st.integers(0, 246))
+def test_the_wait_is_never_longer_than_a_period(now: float, period: float, index: int) -> None:
+    assert 0 < until_tick_s(now, period, phase_s(index, 247, period)) <= period
