@@ -127,7 +127,7 @@ def _slot(sensor: SysfsSensorConfig, root: Path, number: int) -> Slot:
         "iio": root / f"bus/iio/devices/iio:device{number}",
         "contact": root / "contact",
     }[sensor.kind]
-    metrics = {"contact": ("door_open",), "iio": ("temperature", "humidity")}.get(sensor.kind, ("temperature",))
+    metrics = {"contact": ("door_open",), "w1": ("temperature",)}.get(sensor.kind, ("temperature", "humidity"))
     return Slot(sensor, folder, tuple(Point(sensor.name, metric, sensor.device) for metric in metrics))
 
 
@@ -142,6 +142,7 @@ def _files(shown: Shown) -> Iterator[tuple[str, str]]:
     if sensor.kind == "hwmon":
         yield "temp1_label", f"{sensor.name}\n"
         yield "temp1_input", f"{_milli(temperature)}\n"
+        yield "humidity1_input", f"{_milli(shown.values['humidity'])}\n"
         return
     yield "in_temp_raw", f"{round(_milli(temperature) / _IIO_SCALE)}\n"
     yield "in_temp_scale", f"{_IIO_SCALE:.6f}\n"
