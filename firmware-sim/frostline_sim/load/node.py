@@ -100,6 +100,9 @@ class LoadNode:
         self._bd_seq = 255
         self._seq = 0
         self._next_device = 0
+        # Whether something came since the last look at what may be sent, and when time alone makes another look due.
+        self._stirred = True
+        self._wake_ms: int | None = None
         self._devices = [self._device(f"device-{i:03d}", number) for i in range(shape.devices)]
         self.session = self._session()
 
@@ -126,6 +129,7 @@ class LoadNode:
             self._take_aliases(device, birth.payload)
         self._seq = len(found) % 256
         self.counts.births += 1
+        self._stirred = True
         if self._commit is not None:
             self._commit.session_started(now_ms, utc_ms)
         return found
@@ -137,6 +141,7 @@ class LoadNode:
             ProtocolError: A commit that cannot be read.
         """
         answers: list[Outgoing] = []
+        self._stirred = True
         for command in self.session.receive(topic, payload, utc_ms):
             came = isinstance(command, HostState) and command.online and not self.session.born
             if came or (isinstance(command, RebirthAsked) and self.session.born):
@@ -163,6 +168,7 @@ class LoadNode:
         self.counts.measured += 1
         _renew(device, utc_ms)
         if self._commit is not None:
+            self._stirred = True
             self.rows.append(device.id, device.message.SerializeToString(), len(device.message.metrics), utc_ms)
             return None
         device.message.seq = self._take_seq()
@@ -173,6 +179,9 @@ class LoadNode:
         """What the commit protocol lets go now: topics and payloads."""
         if self._commit is None or not self.session.born:
             return
+        if not self._stirred and (self._wake_ms is None or now_ms < self._wake_ms):
+            return
+        self._stirred = False
         self._commit.tick(now_ms)
         while (send := self._commit.next(now_ms, utc_ms)) is not None:
             device = self._devices[int(send.row.device.rpartition("-")[2])]
@@ -183,6 +192,7 @@ class LoadNode:
             )
             self.counts.sent += 1
             yield device.topic, send.row.payload + extra.SerializeToString()
+        self._wake_ms = self._commit.wake_ms(now_ms)
 
     def _stop(self) -> None:
         """The host is away: no data until it is back."""
