@@ -150,6 +150,30 @@ def bury(connection: Connection, served: Sequence[str], before_ms: int, now_ms: 
     return connection.execute(unserved.values(state=RowState.DEAD.value, done_ms=now_ms)).rowcount
 
 
+def revive(connection: Connection, now_ms: int, receiver: str | None = None) -> int:
+    """Lets dead notifications wait again, for another 24 h; returns how many.
+
+    One stays dead where its receiver has already been told something newer of the same incident.
+
+    Args:
+        connection: In a transaction that may write.
+        now_ms: The clock.
+        receiver: Only those of this receiver; None for all.
+    """
+    later = outbox.alias("later")
+    newer = exists().where(
+        later.c.alert == outbox.c.alert,
+        later.c.receiver == outbox.c.receiver,
+        later.c.state == RowState.DELIVERED.value,
+        later.c.revision > outbox.c.revision,
+    )
+    dead = update(outbox).where(outbox.c.state == RowState.DEAD.value, ~newer)
+    if receiver is not None:
+        dead = dead.where(outbox.c.receiver == receiver)
+    again = {"state": RowState.WAITING.value, "attempts": 0, "created_ms": now_ms, "due_ms": now_ms, "done_ms": None}
+    return connection.execute(dead.values(**again)).rowcount
+
+
 def _waiting(receiver: str) -> tuple[Any, ...]:
     return (outbox.c.receiver == receiver, outbox.c.state == RowState.WAITING.value)
 

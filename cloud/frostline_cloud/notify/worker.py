@@ -192,8 +192,8 @@ class NotifyWorker:
             return RowState.WAITING, now + round(backoff.MOST_S * 1000)
         if now - claim.created_ms >= backoff.GIVE_UP_MS:
             self._counters.dead += 1
-            log.error("notify %s: %s of alert %s was given up after %d attempts in 24 h: %s",
-                      receiver.name, claim.type, claim.alert, claim.attempts, attempt.error)  # fmt: skip
+            what = f"{claim.type} of alert {claim.alert} was given up after {claim.attempts} attempts in 24 h"
+            log.error("notify %s: %s (`frostline webhook resend`): %s", receiver.name, what, attempt.error)
             return RowState.DEAD, now
         self._counters.retried += 1
         if receiver.name not in self._failing:

@@ -17,9 +17,12 @@ from typing import Any, Self
 
 import pytest
 from sqlalchemy import Engine, select, text
+from typer.testing import CliRunner
 
 from frostline_cloud.alerts import record
 from frostline_cloud.notify import NotifyWorker, ReceiverConfig
+from frostline_cloud.notify.cli import app
+from frostline_cloud.notify.outbox import bury, revive
 from frostline_cloud.notify.receivers.webhook import Webhook, verify
 from frostline_cloud.notify.receivers.webhook.signature import new_secret
 from frostline_cloud.sql import open_engine
@@ -383,6 +386,50 @@ async def test_after_a_day_a_notification_is_dead_and_the_log_says_so(
     assert 24 * HOUR <= clock.now - NOW <= 25 * HOUR
     assert 90 <= len(hook.requests) <= 140
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+
+
+async def test_what_was_given_up_can_be_sent_again(
+    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+) -> None:
+    tell(engine, FIRES)
+    clock.now += 25 * HOUR
+    with Hook(Answer(500)) as hook:
+        notify = worker(engine, clock, receiver(hook))
+        await notify.run_once()
+        assert states(engine) == [("firing", "dead")]
+        with engine.begin() as connection:
+            assert revive(connection, clock.now, "ops") == 1
+        await once(notify)
+
+    assert states(engine) == [("firing", "delivered")]
+
+
+async def test_what_was_given_up_and_overtaken_stays_so(
+    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+) -> None:
+    tell(engine, FIRES)
+    clock.now += 25 * HOUR
+    with Hook(Answer(500)) as hook:
+        notify = worker(engine, clock, receiver(hook))
+        await notify.run_once()
+        tell(engine, ENDS)
+        await once(notify)
+
+    with engine.begin() as connection:
+        assert revive(connection, clock.now) == 0
+
+
+def test_the_command_revives_what_was_given_up(engine: Engine, tmp_path: Path) -> None:
+    tell(engine, FIRES)
+    with engine.begin() as connection:
+        bury(connection, [], NOW + HOUR, NOW + HOUR)
+    broker = '[broker]\nurl = "mqtt://127.0.0.1:1883"\n'
+    (tmp_path / "cloud.toml").write_text(broker + '[sql]\nurl = "sqlite:///frostline.db"\n')
+
+    done = CliRunner().invoke(app, ["resend", "-c", str(tmp_path / "cloud.toml")])
+
+    assert done.output == "1 notifications will be tried again by the running ingest\n"
+    assert states(engine) == [("firing", "waiting")]
 
 
 async def test_resolved_waits_until_firing_was_delivered(
