@@ -94,6 +94,7 @@ class SpoolDisk:
         return copy
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_measurement_is_accounted_for_with_spools_on_disk(part: int, tmp_path: Path) -> None:
     total: Counter[str] = Counter()

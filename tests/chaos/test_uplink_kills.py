@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from frostline_gateway.spool import Spool
 from tests.integration.gateway.uplink_host import Sql, TestHost
 from tests.support.proxy import TcpProxy
@@ -47,6 +49,7 @@ class Gateway:
         self.acknowledged = max([self.acknowledged, *numbers])
 
 
+@pytest.mark.chaos
 async def test_whatever_is_killed_every_acknowledged_number_arrives_once(
     fresh_mosquitto: Mosquitto, tmp_path: Path
 ) -> None:

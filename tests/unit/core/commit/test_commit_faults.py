@@ -18,6 +18,7 @@ PARTS = 10
 MOST_TO_CATCH = 400
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_measurement_is_evaluated_once_or_listed_as_lost(part: int) -> None:
     total: Counter[str] = Counter()
