@@ -48,7 +48,11 @@ class Emit(Protocol):
         """Something happened (a door, a tag moved): never thinned, and in the events stream."""
 
     def died(self, device: str, reason: str) -> None:
-        """The device no longer answers; every metric is stale from now on."""
+        """The device no longer answers; every metric is stale from now on.
+
+        Also said of a device that the config names and that has never answered, so that the reason is known; and by a
+        driver that is about to raise, of every device that had been born.
+        """
 
 
 @runtime_checkable

@@ -37,6 +37,9 @@ _FORMATS = {
 }
 # How the words become bytes, and how the bytes become the value: two byte orders make all four layouts.
 _BYTES = {"ABCD": (">", ">"), "CDAB": ("<", "<"), "BADC": ("<", ">"), "DCBA": (">", "<")}
+_SINGLE = struct.Struct("f")
+# Above this, rounding to seven digits could leave the range of 32-bit floats.
+_NEARLY_LARGEST = 1e38
 _UNITLESS = ("", "1", "{count}")
 
 
@@ -161,6 +164,7 @@ def _number(point: Point) -> Codec:
     to_value, to_raw = _scaling(point)
     faults = _faults(point)
     is_float = letter in "fd"
+    is_single = letter == "f"
 
     def decode_number(words: Sequence[int]) -> Value:
         _check(point, words, words_wide)
@@ -168,7 +172,7 @@ def _number(point: Point) -> Codec:
         if raw in faults or (is_float and not math.isfinite(raw)):
             return None
         if kind is DataType.DOUBLE:
-            value = to_value(raw)
+            value = to_value(_shortest(raw) if is_single else raw)
             return value if math.isfinite(value) else None
         return int(raw)
 
@@ -182,6 +186,14 @@ def _number(point: Point) -> Codec:
             raise ValueError(f"{point.name}: {value!r} does not fit into {point.type}") from error
 
     return Codec(words_wide, kind, decode_number, encode_number)
+
+
+def _shortest(raw: float) -> float:
+    """The shortest decimal that is the same 32-bit float: 0.92 and not 0.9200000166893005, which nobody measured."""
+    if abs(raw) > _NEARLY_LARGEST:
+        return raw
+    short = float(f"{raw:.7g}")
+    return short if _SINGLE.pack(short) == _SINGLE.pack(raw) else raw
 
 
 def _raw(point: Point, value: Value, to_raw: Callable[[float], float], *, is_float: bool) -> float:

@@ -83,10 +83,13 @@ class Driver:
             was_open = unit.breaker.is_open
             if was_open and all(each.breaker.is_open for each in self._units.values()):
                 await self._bus.renew()  # nobody answers: the connection may be a dead one that looks alive
-            self._tell(unit, await unit.poll(self._bus, int(self._wall_s() * 1000)), was_open, emit)
+            self._tell(unit, await unit.poll(self._bus, self._wall_ms), was_open, emit)
             unit.statistics.missed += missed(started, time.monotonic(), unit.config.period_s)
             probe_s = unit.breaker.wait_s(time.monotonic())
             await self._pause(unit, probe_s or until_tick_s(self._wall_s(), unit.config.period_s, phase))
+
+    def _wall_ms(self) -> int:
+        return int(self._wall_s() * 1000)
 
     def _tell(self, unit: Unit, poll: Poll, was_open: bool, emit: Emit) -> None:
         if poll.answered:

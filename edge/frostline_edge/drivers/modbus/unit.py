@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from frostline_core.errors import ProtocolError
@@ -80,12 +80,12 @@ class Unit:
         """The device's id."""
         return self.config.name
 
-    async def poll(self, bus: Bus, now_ms: int) -> Poll:
+    async def poll(self, bus: Bus, wall_ms: Callable[[], int]) -> Poll:
         """Reads everything once; stops at the first silence, so that a dead device costs one time-out.
 
         Args:
             bus: Where the unit is.
-            now_ms: The time that the readings carry.
+            wall_ms: The time; all readings carry that of the first answer, or of the end if there was none.
 
         Raises:
             UnavailableError: The line is gone.
@@ -93,12 +93,14 @@ class Unit:
         self.statistics.polls += 1
         values: dict[str, Value] = {}
         answered, error = False, ""
+        at_ms = 0
         todo, done = deque(self._blocks), list[Block]()
         while todo:
             block = todo.popleft()
             try:
                 words = await bus.read(self.config.unit, Span(block.table, block.address, block.count))
             except RefusedError as refusal:
+                at_ms = at_ms or wall_ms()
                 answered, error = True, str(refusal)
                 todo.extendleft(reversed(self._refused(block, refusal.code, done)))
                 continue
@@ -109,6 +111,7 @@ class Unit:
                 self.statistics.garbled += 1
                 error = str(garbage)
             else:
+                at_ms = at_ms or wall_ms()
                 answered = True
                 done.append(block)
                 self._decode(block, words, values)
@@ -118,7 +121,7 @@ class Unit:
         self._blocks = tuple(done)
         self.statistics.requests = len(done)
         self.statistics.answered += answered
-        return self._result(values, now_ms, answered, error)
+        return self._result(values, at_ms or wall_ms(), answered, error)
 
     def encoded(self, metric: str, value: Value) -> tuple[Span, list[int], int]:
         """Where and what to write: span, words and mask.
