@@ -162,13 +162,15 @@ def has_reserve(path: Path) -> bool:
     """
     reserve = _reserve(path)
     try:
-        if reserve.exists():
+        if reserve.exists() and reserve.stat().st_size >= RESERVE_BYTES:
             return True
         disk = os.statvfs(path.parent)
         if disk.f_bavail * disk.f_frsize < 2 * RESERVE_BYTES:
             return False
         with reserve.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+            file.write(os.urandom(RESERVE_BYTES))  # bytes that no file system can store in less
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         reserve.unlink(missing_ok=True)
         raise UnavailableError(f"spool {path}: cannot hold room in reserve: {error.strerror}") from error

@@ -21,7 +21,11 @@ RUNS = "Frostline/Runs"
 COMMIT = "Frostline/Commit"
 """Declared in NBIRTH; sent by the host in NCMD."""
 GAP = "Frostline/Gap"
-"""String, JSON: reason, samples, from_ms, to_ms of the rows that a gap row stands for; always NDATA."""
+"""String, JSON: reason, samples, from_ms, to_ms; always NDATA.
+
+In a batch with the gap flag, of the rows that it stands for. In an ordinary events batch, of readings that never reached
+the spool and so have no numbers: the host lists them as lost all the same.
+"""
 
 VERSION = 1
 RUNS_MAX = 64
