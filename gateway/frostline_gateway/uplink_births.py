@@ -41,9 +41,10 @@ class Births:
             own += [BirthMetric(PROOF, DataType.STRING, "none")]
         else:
             own += [BirthMetric(RUNS, DataType.BYTES, pack_runs(runs)), BirthMetric(COMMIT, DataType.BYTES)]
-        known = {metric.name for metric in own}
         extra = self._extra.get("", {})
-        return own + [BirthMetric(name, datatype) for name, datatype in extra.items() if name not in known]
+        kept = [m if extra.get(m.name, m.datatype) is m.datatype else BirthMetric(m.name, extra[m.name]) for m in own]
+        known = {metric.name for metric in own}
+        return kept + [BirthMetric(name, datatype) for name, datatype in extra.items() if name not in known]
 
     def live(self) -> list[DeviceBirth]:
         """The devices that answer now."""

@@ -23,8 +23,8 @@ COMMIT = "Frostline/Commit"
 GAP = "Frostline/Gap"
 """String, JSON: reason, samples, from_ms, to_ms; always NDATA.
 
-In a batch with the gap flag, of the rows that it stands for. In an ordinary events batch, of readings that never reached
-the spool and so have no numbers: the host lists them as lost all the same.
+In a batch with the gap flag, of the rows that it stands for. In an ordinary events batch, of readings that never
+reached the spool and so have no numbers: the host lists them as lost all the same.
 """
 
 VERSION = 1

@@ -158,6 +158,15 @@ def test_an_unknown_metric_of_the_node_waits_for_the_birth_that_declares_it(spoo
     assert values(data(pair.send(restarts, device=""))) == {"restarts": 5}
 
 
+def test_a_metric_of_the_node_stored_under_another_type_is_declared_as_it_was_stored(spool: Spool) -> None:
+    pair = Pair(spool)
+    pair.born()
+    audit = Metric("command", None, T0, DataType.INT64, 5)  # a String today
+    assert pair.send(audit, device="") == []
+    pair.born()
+    assert values(data(pair.send(audit, device=""))) == {"command": 5}
+
+
 def test_a_damaged_row_goes_out_as_a_gap_of_its_own_number(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
     pair = Pair(spool, ROOM)
     pair.born()
