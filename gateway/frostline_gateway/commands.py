@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -22,6 +22,8 @@ log = logging.getLogger("frostline.commands")
 
 WRITE_INTERVAL_MS = 5_000
 """A point is written at most once in this time: equipment has wear, and a host can be in a loop."""
+REFUSALS_TOLD, REFUSALS_SPAN_MS = 60, 60_000
+"""Refusals that become events in a minute; further ones are only counted, so that a broken host fills no disk."""
 _ANSWER_S = 30.0
 
 
@@ -56,6 +58,7 @@ class Commands:
         self._devices, self._writer_of, self._audit, self._clock = devices, writer_of, audit, clock
         self._limits = limits or CommandLimits()
         self._written_ms: dict[tuple[str, str], int] = {}
+        self._refused_ms: deque[int] = deque(maxlen=REFUSALS_TOLD)
         self.outcomes: Counter[str] = Counter()
 
     async def follow(self, command: Command) -> None:
@@ -100,6 +103,11 @@ class Commands:
             return str(error)
 
     def _refuse(self, asked: WriteAsked, reason: str) -> None:
+        now_ms, told_ms = self._clock(), self._refused_ms
+        if len(told_ms) == REFUSALS_TOLD and 0 <= now_ms - told_ms[0] < REFUSALS_SPAN_MS:
+            self.outcomes["refused"] += 1
+            return
+        told_ms.append(now_ms)
         self._done(asked, "refused", reason)
 
     def _done(self, asked: WriteAsked, outcome: str, reason: str) -> None:

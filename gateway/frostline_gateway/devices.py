@@ -66,12 +66,20 @@ class Devices(Mapping[str, DeviceBirth]):
         return [BirthMetric(AUDIT, DataType.STRING, value, at_ms)]
 
     def born(self, description: DeviceDescription, now_ms: int) -> bool:
-        """A device answers; False when it did already and nothing about it has changed."""
+        """A device answers; False when it did already and nothing about it has changed.
+
+        One that answered all along and is born with other metrics keeps the values of those that it still has.
+        """
         before = self._states.get(description.id)
-        if before is not None and before.online and before.description == description:
-            return False
-        self._states[description.id] = DeviceState(description, True, now_ms)
-        return True
+        state = self._states[description.id] = DeviceState(description, True, now_ms)
+        if before is None or not before.online:
+            return True
+        types = {metric.name: metric.datatype for metric in description.metrics}
+        state.since_ms, state.heard_ms = before.since_ms, before.heard_ms
+        for metric in before.description.metrics:
+            if metric.name in before.values and types.get(metric.name) is metric.datatype:
+                state.values[metric.name] = before.values[metric.name]
+        return before.description != description
 
     def died(self, device: str, reason: str, now_ms: int) -> bool:
         """A device no longer answers; False when that was known."""

@@ -32,6 +32,10 @@ MOST_METRICS_IN_ROW = 500
 """A scan of more metrics becomes several rows, so that no message comes near the bound of a payload."""
 MOST_TEXT = 65_536
 """Longest text or blob of one sample; a longer one is kept as bad, without its value."""
+MOST_ROW_BYTES = 512 * 1024
+"""Largest row; a larger one is divided. Half of what a payload may weigh, and brokers commonly take."""
+MOST_MEMORY_BYTES = 32 << 20
+"""Most that rows which wait in memory may weigh, however few they are."""
 _RETRY_S = 1.0
 _NODE = DeviceDescription("", "gateway", "", (MetricDescription(AUDIT, DataType.STRING),))
 
@@ -78,6 +82,7 @@ class Intake:
         self._on_device: Callable[[str], None] = lambda _: None
         self._types: dict[str, dict[str, DataType]] = {"": {AUDIT: DataType.STRING}}
         self._pending: deque[NewRow] = deque()
+        self._bytes = 0
         self._in_flight = 0
         self._booked = (0, 0)  # filtered and rejected that are in the spool's account
         self._lost: dict[str, int] = {}
@@ -149,7 +154,9 @@ class Intake:
 
     def tell_lost(self, lost: Lost) -> None:
         """Tells the cloud of readings that never reached the spool and were never counted."""
-        self._pending.append(loss_notice(lost))
+        row = loss_notice(lost)
+        self._pending.append(row)
+        self._bytes += len(row.payload)
         self._wake.set()
 
     async def run(self, writer: Executor) -> None:
@@ -172,6 +179,7 @@ class Intake:
         rows = list(self._pending)
         group = [*rows, *self._notices(delta.lost, from_ms)]
         self._pending.clear()
+        self._bytes = 0
         self._in_flight = sum(row.samples for row in rows)
         error, cancelled = await self._append(writer, group, delta)
         self._in_flight = 0
@@ -222,9 +230,20 @@ class Intake:
     def _take(self, stream: Stream, device: str, samples: Sequence[Reading]) -> None:
         self.devices.keep(samples)
         for start in range(0, len(samples), MOST_METRICS_IN_ROW):
-            self._pending.append(self._row(stream, device, samples[start : start + MOST_METRICS_IN_ROW]))
-            self._wake.set()
+            self._put(stream, device, samples[start : start + MOST_METRICS_IN_ROW])
         self._keep_bound()
+
+    def _put(self, stream: Stream, device: str, samples: Sequence[Reading]) -> None:
+        """One row, or two where one would be too large (long texts)."""
+        row = self._row(stream, device, samples)
+        if len(row.payload) > MOST_ROW_BYTES and len(samples) > 1:
+            half = len(samples) // 2
+            self._put(stream, device, samples[:half])
+            self._put(stream, device, samples[half:])
+            return
+        self._pending.append(row)
+        self._bytes += len(row.payload)
+        self._wake.set()
 
     def _row(self, stream: Stream, device: str, samples: Sequence[Reading]) -> NewRow:
         """One row: every sample with name, type, time and, where it is not good, quality."""
@@ -248,13 +267,15 @@ class Intake:
             log.error("spool: takes no rows, %d wait in memory: %s", len(rows), reason)
             self.error = reason
         self._pending.extendleft(reversed(rows))
+        self._bytes += sum(len(row.payload) for row in rows)
         self._keep_bound()
         self._wake.set()
 
     def _keep_bound(self) -> None:
         """Gives up the oldest rows beyond the bound: they are lost, and the loss has a reason and a count."""
-        while len(self._pending) > self._limits.memory_rows:
+        while len(self._pending) > self._limits.memory_rows or self._bytes > MOST_MEMORY_BYTES:
             row = self._pending.popleft()
+            self._bytes -= len(row.payload)
             reason = f"spool: {self.error or 'too slow'}"[:200]
             self._lost[reason] = self._lost.get(reason, 0) + row.samples
             self._lost_from_ms = row.first_ms if self._lost_from_ms is None else min(self._lost_from_ms, row.first_ms)

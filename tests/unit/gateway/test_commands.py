@@ -13,7 +13,7 @@ from frostline_core.errors import ProtocolError, UnavailableError
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Value
 from frostline_core.sparkplug import HostState, Refused, WriteAsked
 from frostline_edge.driver import Writer
-from frostline_gateway.commands import CommandLimits, Commands, fitting
+from frostline_gateway.commands import REFUSALS_TOLD, CommandLimits, Commands, fitting
 from frostline_gateway.devices import Devices
 
 ROOM = DeviceDescription(
@@ -132,6 +132,17 @@ async def test_a_command_that_could_not_be_read_is_counted_and_told() -> None:
     await desk.commands.follow(Refused("spBv1.0/site/DCMD/gw/room-1", b"", "no birth declared it"))
     assert desk.told[0]["reason"] == "no birth declared it"
     assert desk.commands.outcomes == {"refused": 1}
+
+
+async def test_a_flood_of_refusals_is_counted_and_fills_no_disk() -> None:
+    desk = Desk(Bus())
+    for _ in range(500):
+        await desk.commands.follow(WriteAsked("room-1", "nothing", 1.0))
+    assert desk.commands.outcomes == {"refused": 500}
+    assert len(desk.told) == REFUSALS_TOLD
+    desk.now_ms += 60_000
+    await desk.commands.follow(WriteAsked("room-1", "nothing", 1.0))
+    assert len(desk.told) == REFUSALS_TOLD + 1
 
 
 async def test_what_is_no_write_means_nothing() -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,14 @@ from frostline_core.reading import DataType, DeviceDescription, MetricDescriptio
 from frostline_core.sparkplug import Payload, decode
 from frostline_edge.sampling import Sampling
 from frostline_gateway.devices import AUDIT, Devices
-from frostline_gateway.intake import MOST_METRICS_IN_ROW, MOST_TEXT, Intake, IntakeLimits
+from frostline_gateway.intake import (
+    MOST_MEMORY_BYTES,
+    MOST_METRICS_IN_ROW,
+    MOST_ROW_BYTES,
+    MOST_TEXT,
+    Intake,
+    IntakeLimits,
+)
 from frostline_gateway.spool import Spool
 from frostline_gateway.spool_rows import Lost
 from frostline_gateway.status import account_document
@@ -158,6 +166,27 @@ async def test_a_wide_scan_becomes_several_rows(spool: Spool, writer: ThreadPool
     intake.scan("wide", [Reading("wide", f"m{i}", i, NOW_MS) for i in range(count)])
     await intake.flush(writer)
     assert [row.samples for row in _rows(spool)] == [MOST_METRICS_IN_ROW, MOST_METRICS_IN_ROW, 1]
+
+
+async def test_a_scan_of_long_texts_becomes_rows_that_a_broker_takes(spool: Spool, writer: ThreadPoolExecutor) -> None:
+    names = [f"t{i}" for i in range(20)]
+    texts = DeviceDescription("texts", "x", "", tuple(MetricDescription(name, DataType.STRING) for name in names))
+    intake = _intake(spool)
+    intake.born(texts, {})
+    intake.scan("texts", [Reading("texts", name, "x" * MOST_TEXT, NOW_MS) for name in names])
+    await intake.flush(writer)
+    rows = _rows(spool)
+    assert sum(row.samples for row in rows) == 20
+    assert all(len(row.payload) <= MOST_ROW_BYTES for row in rows)
+
+
+async def test_rows_in_memory_are_bounded_by_what_they_weigh(spool: Spool) -> None:
+    intake = _intake(spool)
+    note = "x" * MOST_TEXT
+    for i in range(MOST_MEMORY_BYTES // MOST_TEXT + 10):
+        intake.event("room-1", [Reading("room-1", "note", f"{i}{note}"[:MOST_TEXT], NOW_MS)])
+    assert intake.unbooked.kept == MOST_MEMORY_BYTES // MOST_TEXT + 10
+    assert sum(intake.unbooked.lost.values()) >= 10
 
 
 @pytest.mark.parametrize("text", ["\ud800", "x" * (MOST_TEXT + 1)], ids=["no UTF-8", "too long"])
@@ -319,6 +348,19 @@ def test_a_driver_that_is_stopped_kills_no_device(spool: Spool) -> None:
 def test_births_carry_the_newest_samples(spool: Spool) -> None:
     intake = _intake(spool)
     intake.scan("room-1", [_reading(1.0)])
+    intake.scan("room-1", [_reading(2.0)])
+    assert intake.devices["room-1"].values["air_temperature"].value == 2.0
+
+
+def test_a_device_born_with_another_metric_keeps_the_values_it_still_has(spool: Spool) -> None:
+    intake = _intake(spool)
+    told: list[str] = []
+    intake.on_device(told.append)
+    intake.scan("room-1", [_reading(1.0)])
+    more = replace(ROOM, metrics=(*ROOM.metrics[:1], MetricDescription("humidity", DataType.DOUBLE, "%")))
+    intake.born(more, {})
+    assert told == ["room-1"]
+    assert intake.devices["room-1"].values["air_temperature"].value == 1.0
     intake.scan("room-1", [_reading(2.0)])
     assert intake.devices["room-1"].values["air_temperature"].value == 2.0
 
