@@ -3,6 +3,7 @@
 set -euo pipefail
 declare -A package=(
     [mosquitto]=mosquitto [influxd]=influxdb [victoria-metrics]=victoria-metrics [chromium]=chromium [socat]=socat
+    [docker-compose]=docker-compose
 )
 missing=()
 for program in "${!package[@]}"; do
