@@ -17,6 +17,7 @@ from frostline_cloud.console.screen import (
     History,
     Need,
     Screen,
+    Shown,
     Stock,
     account,
     ago,
@@ -31,6 +32,7 @@ _ICONS = {
 }
 _UNKNOWN = ("help", "Alert")
 _DOTS_BELOW = 3
+_NUMERIC = "-0123456789–"  # noqa: RUF001 - what the text of a number, or of none, begins with
 _COLUMNS = ("Zone", "Product (GTIN)", "Count", "Age")
 
 _THEMES: dict[str, bool | None] = {"auto": None, "dark": True, "light": False}
@@ -171,21 +173,20 @@ class _CardView:
         self.meta.text = " · ".join(parts)
         if card.history != self.history:
             self.history = card.history
-            self._draw(main.unit)
+            self._draw(main)
 
-    def _draw(self, unit: str) -> None:
+    def _draw(self, main: Shown) -> None:
         points = self.history.points
         numbers = [value for _, value in points if value is not None]
         self.chart.visible = bool(numbers)
-        self.low.text = _range(numbers, unit)
-        self.high.text = "last 12 h" if numbers else ""
+        self.low.text = _range(numbers, main.unit) if main.text[:1] in _NUMERIC else ""
+        self.high.text = f"last {ago(self.history.end_ms - self.history.start_ms)}" if numbers else ""
         options: dict[str, Any] = self.chart.options
         line = options["series"][0]
         line["data"] = [[at_ms, value] for at_ms, value in points]
         line["showSymbol"] = len(numbers) < _DOTS_BELOW  # one point makes no line
         line["markLine"]["data"] = [{"yAxis": limit} for limit in self.history.limits]
-        if points:
-            options["xAxis"]["min"], options["xAxis"]["max"] = points[0][0], points[-1][0]
+        options["xAxis"]["min"], options["xAxis"]["max"] = self.history.start_ms, self.history.end_ms
         self.chart.update()
 
 
@@ -264,7 +265,9 @@ def _card(card: Card) -> _CardView:
     with ui.element("article").classes("f-card").props(f'aria-label="{card.key[2]}"') as box:
         with ui.element("div").classes("f-card-top"):
             ui.label(card.key[2]).classes("f-device")
-            ui.label(" · ".join(part for part in (card.zone, card.kind) if part)).classes("f-kind")
+            ui.label(" · ".join(part for part in (card.zone, card.kind) if part not in ("", card.key[2]))).classes(
+                "f-kind"
+            )
         with ui.element("div").classes("f-value"):
             number, unit = ui.label().classes("f-number"), ui.label().classes("f-unit")
             with ui.element("div").classes("f-mark") as mark:
@@ -294,7 +297,7 @@ def _mark(card: Card) -> tuple[str, str, str]:
 
 
 def _beside(name: str, text: str, unit: str) -> str:
-    return f"{name} {text} {unit}".rstrip() if text[:1].isdigit() or text[:1] in "-–" else text  # noqa: RUF001
+    return f"{name} {text} {unit}".rstrip() if text[:1] in _NUMERIC else text
 
 
 def _range(numbers: Sequence[float], unit: str) -> str:

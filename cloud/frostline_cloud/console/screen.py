@@ -24,6 +24,7 @@ _MAIN: Final[Mapping[str, tuple[str, ...]]] = {
     "power_meter": ("power_total",),
     "door": ("door_open",),
     "ambient": ("temperature", "humidity"),
+    "rfid_reader": ("tags_present", "reads_per_second"),
 }
 _BESIDE: Final = (
     "setpoint",
@@ -66,10 +67,14 @@ class History:
     Attributes:
         points: (UTC ms, value or None where there is a gap).
         limits: What the rules hold it against now, in its unit.
+        start_ms: Where it begins.
+        end_ms: When it was read.
     """
 
     points: tuple[tuple[int, float | None], ...] = ()
     limits: tuple[float, ...] = ()
+    start_ms: int = 0
+    end_ms: int = 0
 
 
 NO_HISTORY: Final = History()
@@ -272,13 +277,14 @@ def ago(age_ms: int | None) -> str:
     return f"{hours // 24} d"
 
 
-def with_gaps(
-    buckets: Iterable[Bucket], start_ms: int, end_ms: int, bucket_ms: int
-) -> tuple[tuple[int, float | None], ...]:
-    """Every interval of a range, None where nothing was measured."""
-    means = {bucket.at_ms: bucket.mean for bucket in buckets}
-    first = -(-start_ms // bucket_ms) * bucket_ms
-    return tuple((at_ms, means.get(at_ms)) for at_ms in range(first, end_ms, bucket_ms))
+def with_gaps(buckets: Iterable[Bucket], longest_ms: int) -> tuple[tuple[int, float | None], ...]:
+    """The means of intervals, with None wherever two of them lie more than `longest_ms` apart."""
+    points: list[tuple[int, float | None]] = []
+    for bucket in buckets:
+        if points and bucket.at_ms - points[-1][0] > longest_ms:
+            points.append((points[-1][0] + longest_ms, None))
+        points.append((bucket.at_ms, bucket.mean))
+    return tuple(points)
 
 
 def main_metric(device: KnownDevice) -> str | None:

@@ -39,16 +39,18 @@ from frostline_core.errors import UnavailableError
 from frostline_core.rules import RuleSet, Series
 from frostline_core.rules.kinds.threshold import Threshold
 
-HISTORY_MS: Final = 12 * 3600 * 1000
-BUCKET_MS: Final = 10 * 60 * 1000
-"""Twice the longest silence of a gateway: an interval without a sample is a gap, not a slow sensor."""
+SPANS: Final = ((12 * 3600_000, 600_000), (3600_000, 30_000), (600_000, 5_000))
+"""(length, interval) of a history: the longest, unless a device is younger than the next."""
+
+LONGEST_SILENCE_MS: Final = 600_000
+"""Twice the longest silence that a gateway keeps: samples further apart have a gap between them."""
 
 MOST_DEVICES: Final = 200
 MOST_ALERTS: Final = 1000
 MOST_NODES: Final = 500
 _EVERY_S: Final = 1.5
 _PASS_S: Final = 0.4
-_HISTORY_EVERY_MS: Final = 60_000
+_HISTORY_EVERY: Final = 300  # a history is read anew when this part of its length has passed
 _ACCOUNT_EVERY_S: Final = 30.0
 
 
@@ -59,7 +61,7 @@ class _Read:
     latest: Sequence[Latest] = ()
     latest_at: float = 0.0
     history: History = NO_HISTORY
-    history_ms: int = 0
+    history_ms: int = 0  # when it is to be read anew
     known: bool = False
 
 
@@ -137,7 +139,7 @@ class ScreenSource:
         )
 
     def _ask_store(self, devices: Sequence[KnownDevice]) -> None:
-        """Newest values first, then histories that are a minute old.
+        """Newest values first, then the histories that are due.
 
         Raises:
             UnavailableError: The store does not answer.
@@ -152,18 +154,25 @@ class ScreenSource:
             if self.tick() - began > _PASS_S:
                 return
         for key in sorted(wanted, key=lambda key: self._read[key].history_ms):
-            if now_ms - self._read[key].history_ms < _HISTORY_EVERY_MS or self.tick() - began > _PASS_S:
+            if now_ms < self._read[key].history_ms or self.tick() - began > _PASS_S:
                 return
-            self._read[key].history = self._history(wanted[key], now_ms)
-            self._read[key].history_ms = now_ms
+            history = self._history(wanted[key], now_ms)
+            length_ms = history.end_ms - history.start_ms or SPANS[0][0]
+            self._read[key].history, self._read[key].history_ms = history, now_ms + length_ms // _HISTORY_EVERY
 
     def _history(self, known: KnownDevice, now_ms: int) -> History:
         metric = main_metric(known)
         if metric is None or known.description.kind == STOCK_KIND:
             return NO_HISTORY
-        start_ms = now_ms - HISTORY_MS
-        buckets = self.services.store.series(known.place, metric, start_ms, now_ms, BUCKET_MS)
-        return History(with_gaps(buckets, start_ms, now_ms, BUCKET_MS), _limits(known, metric, self.services.rules))
+        length_ms, interval_ms = SPANS[0]
+        buckets = self.services.store.series(known.place, metric, now_ms - length_ms, now_ms, interval_ms)
+        for shorter_ms, finer_ms in SPANS[1:]:
+            if not buckets or buckets[0].at_ms < now_ms - shorter_ms - interval_ms:
+                break
+            length_ms, interval_ms = shorter_ms, finer_ms
+            buckets = self.services.store.series(known.place, metric, now_ms - length_ms, now_ms, interval_ms)
+        points = with_gaps(buckets, max(interval_ms, LONGEST_SILENCE_MS))
+        return History(points, _limits(known, metric, self.services.rules), now_ms - length_ms, now_ms)
 
 
 def _delivery(connection: Connection) -> Delivery:

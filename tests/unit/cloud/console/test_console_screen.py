@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -177,13 +178,15 @@ def test_an_age_in_words(age_ms: int | None, words: str) -> None:
     assert ago(age_ms) == words
 
 
-@given(st.sets(st.integers(0, 50)), st.integers(0, 9_999), st.integers(1, 40))
-def test_every_interval_without_a_sample_is_a_gap(present: set[int], offset_ms: int, count: int) -> None:
-    start, end = offset_ms, offset_ms + count * 10_000
-    buckets = [Bucket(number * 10_000, 1.0, 1.0, 1.0, 1) for number in present]
-    points = with_gaps(buckets, start, end, 10_000)
-    assert [at_ms for at_ms, _ in points] == [at for at in range(0, end, 10_000) if start <= at]
-    assert all((mean is None) == (at_ms // 10_000 not in present) for at_ms, mean in points)
+@given(st.sets(st.integers(0, 500)), st.integers(1, 50))
+def test_a_silence_that_is_too_long_is_a_gap_and_nothing_else_is(present: set[int], longest: int) -> None:
+    buckets = [Bucket(number, 1.0, 1.0, 1.0, 1) for number in sorted(present)]
+    points = with_gaps(buckets, longest)
+    times = [at_ms for at_ms, _ in points]
+    assert times == sorted(set(times))
+    assert [at_ms for at_ms, mean in points if mean is not None] == sorted(present)
+    assert all(b - a <= longest for (a, v), (b, w) in pairwise(points) if v is not None and w is not None)
+    assert len(points) - len(present) == sum(b - a > longest for a, b in pairwise(sorted(present)))
 
 
 @pytest.mark.parametrize(

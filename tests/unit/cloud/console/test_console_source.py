@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from frostline_cloud.api import Services
-from frostline_cloud.console.screen import Delivery
-from frostline_cloud.console.source import BUCKET_MS, ScreenSource
+from frostline_cloud.console.screen import Delivery, History
+from frostline_cloud.console.source import ScreenSource
 from frostline_core.errors import UnavailableError
-from tests.support.web import NOW_MS, Cloud, seed
+from tests.support.web import HOUR_MS, MINUTE_MS, NOW_MS, Cloud, seed
 
 
 class Clock:
@@ -51,13 +51,25 @@ def test_the_account_of_the_fleet_is_on_the_screen(services: Services) -> None:
     assert ScreenSource(services).now().delivery == Delivery(1500, 0, 10, 1, 3)
 
 
+def _history(services: Services, device: str) -> History:
+    return next(each for each in ScreenSource(services).now().cards if each.key[2] == device).history
+
+
 def test_a_gap_in_the_samples_is_a_gap_in_the_history(services: Services) -> None:
-    (card,) = [each for each in ScreenSource(services).now().cards if each.key[2] == "chiller-1"]
-    values = {at_ms: value for at_ms, value in card.history.points if at_ms > NOW_MS - 6 * 3_600_000}
-    gaps = sum(value is None for value in values.values())
-    assert all(at_ms % BUCKET_MS == 0 for at_ms in values)
-    assert 6 <= gaps <= 9
-    assert card.history.limits == (-15.0,)
+    assert [value for _, value in _history(services, "chiller-1").points].count(None) == 1
+    assert [value for _, value in _history(services, "freezer-1").points].count(None) == 0
+
+
+def test_a_history_is_as_long_as_there_is_something_to_see(services: Services) -> None:
+    old, young = _history(services, "freezer-1"), _history(services, "meter-1")
+    assert old.end_ms - old.start_ms == 12 * HOUR_MS
+    assert young.end_ms - young.start_ms == 10 * MINUTE_MS
+    assert [value for _, value in young.points] == [12.4]
+
+
+def test_a_history_has_the_limits_of_its_rules(services: Services) -> None:
+    assert _history(services, "freezer-1").limits == (-15.0,)
+    assert _history(services, "meter-1").limits == ()
 
 
 def test_browsers_share_one_reading(services: Services, cloud: Cloud) -> None:
