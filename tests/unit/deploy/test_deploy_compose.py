@@ -128,8 +128,8 @@ def test_configs_fit_their_models_and_each_other() -> None:
 
 
 def test_docker_compose_accepts_the_file() -> None:
-    command = [binary("docker-compose")]
-    if shutil.which("docker"):
-        plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
-        command = ["docker", "compose"] if plugin.returncode == 0 else command
+    asked = shutil.which("docker") and subprocess.run(
+        ["docker", "compose", "version"], capture_output=True, check=False
+    )
+    command = ["docker", "compose"] if asked and asked.returncode == 0 else [binary("docker-compose")]
     subprocess.run([*command, "-f", "docker-compose.yml", "config", "--quiet"], cwd=ROOT, check=True)
