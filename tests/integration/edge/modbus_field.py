@@ -141,6 +141,10 @@ class Slave:
         self.port = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def has_been_asked(self, times: int) -> bool:
+        """Whether so many requests have come."""
+        return len(self.asked) >= times
+
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[Slave]:
         """Serves on a free TCP port."""

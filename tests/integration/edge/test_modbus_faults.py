@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -113,10 +114,10 @@ async def test_late_answers_never_become_another_registers_value(tmp_path: Path,
         keys = {"transport": transport, "port": slave.port, "timeout_s": 0.05, "period_s": 0.1}
         driver = bus([("d", 1)], profile(tmp_path, POINTS, max_gap=0), **keys)
         async with running(driver, seen):
-            await asyncio.sleep(6)
+            await asyncio.sleep(5)
     statistics = driver.statistics()["d"]
     assert statistics.silent + statistics.garbled >= 3
-    assert len(seen.good("d")) >= 50
+    assert len(seen.good("d")) >= 30
     assert is_true(seen)
 
 
@@ -151,9 +152,25 @@ async def test_late_answers_on_a_serial_line(tmp_path: Path) -> None:
             timeout_s=0.05,
         )
         async with running(driver, seen):
-            await asyncio.sleep(6)
+            await asyncio.sleep(5)
     assert driver.statistics()["d"].silent + driver.statistics()["d"].garbled >= 3
-    assert len(seen.good("d")) >= 50
+    assert len(seen.good("d")) >= 30
+    assert is_true(seen)
+
+
+async def test_an_answer_to_a_run_that_was_stopped_is_not_taken_by_the_next_run(tmp_path: Path) -> None:
+    slave = Slave(rtu=True, delay_s=lambda: 0.1)
+    seen = Recorder()
+    async with slave.listening(), serial_pair_to(tmp_path, slave.port) as ours:
+        driver = bus(
+            [("d", 1)], profile(tmp_path, numbers(0, 100, 200), max_gap=0), transport="rtu", device=ours, timeout_s=0.5
+        )
+        for _ in range(4):
+            async with running(driver, seen):
+                enough = len(slave.asked) + 2
+                await eventually_async(partial(slave.has_been_asked, enough))
+        async with running(driver, seen):
+            await eventually_async(lambda: len(seen.good("d")) >= 3)
     assert is_true(seen)
 
 

@@ -192,8 +192,8 @@ class Bus:
             if len(answer.registers) != span.count:
                 raise self._mismatch(f"unit {unit} sent {len(answer.registers)} registers for {span.count}")
             return answer.registers
-        except (SilentError, GarbledError):
-            if self._is_rtu:  # the answer may still come
+        except (UnavailableError, GarbledError, asyncio.CancelledError):
+            if self._is_rtu:  # the answer may still come, also after the line was closed and opened again
                 owed = self._late[unit].lengths if unit in self._late else ()
                 self._late[unit] = _Late(span, (*owed, _length(span))[-_OWED:])
             raise
@@ -246,11 +246,16 @@ class Bus:
             raise UnavailableError(f"connection to {self.where} lost") from error
         except ModbusIOException as error:
             raise self._no_answer(unit, line) from error
+        except asyncio.CancelledError:
+            self._hush()
+            raise
         finally:
             self._ended_s = self._clock()
             self._free_at_s = max(self._free_at_s, self._ended_s + self._gap_s)
         if not self._is_rtu and answer.transaction_id != line.transaction:
             raise self._mismatch(f"unit {unit} answered transaction {answer.transaction_id}, which was not asked")
+        if answer.dev_id != unit:
+            raise self._mismatch(f"unit {answer.dev_id} answered for unit {unit}")
         if answer.function_code & 0x7F != function:
             raise self._mismatch(f"unit {unit} answered function {answer.function_code} to function {function}")
         if answer.isError():

@@ -23,7 +23,7 @@ class UnitConfig(ConfigModel):
         pattern=r"^[A-Za-z0-9_.-]+$",
         max_length=64,
     )
-    unit: int = Field(description="Its Modbus unit id (slave address).", ge=0, le=255)
+    unit: int = Field(description="Its Modbus unit id (slave address): 1 to 247; over TCP also 0 or 255.", ge=0, le=255)
     profile: str = Field(description="What it is: a profile's id, or the path of a profile file that ends in .toml.")
     period_s: float = Field(default=10.0, description="How often it is read.", ge=0.1, le=86_400)
     zone: str = Field(default="", description="Where it stands, for example freezer-1.", max_length=64)
@@ -79,6 +79,9 @@ class Config(DriverConfig):
                 raise ValueError('device belongs to transport "rtu"; a TCP connection has host and port')
         if 0 < self.quiet_s < self.timeout_s:
             raise ValueError(f"quiet_s must be 0 or at least timeout_s ({self.timeout_s}); late answers need that long")
+        outside = next((unit for unit in self.unit if not 1 <= unit.unit <= 247), None)
+        if self.transport != "tcp" and outside is not None:
+            raise ValueError(f"unit {outside.unit} of '{outside.name}': on a serial line units are 1 to 247")
         names = [unit.name for unit in self.unit]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"unit names must be unique; twice: {', '.join(twice)}")

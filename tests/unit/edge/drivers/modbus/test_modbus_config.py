@@ -31,6 +31,7 @@ LINE: dict[str, Any] = {"type": "modbus", "name": "bus", "transport": "rtu", "de
         (BUS | {"unit": [UNIT | {"name": "room/1"}]}, r"unit\.0\.name"),
         (BUS | {"unit": [UNIT | {"perod_s": 1}]}, "did you mean 'period_s'"),
         (BUS | {"hots": "x"}, "did you mean 'host'"),
+        (LINE | {"unit": [UNIT | {"unit": 0}]}, "unit 0 of 'room-1': on a serial line units are 1 to 247"),
     ],
 )
 def test_what_is_wrong_is_named(table: dict[str, Any], message: str) -> None:
