@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from html import escape
 from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI, Request
-from fastapi.responses import RedirectResponse
-from nicegui import run, ui
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from nicegui import ui
 
 from frostline_cloud.alerts import acknowledge
 from frostline_cloud.api import Access, Caller, Role, Services
@@ -25,6 +27,10 @@ _ICON = (
     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><rect width='16' height='16' rx='4' fill='#0b6f99'/>"
     "<path d='M8 2v12M3 5l10 6M13 5L3 11' stroke='#fff' stroke-width='1.4' stroke-linecap='round'/></svg>"
 )
+_LATER = (
+    "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=5><title>Frostline</title>"
+    "<p>Nothing can be shown now: {}. This page tries again by itself.</html>"
+)
 
 
 def mount(app: FastAPI, services: Services) -> None:
@@ -36,10 +42,13 @@ def mount(app: FastAPI, services: Services) -> None:
     login.install(app)
 
     @ui.page("/", title="Frostline", favicon=_ICON)
-    async def first(request: Request) -> RedirectResponse | None:
+    async def first(request: Request) -> Response | None:
         visit = Visit(app.state.access, services, source, request)
-        if await visit.caller() is None:
-            return RedirectResponse(login.PATH, 303)
+        try:
+            if await visit.caller() is None:
+                return RedirectResponse(login.PATH, 303)
+        except UnavailableError as error:
+            return HTMLResponse(_LATER.format(escape(str(error))), 503)
         visit.build()
         return None
 
@@ -58,7 +67,7 @@ class Visit:
         Raises:
             UnavailableError: SQL does not answer.
         """
-        return await run.io_bound(self._access.caller, self._request)
+        return await asyncio.to_thread(self._access.caller, self._request)
 
     def build(self) -> None:
         """Builds the page; its content comes with the first tick."""
@@ -75,12 +84,10 @@ class Visit:
             if await self.caller() is None:
                 ui.navigate.to(login.PATH)
                 return
-            screen = await run.io_bound(self._source.now, fresh=fresh)
+            screen = await asyncio.to_thread(self._source.now, fresh=fresh)
         except UnavailableError as error:
             self._header.fail(f"{error}; what is shown below is old")
             self._main.classes(add="is-old")
-            return
-        if screen is None:  # the process is ending
             return
         self._main.classes(remove="is-old")
         for part in (self._header, self._needs, self._rooms, self._stock):
@@ -92,7 +99,7 @@ class Visit:
             if caller is None or not caller.role.may(Role.OPERATOR):
                 ui.notify("This needs the role operator.", type="warning")
                 return
-            await run.io_bound(self._note, alert, caller.name)
+            await asyncio.to_thread(self._note, alert, caller.name)
         except UnavailableError as error:
             ui.notify(f"Not noted: {error}", type="negative")
             return

@@ -135,6 +135,16 @@ def test_a_page_that_cannot_be_read_anew_says_that_it_is_old(server: Server, pag
     expect(page.get_by_role("status")).to_have_text("check_circleTaking data")
 
 
+def test_without_sql_the_page_says_so_and_tries_again(server: Server) -> None:
+    with httpx.Client(base_url=server.url) as client:
+        client.post("/login", data={"token": server.token})
+        with server.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE token RENAME TO elsewhere"))
+        answer = client.get("/")
+    assert answer.status_code == 503
+    assert "http-equiv=refresh" in answer.text
+
+
 def test_a_revoked_token_closes_pages_that_are_open(server: Server, page: Page) -> None:
     log_in(page, server)
     expect(page.get_by_role("article", name="freezer-1")).to_be_visible()
