@@ -10,19 +10,8 @@ from typing import Any
 
 from nicegui import ui
 
-from frostline_cloud.console.screen import (
-    NO_HISTORY,
-    Card,
-    DeviceKey,
-    History,
-    Need,
-    Screen,
-    Shown,
-    Stock,
-    account,
-    ago,
-    verdict,
-)
+from frostline_cloud.console.screen import Card, Need, Screen, Stock, account, verdict
+from frostline_cloud.console.values import NO_HISTORY, DeviceKey, History, Shown, ago
 
 _ICONS = {
     "critical": ("report", "Critical"),

@@ -18,19 +18,8 @@ from sqlalchemy import Connection, func, select
 from frostline_cloud.alerts import Incident, open_alerts
 from frostline_cloud.api import Services
 from frostline_cloud.api.live import Freshness, live_values
-from frostline_cloud.console.screen import (
-    NO_HISTORY,
-    STOCK_KIND,
-    Delivery,
-    DeviceKey,
-    Facts,
-    History,
-    Screen,
-    key_of,
-    main_metric,
-    screen,
-    with_gaps,
-)
+from frostline_cloud.console.screen import STOCK_KIND, Delivery, Facts, Screen, screen
+from frostline_cloud.console.values import NO_HISTORY, DeviceKey, History, key_of, main_metric, with_gaps
 from frostline_cloud.sql import ledger, registry
 from frostline_cloud.sql.registry import KnownDevice, KnownNode, Scope
 from frostline_cloud.sql.tables import device

@@ -11,19 +11,8 @@ from hypothesis import strategies as st
 
 from frostline_cloud.alerts import Incident
 from frostline_cloud.api.live import LiveValue
-from frostline_cloud.console.screen import (
-    MOST_NEEDS,
-    Delivery,
-    Facts,
-    Screen,
-    account,
-    ago,
-    key_of,
-    main_metric,
-    screen,
-    verdict,
-    with_gaps,
-)
+from frostline_cloud.console.screen import MOST_NEEDS, Delivery, Facts, Screen, account, screen, verdict
+from frostline_cloud.console.values import ago, key_of, main_metric, with_gaps
 from frostline_cloud.sql.registry import KnownDevice, KnownNode
 from frostline_cloud.store import Bucket
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality
