@@ -177,6 +177,7 @@ class Flusher:
             reached[each.mark.run] = step.committed
             if step.deliver:
                 delivered.append(each.item)
+                losses += _notice(each.item)
             losses += [_loss(each.item, each.mark, span, each.item.gap) for span in step.losses]
         texts = {number: run_text(number) for number in reached}
         moves = [(texts[number], known.get(texts[number], 0), new) for number, new in reached.items()]
@@ -250,6 +251,16 @@ def _loss(batch: Batch, mark: BatchMark, span: tuple[int, int, str], gap: str | 
             _number(told.get("to_ms")),
         )
     return Loss(batch.site, batch.node, run_text(mark.run), first, last, reason)
+
+
+def _notice(batch: Batch) -> list[Loss]:
+    """What a gateway says that it lost before it had a number: disk full, unclean stop, damaged spool."""
+    told = _gap(batch.gap) if batch.gap else {}
+    if not told:
+        return []
+    reason, samples = str(told.get("reason", "the gateway gives no reason")), _number(told.get("samples"))
+    span = (_number(told.get("from_ms")), _number(told.get("to_ms")))
+    return [Loss(batch.site, batch.node, None, None, None, reason, samples, *span)]
 
 
 def _gap(text: str) -> dict[str, object]:

@@ -123,6 +123,14 @@ def test_a_gap_row_is_listed_as_lost_with_its_reason(cloud: Cloud, proved: EdgeN
     assert (row.first, row.last, row.reason, row.samples) == (1, 5, "spool budget", 12)  # type: ignore[attr-defined]
 
 
+def test_readings_that_never_got_a_number_are_listed_as_lost_too(cloud: Cloud, proved: EdgeNode) -> None:
+    proved.gap(mark(RUN, 1), '{"reason": "the disk is full", "samples": 7, "from_ms": 1000, "to_ms": 2000}')
+    eventually(lambda: proved.committed(RUN) == 1)
+    (row,) = cloud.rows(loss)
+    found = (row.run, row.reason, row.samples, row.from_ms, row.to_ms)  # type: ignore[attr-defined]
+    assert found == (None, "the disk is full", 7, 1000, 2000)
+
+
 def test_numbers_that_the_gateway_no_longer_holds_are_listed_as_restored_state(cloud: Cloud, proved: EdgeNode) -> None:
     proved.data("freezer-1", {"air_temperature": -20.0}, now_ms(), mark(RUN, 4, base=4))
     eventually(lambda: proved.committed(RUN) == 4)
