@@ -6,20 +6,14 @@ import asyncio
 import http.client
 import json
 import signal
-import time
-from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from frostline_core.errors import FrostlineError
 from frostline_core.logs import setup
-from frostline_core.reading import Quality
-from frostline_core.units import UNITS
 from frostline_gateway import service
 from frostline_gateway.config import GatewayConfig, build_drivers, load_gateway
 from frostline_gateway.run import run as run_gateway
@@ -73,7 +67,9 @@ def check(
     if as_json:
         typer.echo(json.dumps({device: _document(each) for device, each in sorted(found.items())}, default=repr))
     else:
-        Console().print(_table(found))
+        from frostline_gateway.show import show_trial
+
+        show_trial(found)
     if any(each.error for each in found.values()):
         raise typer.Exit(1)
 
@@ -86,7 +82,9 @@ def status(config: ConfigPath, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(found))
     else:
-        _print_status(Console(), found)
+        from frostline_gateway.show import show_status
+
+        show_status(found)
 
 
 @app.command()
@@ -136,49 +134,3 @@ def _document(found: Found) -> dict[str, Any]:
             for name, each in sorted(found.readings.items())
         },
     }
-
-
-def _table(found: Mapping[str, Found]) -> Table:
-    table = Table("device", "metric", "value", "unit", "quality")
-    for device, each in sorted(found.items()):
-        if each.error:
-            table.add_row(device, "", f"[red]{each.error}[/red]", "", "")
-        for name, reading in sorted(each.readings.items()):
-            metric = each.description.metric(name) if each.description else None
-            unit = UNITS[metric.unit].symbol if metric and metric.unit in UNITS else ""
-            value = f"{reading.value:g}" if isinstance(reading.value, float) else str(reading.value)
-            mark = "" if reading.quality is Quality.GOOD else "[yellow]"
-            table.add_row(device, name, "-" if reading.value is None else value, unit, f"{mark}{reading.quality.name}")
-    return table
-
-
-def _print_status(console: Console, found: Mapping[str, Any]) -> None:
-    console.print(f"{found['site']}/{found['node']}: " + ("running" if found["running"] else "not running"))
-    spool, account = found["spool"], found["account"]
-    if spool.get("error"):
-        console.print(f"  spool    [red]{spool['error']}[/red]")
-    if "rows" in spool:
-        oldest = "" if spool["oldest_ms"] is None else f", oldest from {_utc(spool['oldest_ms'])}"
-        console.print(f"  spool    {spool['rows']} rows, {spool['bytes']} of {spool['budget_bytes']} bytes{oldest}")
-    if account:
-        words = ("read", "kept", "filtered", "rejected", "committed", "pending", "lost")
-        console.print("  account  " + ", ".join(f"{word} {account[word]}" for word in words))
-        for reason, count in account["lost_by_reason"].items():
-            console.print(f"           lost {count}: {reason}")
-    if "uplink" in found:
-        _print_running(console, found)
-
-
-def _print_running(console: Console, found: Mapping[str, Any]) -> None:
-    uplink = found["uplink"]
-    state = [word for word in ("connected", "born", "host_online") if uplink[word]]
-    console.print(f"  uplink   {', '.join(state) or 'not connected'} {uplink['last_error'] or uplink['error']}")
-    for driver in found["drivers"]:
-        console.print(f"  driver   {driver['name']} ({driver['type']}): {driver['error'] or 'works'}")
-    for device in found["devices"]:
-        state_of = "answers" if device["online"] else f"[red]{device['reason']}[/red]"
-        console.print(f"  device   {device['id']} ({device['kind']}): {state_of}")
-
-
-def _utc(at_ms: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at_ms / 1000))
