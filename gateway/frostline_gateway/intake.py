@@ -90,7 +90,7 @@ class Intake:
         self._wake = asyncio.Event()
         self._closing = False
         self.error = ""
-        self.appended_ms = clock()
+        self.written_ms = clock()
 
     def close(self) -> None:
         """The drivers are about to be stopped: what they say of their own end is not a device's death."""
@@ -216,7 +216,7 @@ class Intake:
         self._lost = {reason: count - lost.get(reason, 0) for reason, count in self._lost.items()}
         self._lost = {reason: count for reason, count in self._lost.items() if count}
         self._lost_from_ms = self._lost_from_ms if self._lost else None
-        self.appended_ms = self._clock()
+        self.written_ms = self._clock()
         if self.error:
             log.info("spool: takes rows again; lost meanwhile: %d samples", sum(lost.values()))
             self.error = ""

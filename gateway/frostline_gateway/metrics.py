@@ -59,6 +59,8 @@ def _account(account: dict[str, Any] | None) -> Iterator[Metric]:
 def _spool(spool: dict[str, Any]) -> Iterator[Metric]:
     yield GaugeMetricFamily("frostline_spool_failing", "1 while the disk takes no rows.", value=bool(spool["error"]))
     if "rows" in spool:
+        wrote_s = spool["written_ms"] / 1000
+        yield GaugeMetricFamily("frostline_spool_written_seconds", "When the disk last took rows.", value=wrote_s)
         yield GaugeMetricFamily("frostline_spool_rows", "Rows held.", value=spool["rows"])
         yield GaugeMetricFamily("frostline_spool_bytes", "What the rows weigh.", value=spool["bytes"])
         yield GaugeMetricFamily(

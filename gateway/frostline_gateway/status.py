@@ -112,7 +112,10 @@ def _spool(parts: Parts, now_ms: int) -> dict[str, Any]:
     document = _spool_document(parts.config, parts.spool)
     oldest_ms = document["oldest_ms"]
     age_s = None if oldest_ms is None else max(0, now_ms - oldest_ms) / 1000
-    return {"account": found, "spool": document | {"oldest_age_s": age_s, "error": parts.intake.error}}
+    return {
+        "account": found,
+        "spool": document | {"oldest_age_s": age_s, "written_ms": parts.intake.written_ms, "error": parts.intake.error},
+    }
 
 
 def _spool_document(config: GatewayConfig, spool: Spool) -> dict[str, Any]:
