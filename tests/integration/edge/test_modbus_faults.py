@@ -84,6 +84,26 @@ async def test_a_dead_unit_is_asked_three_times_and_then_only_probed(tmp_path: P
     assert "u2" not in {born.id for born in seen.births}
 
 
+async def test_a_unit_that_never_answered_is_named_after_its_first_silence(tmp_path: Path) -> None:
+    seen = Recorder()
+    async with tcp_server([device(1, holding={0: [1]})]) as port:
+        driver = bus([("ghost", 9)], profile(tmp_path, numbers(0)), timeout_s=0.05, period_s=3600, port=port)
+        async with running(driver, seen):
+            await eventually_async(lambda: seen.deaths)
+    assert seen.deaths == [("ghost", "unit 9 did not answer within 0.05 s")]
+
+
+async def test_a_unit_with_a_long_period_is_asked_again_soon_after_a_silence(tmp_path: Path) -> None:
+    lost = iter([None])
+    slave = Slave(rtu=False, reply=lambda asked: next(lost, answer(asked)))
+    seen = Recorder()
+    async with slave.listening():
+        driver = bus([("d", 1)], profile(tmp_path, numbers(0)), timeout_s=0.05, period_s=3600, port=slave.port)
+        async with running(driver, seen):
+            await eventually_async(lambda: seen.births)
+    assert is_true(seen)
+
+
 async def test_a_unit_that_falls_silent_is_bad_at_once_then_dead_then_born_again(tmp_path: Path) -> None:
     deaf = asyncio.Event()
     slave = Slave(rtu=False, reply=lambda asked: None if deaf.is_set() else answer(asked))

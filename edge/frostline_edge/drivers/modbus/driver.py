@@ -15,6 +15,10 @@ from frostline_edge.drivers.modbus.unit import Poll, Unit, UnitStatistics
 from frostline_edge.profiles import model
 from frostline_edge.schedule import missed, phase_s, until_tick_s
 
+# After a silence that is not yet death the unit is asked again so soon, so that neither a lost frame nor a dead device
+# with a long period leaves a hole as long as the period.
+RETRY_S = 1.0
+
 
 class Driver:
     """Polls the devices of one bus; a dead one costs the others a probe now and then."""
@@ -25,6 +29,7 @@ class Driver:
         self._wake = {name: asyncio.Event() for name in self._units}
         self._wall_s = wall_s
         self._born: set[str] = set()
+        self._dead: set[str] = set()
         self._running = False
 
     def devices(self) -> Sequence[str]:
@@ -53,7 +58,7 @@ class Driver:
             if len(lost) < len(group.exceptions):
                 raise
             for name in sorted(self._born):
-                emit.died(name, str(lost[0]))
+                self._bury(name, str(lost[0]), emit)
             raise lost[0] from None
         finally:
             self._running = False
@@ -77,16 +82,20 @@ class Driver:
         self._wake[device].set()
 
     async def _watch(self, unit: Unit, phase: float, emit: Emit) -> None:
-        """Polls one unit for ever: at once, then at its ticks; while its breaker is open, when a probe is due."""
+        """Polls one unit for ever: at once, at its ticks, soon after a silence; while dead, when a probe is due."""
         while True:
             started = time.monotonic()
             was_open = unit.breaker.is_open
             if was_open and all(each.breaker.is_open for each in self._units.values()):
                 await self._bus.renew()  # nobody answers: the connection may be a dead one that looks alive
-            self._tell(unit, await unit.poll(self._bus, self._wall_ms), was_open, emit)
+            poll = await unit.poll(self._bus, self._wall_ms)
+            self._tell(unit, poll, was_open, emit)
             unit.statistics.missed += missed(started, time.monotonic(), unit.config.period_s)
-            probe_s = unit.breaker.wait_s(time.monotonic())
-            await self._pause(unit, probe_s or until_tick_s(self._wall_s(), unit.config.period_s, phase))
+            wait_s = unit.breaker.wait_s(time.monotonic())
+            if not unit.breaker.is_open:
+                tick_s = until_tick_s(self._wall_s(), unit.config.period_s, phase)
+                wait_s = tick_s if poll.answered else min(tick_s, RETRY_S)
+            await self._pause(unit, wait_s)
 
     def _wall_ms(self) -> int:
         return int(self._wall_s() * 1000)
@@ -97,6 +106,7 @@ class Driver:
             if unit.name not in self._born:
                 emit.born(unit.description, unit.sampling)
                 self._born.add(unit.name)
+                self._dead.discard(unit.name)
             if poll.events:
                 emit.event(unit.name, poll.events)
             emit.scan(unit.name, poll.scan)
@@ -104,9 +114,15 @@ class Driver:
         unit.breaker.failed(time.monotonic())
         if unit.name in self._born and not was_open:
             emit.scan(unit.name, poll.scan)
-        if unit.breaker.is_open and not was_open:
-            self._born.discard(unit.name)
-            emit.died(unit.name, poll.error)
+        if unit.breaker.is_open or unit.name not in self._born:
+            self._bury(unit.name, poll.error, emit)
+
+    def _bury(self, name: str, reason: str, emit: Emit) -> None:
+        """Says once that a device is dead; of one that has never answered, at its first silence."""
+        self._born.discard(name)
+        if name not in self._dead:
+            self._dead.add(name)
+            emit.died(name, reason)
 
     async def _pause(self, unit: Unit, seconds: float) -> None:
         wake = self._wake[unit.name]

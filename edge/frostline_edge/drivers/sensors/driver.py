@@ -33,6 +33,7 @@ class _Sensor:
     sampling: Mapping[str, Sampling]
     failures: int = 0
     is_born: bool = False
+    is_dead: bool = False
 
 
 class Driver:
@@ -118,17 +119,20 @@ class Driver:
     def _answered(self, sensor: _Sensor, values: Mapping[str, Value], emit: Emit) -> None:
         sensor.failures = 0
         if not sensor.is_born:
-            sensor.is_born = True
+            sensor.is_born, sensor.is_dead = True, False
             emit.born(sensor.description, sensor.sampling)
         self._scan(sensor, values, emit)
 
     def _failed(self, sensor: _Sensor, reason: str, emit: Emit) -> None:
-        """No value, and that is said; after three times in a row the sensor is gone."""
+        """No value, and that is said; after three times in a row, or before any birth, the sensor is gone."""
         sensor.failures += 1
         if sensor.is_born:
             self._scan(sensor, {}, emit)
-        if sensor.failures == FAILURES_TO_DIE:
-            sensor.is_born = False
+        if sensor.failures < FAILURES_TO_DIE and sensor.is_born:
+            return
+        sensor.is_born = False
+        if not sensor.is_dead:
+            sensor.is_dead = True
             emit.died(sensor.description.id, reason)
 
     def _scan(self, sensor: _Sensor, values: Mapping[str, Value], emit: Emit) -> None:
