@@ -10,14 +10,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Engine, text
 
 from frostline_cloud.api import Services, build
-from frostline_cloud.api.server import serve
+from frostline_cloud.api.server import listen, serve
 from frostline_cloud.config import CloudConfig
 from frostline_cloud.console import mount
 from frostline_cloud.ingest import journal
@@ -29,16 +29,17 @@ from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.metrics import export
 from frostline_cloud.notify import NotifyWorker
-from frostline_cloud.sql import migrate, open_engine, translated
+from frostline_cloud.sql import beat, last_beat, migrate, open_engine, read_only, translated
 from frostline_cloud.store import Store, open_store
 from frostline_core.commit import HostCommit, HostLimits, run_text
-from frostline_core.errors import FrostlineError
+from frostline_core.errors import FrostlineError, UnavailableError
 from frostline_core.rules import Evaluator, RuleSet, load_folder
 from frostline_core.sparkplug import HostSession
 
 log = logging.getLogger("frostline.cloud")
 
 _WATCH_S = 0.5
+_REPORT_S = 5.0
 
 
 def now_ms() -> int:
@@ -62,6 +63,7 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
         FrostlineError: A part cannot start, or has failed for good; the process should end and be started again.
     """
     rules = load_folder(config.rules.folder)
+    listener = listen(config.http) if web else None  # a port in use fails at once, before anything is opened
     async with AsyncExitStack() as stack:
         engine = open_engine(config.sql.url)
         stack.callback(engine.dispose)
@@ -76,12 +78,13 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
                 notify = NotifyWorker(engine, config.receiver)
                 tasks.create_task(_until(stop, notify.run), name="notify")
                 tasks.create_task(_watch(stop, worker), name="watch ingest")
+                tasks.create_task(_report(stop, worker, engine), name="report ingest")
                 export(worker, notify)
             if web:
-                services = Services(engine, store, rules, _status_of(worker), config.http, now_ms)
+                services = Services(engine, store, rules, _status_of(worker, engine), config.http, now_ms)
                 app = build(services)
                 mount(app, services)
-                tasks.create_task(serve(app, config.http, stop), name="http")
+                tasks.create_task(serve(app, config.http, stop, listener), name="http")
             log.info("running; rules: %d, receivers: %d", len(rules.rules), len(config.receiver))
             await stop.wait()
             if worker is not None:
@@ -127,15 +130,36 @@ def _check(shared: Shared) -> Callable[[], None]:
     return check
 
 
-def _status_of(worker: Ingest | None) -> Callable[[], dict[str, object]]:
-    def status() -> dict[str, object]:
-        if worker is None:
-            return {"reason": "ingest runs in another process"}
-        now = asdict(worker.status)
-        reason = now["reason"] or ("" if worker.status.connected else "not connected to the broker")
-        return now | {"connected": worker.status.online, "reason": reason}
+def _status_of(worker: Ingest | None, engine: Engine) -> Callable[[], dict[str, object]]:
+    """What ingest says of itself: asked here, or read from SQL where it runs in another process."""
 
-    return status
+    def asked(here: Ingest) -> dict[str, object]:
+        now = asdict(here.status)
+        reason = now["reason"] or ("" if here.status.connected else "not connected to the broker")
+        return now | {"connected": here.status.online, "reason": reason}
+
+    def read() -> dict[str, object]:
+        with translated("sql"), read_only(engine).connect() as connection:
+            return last_beat(connection, now_ms())
+
+    return read if worker is None else lambda: asked(worker)
+
+
+async def _report(stop: asyncio.Event, worker: Ingest, engine: Engine) -> None:
+    """Writes ingest's status to SQL each few seconds, for `frostline cloud serve`."""
+    status = _status_of(worker, engine)
+
+    def write() -> None:
+        try:
+            with translated("sql"), engine.begin() as connection:
+                beat(connection, status(), now_ms())
+        except UnavailableError as error:
+            log.debug("the status of ingest could not be written: %s", error)
+
+    while not stop.is_set():
+        await asyncio.to_thread(write)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _REPORT_S)
 
 
 async def _until(stop: asyncio.Event, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
