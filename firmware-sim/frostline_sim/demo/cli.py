@@ -61,7 +61,7 @@ async def _demo(plan: Plan, duration_s: float, console: Console) -> Account:
         loop.add_signal_handler(number, stop.set)
     console.print(f"configs, databases and logs: {plan.folder}")
     async with running(plan, console.print) as started:
-        console.print(f"console: [bold]{started.console}[/bold]   API: {started.console}docs")
+        console.print(f"console: [bold]{started.console}[/bold]   API: {started.console}api/docs")
         console.print(
             "the freezer's door opens in about 12 s; the shelf is emptied a little later; Ctrl-C stops it all"
         )
