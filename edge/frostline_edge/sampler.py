@@ -157,7 +157,10 @@ class _Metric:
             return Rejection.TYPE
         if not self._number:
             return reading
-        number = self._calibrated(float(value) if isinstance(value, float) else int(value))
+        try:
+            number = self._calibrated(float(value) if isinstance(value, float) else int(value))
+        except OverflowError:  # an integer that no float can hold, from a device that speaks JSON
+            number = math.inf
         if not math.isfinite(number) or not self._low <= number <= self._high:
             return Reading(reading.device, reading.metric, None, reading.at_ms, Quality.BAD)
         if not _fits(number, self._metric.datatype):

@@ -129,7 +129,7 @@ def test_a_whole_number_for_a_double_metric_becomes_a_double() -> None:
     assert isinstance(kept.value, float)
 
 
-@pytest.mark.parametrize("value", [-61.0, 61.0, math.nan, math.inf])
+@pytest.mark.parametrize("value", [-61.0, 61.0, math.nan, math.inf, 10**400])
 def test_an_implausible_number_becomes_bad_and_carries_no_value(value: float) -> None:
     (kept,) = sampler(Sampling(), low=-60.0, high=60.0).take([at(0, value)])
     assert (kept.value, kept.quality) == (None, Quality.BAD)
@@ -180,7 +180,7 @@ def test_a_forgotten_device_is_rejected() -> None:
 
 
 _values = st.one_of(
-    st.none(), st.booleans(), st.text(max_size=3), st.integers(-(2**70), 2**70), st.floats(), st.binary(max_size=2)
+    st.none(), st.booleans(), st.text(max_size=3), st.integers(-(2**1100), 2**1100), st.floats(), st.binary(max_size=2)
 )
 _rules = st.builds(
     Sampling,
