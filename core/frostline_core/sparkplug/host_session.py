@@ -79,15 +79,20 @@ class HostSession:
         self._waiting: set[NodeKey] = set()
         self._topics: dict[str, Topic] = {}
         self._state_ms = 0
+        self._seen_ms = 0
         self._said: StatePayload | None = None
         self._left = False
 
     def will(self, now_ms: int) -> Outgoing:
-        """STATE for the broker to publish when we are cut off; to be made anew for every CONNECT."""
-        self._state_ms = now_ms
+        """STATE for the broker to publish when we are cut off; to be made anew for every CONNECT.
+
+        Its time is now, or that of a newer STATE seen under our id (our clock was set back, or there is a second host):
+        nodes ignore whatever is older than what they have seen, and would wait for ever.
+        """
+        self._state_ms = max(now_ms, self._seen_ms)
         self._said = None
         self._left = False
-        return self._state(StatePayload(False, now_ms))
+        return self._state(StatePayload(False, self._state_ms))
 
     def subscriptions(self) -> list[tuple[str, int]]:
         """Topic filters and QoS, to be acknowledged before `online` is published."""
@@ -95,6 +100,9 @@ class HostSession:
 
     def online(self, now_ms: int) -> Outgoing:
         """STATE: we can take data. Its time is the will's, so that nodes heed the will later on.
+
+        Where a newer STATE was seen under our id, its time is that one's, or no node would listen; the will is then
+        without effect until the next connection.
 
         Raises:
             ValueError: There is no will yet, or `offline` was said since: connect anew, with a new will.
@@ -104,17 +112,17 @@ class HostSession:
             raise ValueError(
                 "online needs a new connection with a new will: its time must not be newer than the will's"
             )
-        return self._say(StatePayload(True, self._state_ms))
+        return self._say(StatePayload(True, max(self._state_ms, self._seen_ms)))
 
     def pause(self, now_ms: int) -> Outgoing:
         """STATE: we stay connected but cannot take data (store or SQL is away); `online` ends it."""
         del now_ms  # A newer time than the will's would make nodes deaf to the will.
-        return self._say(StatePayload(False, self._state_ms))
+        return self._say(StatePayload(False, max(self._state_ms, self._seen_ms)))
 
     def offline(self, now_ms: int) -> Outgoing:
         """STATE: we are about to disconnect; with the time of now, as a clean stop needs."""
         self._left = True
-        return self._say(StatePayload(False, max(now_ms, self._state_ms)))
+        return self._say(StatePayload(False, max(now_ms, self._state_ms, self._seen_ms)))
 
     def node(self, site: str, node: str) -> NodeView | None:
         """What is known of a node."""
@@ -248,9 +256,12 @@ class HostSession:
         return self._state(said)
 
     def _own_state(self, host: str, raw: bytes) -> list[Event]:
-        if host != self.host_id or self._said is None:
+        if host != self.host_id:
             return []
         seen = StatePayload.decode(raw)
+        self._seen_ms = max(self._seen_ms, seen.timestamp_ms)
+        if self._said is None:
+            return []
         return [] if seen.online is self._said.online else [StateWrong(seen)]
 
     def _from_node(self, arrived: _Arrived, now_ms: int) -> list[Event]:

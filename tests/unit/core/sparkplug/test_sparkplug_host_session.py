@@ -156,6 +156,33 @@ def test_a_retained_state_before_our_birth_means_nothing() -> None:
     assert host.receive("spBv1.0/STATE/frostline", StatePayload(False, 1).encode(), 2000) == []
 
 
+def test_a_newer_state_under_our_id_is_outdone_so_that_edges_come_back() -> None:
+    host, edge = HostSession("frostline"), _edge()
+    host.will(1000)
+    for message in (
+        host.online(1001),
+        Outgoing("spBv1.0/STATE/frostline", StatePayload(False, 9000).encode(), 1, True),
+    ):
+        edge.receive(message.topic, message.payload, 0)
+        host.receive(message.topic, message.payload, 0)
+    assert not edge.may_birth
+    again = host.online(1002)
+    edge.receive(again.topic, again.payload, 0)
+    assert edge.may_birth
+    assert StatePayload.decode(host.will(1003).payload) == StatePayload(False, 9000)
+
+
+def test_a_retained_state_from_a_clock_that_was_ahead_is_outdone_by_our_birth() -> None:
+    host, edge = HostSession("frostline"), _edge()
+    host.will(1000)
+    retained = StatePayload(False, 50_000).encode()
+    edge.receive("spBv1.0/STATE/frostline", retained, 0)
+    assert host.receive("spBv1.0/STATE/frostline", retained, 0) == []
+    born = host.online(1001)
+    edge.receive(born.topic, born.payload, 0)
+    assert edge.may_birth
+
+
 def test_another_host_s_state_means_nothing() -> None:
     assert _host().receive("spBv1.0/STATE/other", StatePayload(False, 1).encode(), 2000) == []
 
