@@ -24,12 +24,15 @@ class InfluxFront:
         url: Its address.
         answer: When set, every write is answered with this status and body instead of being passed on.
         delay: When set, requests wait for it before they are answered.
+        forgets: When true, writes are passed on and then answered with 503, as if the answer had been lost.
     """
 
     def __init__(self, behind: str) -> None:
         self.answer: tuple[int, str] | None = None
         self.delay: threading.Event | None = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self, behind))
+        self.forgets = False
+        self._behind = httpx.Client(base_url=behind, timeout=10, trust_env=False)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -46,9 +49,29 @@ class InfluxFront:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        self._behind.close()
+
+    def respond(self, path: str, query: dict[str, str], body: bytes, content_type: str) -> tuple[int, bytes]:
+        """Passes a request on; status and body of the answer."""
+        try:
+            if path == "/query":
+                found = self._behind.post(path, params=query, content=body, headers={"Content-Type": content_type})
+                return found.status_code, found.content
+            return self._write(query, body)
+        except httpx.TransportError as error:
+            return 502, str(error).encode()
+
+    def _write(self, query: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        if self.answer:
+            return self.answer[0], self.answer[1].encode()
+        target = {"db": query["bucket"], "precision": query["precision"]}
+        found = self._behind.post("/write", params=target, content=body)
+        if self.forgets:
+            return 503, b'{"code":"unavailable","message":"the answer was lost"}'
+        return found.status_code, found.content
 
 
-def _handler(front: InfluxFront, behind: str) -> type[BaseHTTPRequestHandler]:
+def _handler(front: InfluxFront) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         wbufsize = 65536  # one segment an answer: otherwise the client waits for a delayed ACK
@@ -65,22 +88,12 @@ def _handler(front: InfluxFront, behind: str) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, body: bytes) -> tuple[int, bytes]:
             parts = urlsplit(self.path)
-            query = {key: values[0] for key, values in parse_qs(parts.query).items()}
             if self.headers["Authorization"] != f"Token {TOKEN}":
                 return 401, b'{"code":"unauthorized","message":"unauthorized access"}'
-            if parts.path == "/query":
-                found = httpx.post(f"{behind}/query", params=query, content=body, headers=self._type())
-            elif front.answer:
-                return front.answer[0], front.answer[1].encode()
-            elif parts.path == "/api/v2/write":
-                target = {"db": query["bucket"], "precision": query["precision"]}
-                found = httpx.post(f"{behind}/write", params=target, content=body)
-            else:
+            if parts.path not in ("/query", "/api/v2/write"):
                 return 404, b'{"code":"not found","message":"path not found"}'
-            return found.status_code, found.content
-
-        def _type(self) -> dict[str, str]:
-            return {"Content-Type": self.headers["Content-Type"]}
+            query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+            return front.respond(parts.path, query, body, self.headers["Content-Type"] or "")
 
         def log_message(self, format: str, *args: object) -> None:
             """Says nothing."""

@@ -37,6 +37,7 @@ class TcpProxy:
         self._open.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._age = 0
 
     @property
     def black_hole(self) -> bool:
@@ -54,6 +55,10 @@ class TcpProxy:
         """Ends every connection now with RST, both sides."""
         for writer in list(self._writers):
             _reset(writer)
+
+    def abandon(self) -> None:
+        """Leaves every connection half open: both sides stay connected, and no byte, not even a FIN, comes across."""
+        self._age += 1
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, self.host, self.port)
@@ -93,23 +98,27 @@ class TcpProxy:
         pair = {writer, far_writer}
         self._writers |= pair
         try:
-            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+            age = self._age
+            await asyncio.gather(self._pump(reader, far_writer, age), self._pump(far_reader, writer, age))
         finally:
             self._writers -= pair
             for each in pair:
                 each.transport.abort()
 
-    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, age: int) -> None:
         with contextlib.suppress(OSError):
             while chunk := await source.read(_CHUNK):
                 await asyncio.sleep(self.latency_s)
                 if self.bytes_per_s:
                     await asyncio.sleep(len(chunk) / self.bytes_per_s)
                 await self._open.wait()
+                if age != self._age:
+                    continue
                 self.forwarded_bytes += len(chunk)
                 target.write(chunk)
                 await target.drain()
-            target.write_eof()
+            if age == self._age:
+                target.write_eof()
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

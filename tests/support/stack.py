@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,10 +18,27 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.support.link import Link
 from tests.support.services import Mosquitto, eventually, free_port
 
 _READY_S = 40.0
 _END_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a story wants different in the cloud; each text is lines of that table of cloud.toml.
+
+    Attributes:
+        command: `run`, or `serve` where ingest runs in processes of their own (`add_ingest`).
+        links: Gateways and cloud reach the broker through `gateway_link` and `cloud_link`.
+    """
+
+    store: str = 'path = "history.duckdb"'
+    ingest: str = ""
+    broker: str = ""
+    command: str = "run"
+    links: bool = False
 
 
 class Program:
@@ -49,6 +67,11 @@ class Program:
         """Whether it lives."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """The process's id, 0 when it was not started."""
+        return self._process.pid if self._process is not None else 0
+
     def text(self) -> str:
         """Everything it printed."""
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
@@ -67,47 +90,64 @@ class Program:
 
 
 class Stack:
-    """A broker and a cloud with the embedded store; gateways are added by the story."""
+    """A broker and a cloud, with the embedded store unless the settings say otherwise; the story adds gateways."""
 
-    def __init__(self, folder: Path, rules: str = "") -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, rules: str = "", settings: Settings | None = None) -> None:
+        self.folder, self._settings = folder, settings or Settings()
         (folder / "mosquitto").mkdir()
         (folder / "rules").mkdir()
         (folder / "rules" / "rules.toml").write_text(rules, encoding="utf-8")
         self.broker = Mosquitto(folder / "mosquitto")
+        self.gateway_link = Link(self.broker.host, self.broker.port)
+        self.cloud_link = Link(self.broker.host, self.broker.port)
+        self._links = (self.gateway_link, self.cloud_link) if self._settings.links else ()
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{free_port()}", timeout=10)
-        self.cloud = self._cloud()
+        self.cloud = Program("cloud", ["cloud", self._settings.command, "-c", str(self._config("cloud"))], folder)
+        self.ingests: list[Program] = []
         self.gateways: dict[str, Program] = {}
         self._ports: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         self.broker.start()
+        for link in self._links:
+            link.__enter__()
         self.start_cloud()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for program in (*self.gateways.values(), self.cloud):
+        programs = (*self.gateways.values(), *self.ingests, self.cloud)
+        for program in programs:
             program.stop()
         self.http.close()
+        for link in self._links:
+            link.__exit__(None, None, None)
         self.broker.stop()
         if error is not None:
-            for program in (*self.gateways.values(), self.cloud):
+            for program in programs:
                 sys.stderr.write(f"--- {program.name}\n{program.text()[-3000:]}\n")
 
     def start_cloud(self) -> None:
         """Starts the cloud and waits until it is ready."""
         self.cloud.start()
-        eventually(self._ready, _READY_S)
+        eventually(self.ready, _READY_S)
+
+    def add_ingest(self, name: str) -> Program:
+        """Starts an ingest beside the others: same host id, same SQL and store, a client id of its own."""
+        arguments = ["cloud", "ingest", "-c", str(self._config(name))]
+        self.ingests.append(Program(name, arguments, self.folder))
+        self.ingests[-1].start()
+        return self.ingests[-1]
 
     def add_gateway(self, node: str, drivers: str, uplink: str = "") -> Program:
         """Writes a gateway's config and starts it."""
         self._ports[node] = free_port()
+        port = self.gateway_link.port if self._links else self.broker.port
         config = self.folder / f"{node}.toml"
         config.write_text(
             f'site = "site-a"\nnode = "{node}"\ndata_dir = "{self.folder / node}"\n'
-            f'[uplink]\nurl = "mqtt://127.0.0.1:{self.broker.port}"\n{uplink}\n'
+            f'[uplink]\nurl = "mqtt://127.0.0.1:{port}"\n{uplink}\n'
             f'[http]\nlisten = "127.0.0.1:{self._ports[node]}"\n{drivers}',
             encoding="utf-8",
         )
@@ -147,25 +187,33 @@ class Stack:
         found: dict[str, int] = self.api(f"nodes/site-a/{node}")["account"]
         return found
 
-    def _ready(self) -> bool:
+    def ready(self) -> bool:
+        """Whether the cloud says that it can take data."""
         try:
             return self.http.get("/readyz").is_success
         except httpx.HTTPError:
             return False
 
-    def _cloud(self) -> Program:
-        config = self.folder / "cloud.toml"
+    def _config(self, name: str) -> Path:
+        config, settings = self.folder / f"{name}.toml", self._settings
+        port = self.cloud_link.port if self._links else self.broker.port
         config.write_text(
-            f'[broker]\nurl = "mqtt://127.0.0.1:{self.broker.port}"\n[store]\npath = "history.duckdb"\n'
-            f'[sql]\nurl = "sqlite:///frostline.db"\n'
+            f'[broker]\nurl = "mqtt://127.0.0.1:{port}"\nclient_id = "frostline-{name}"\n{settings.broker}\n'
+            f'[ingest]\n{settings.ingest}\n[store]\n{settings.store}\n[sql]\nurl = "sqlite:///frostline.db"\n'
             f'[http]\nlisten = "127.0.0.1:{self.http.base_url.port}"\ndemo_open = true\n',
             encoding="utf-8",
         )
-        return Program("cloud", ["cloud", "run", "-c", str(config)], self.folder)
+        return config
 
 
 class Counter:
-    """A JSON device that sends 1, 2, 3, ... on its own broker, and remembers what it sent: the ground truth."""
+    """A JSON device that sends 1, 2, 3, ... on its own broker, and remembers what it sent: the ground truth.
+
+    Attributes:
+        sent: The last number.
+        sent_ms: When each number was sent, UTC milliseconds; number n at index n - 1.
+        every_s: Pause between two numbers; may be changed at any time.
+    """
 
     DRIVER = """
 [[driver]]
@@ -187,7 +235,8 @@ unit = "1"
         folder.mkdir()
         self.broker = Mosquitto(folder)
         self.sent = 0
-        self._every_s = every_s
+        self.sent_ms: list[float] = []
+        self.every_s = every_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._count, name="counter")
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="counter")
@@ -222,7 +271,8 @@ unit = "1"
             self._thread.join()
 
     def _count(self) -> None:
-        while not self._stop.wait(self._every_s):
+        while not self._stop.wait(self.every_s):
+            self.sent_ms.append(time.time() * 1000)
             self.sent += 1
             body = json.dumps({"n": self.sent})
             self._client.publish("counter/c-1", body, qos=1).wait_for_publish(5)
