@@ -18,7 +18,7 @@ from frostline_gateway import service
 from frostline_gateway.config import GatewayConfig, build_drivers, load_gateway
 from frostline_gateway.run import run as run_gateway
 from frostline_gateway.status import from_spool
-from frostline_gateway.trial import Found, trial
+from frostline_gateway.trial import Found, trial, unmatched
 
 app = typer.Typer(no_args_is_help=True, help="The process on the gateway: reads devices, spools, sends to the cloud.")
 
@@ -64,6 +64,8 @@ def check(
     loaded = load_gateway(config)
     setup("ERROR")
     found = asyncio.run(trial(build_drivers(loaded), timeout_s))
+    for device, metric in unmatched(loaded.overrides, found):
+        found.setdefault(device, Found("override")).error = f"[[override]]: there is no metric '{metric}' to override"
     if as_json:
         typer.echo(json.dumps({device: _document(each) for device, each in sorted(found.items())}, default=repr))
     else:

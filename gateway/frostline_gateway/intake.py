@@ -117,6 +117,9 @@ class Intake:
     def born(self, device: DeviceDescription, sampling: Mapping[str, Sampling]) -> None:
         """A device answers; a sampling that cannot work is logged, and the device's readings are then rejected."""
         wanted = {metric.name: self._sampling(device.id, metric, sampling) for metric in device.metrics}
+        for owner, name in self._overrides:
+            if owner == device.id and name not in wanted and device.id not in self._types:
+                log.warning("%s: [[override]] of '%s', which it does not have", device.id, name)
         try:
             self.sampler.configure(device.id, {name: each for name, each in wanted.items() if each}, device)
         except ConfigError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from frostline_core.errors import ConfigError, ProtocolError, UnavailableError
@@ -67,6 +67,15 @@ async def trial(drivers: Sequence[tuple[DriverConfig, Driver]], timeout_s: float
     """Runs every driver until each of its devices has answered once, at most `timeout_s`; all at the same time."""
     found = await asyncio.gather(*(_one(config.name, driver, timeout_s) for config, driver in drivers))
     return {device: each for one in found for device, each in one.items()}
+
+
+def unmatched(overrides: Iterable[tuple[str, str]], found: Mapping[str, Found]) -> list[tuple[str, str]]:
+    """Overrides (device, metric) of devices that nobody has, or of metrics that a device does not have."""
+    return [
+        (device, metric)
+        for device, metric in overrides
+        if device not in found or ((born := found[device].description) is not None and born.metric(metric) is None)
+    ]
 
 
 async def _one(name: str, driver: Driver, timeout_s: float) -> dict[str, Found]:

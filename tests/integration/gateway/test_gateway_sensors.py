@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 from frostline_core.sparkplug import DeviceBorn, NodeBorn
@@ -75,3 +76,16 @@ async def test_check_reads_each_sensor_once(tmp_path: Path) -> None:
     assert found.returncode == 0, found.stdout + found.stderr
     assert "-18.5" in found.stdout
     assert "°C" in found.stdout
+
+
+async def test_check_says_which_override_meets_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "sys"
+    _write(root / "bus" / "w1" / "devices" / PROBE / "temperature", "-18500\n")
+    _write(root / "door", "1\n")
+    override = '[[override]]\ndevice = "freezer-1"\nmetric = "air_temprature"\ndeadband = 1.0\n'
+    gateway = GatewayProcess(tmp_path, 1, DRIVER.format(root=root, probe=PROBE) + override)
+    found = await asyncio.to_thread(gateway.command, "check", "--json")
+    assert found.returncode == 1
+    assert json.loads(found.stdout)["freezer-1"]["error"] == (
+        "[[override]]: there is no metric 'air_temprature' to override"
+    )

@@ -146,6 +146,13 @@ async def test_an_override_takes_the_place_of_the_driver_s_sampling(spool: Spool
     assert _payloads(spool)[0].metrics[0].value == 9.5
 
 
+def test_an_override_of_a_metric_that_is_not_there_is_said(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
+    intake = Intake(spool, Devices(), {("room-1", "air_temprature"): {"deadband": 1.0}}, lambda: NOW_MS)
+    intake.born(ROOM, {})
+    intake.born(ROOM, {})
+    assert caplog.text.count("[[override]] of 'air_temprature', which it does not have") == 1
+
+
 def test_a_sampling_that_cannot_work_is_said_and_its_readings_rejected(
     spool: Spool, caplog: pytest.LogCaptureFixture
 ) -> None:
