@@ -149,7 +149,7 @@ def type_of(code: int) -> DataType:
 def _read_metric(metric: MetricMessage, known: _Types) -> Metric:
     datatype = known.of(metric)
     try:
-        value = None if metric.is_null else _read_value(metric, datatype)
+        value = content_of(metric, datatype)
     except ProtocolError as error:
         raise ProtocolError(f"metric '{metric.name:.80}' alias {metric.alias}: {error}") from error
     return Metric(
@@ -165,7 +165,14 @@ def _read_metric(metric: MetricMessage, known: _Types) -> Metric:
     )
 
 
-def _read_value(metric: MetricMessage, datatype: DataType) -> WireValue:
+def content_of(metric: MetricMessage, datatype: DataType) -> WireValue:
+    """What a metric of any type holds, arrays, DataSets and Templates too; None where it is null.
+
+    Raises:
+        ProtocolError: As `values.value_of`, and where an array or a table is malformed.
+    """
+    if metric.is_null:
+        return None
     where = metric.WhichOneof("value")
     if datatype in ARRAYS and where == "bytes_value":
         return unpack(metric.bytes_value, datatype)

@@ -41,7 +41,7 @@ def value_of(metric: MetricMessage, datatype: DataType) -> Value:
 
     Raises:
         ProtocolError: There is no value and it is not null, it does not fit the type, or the type has no single value
-            (arrays, DataSet, Template: `codec.decode` reads those).
+            (arrays, DataSet, Template: `codec.content_of` reads those).
     """
     if metric.is_null:
         return None
