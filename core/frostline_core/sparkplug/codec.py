@@ -41,13 +41,15 @@ MAX_BYTES = 1 << 20
 """Largest payload that we send or accept: what brokers commonly allow, and far above a birth of 1,000 metrics."""
 MAX_METRICS = 10_000
 """Most metrics in one payload, so that a hostile one cannot take all memory."""
+LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999: a later time is no time, and would not fit what stores it."""
 
 
 def parse(raw: bytes) -> PayloadMessage:
     """The upb message of a received payload, within the bounds.
 
     Raises:
-        ProtocolError: Too large, too many metrics, or no protobuf.
+        ProtocolError: Too large, too many metrics, no protobuf, or a time after the year 9999.
     """
     if len(raw) > MAX_BYTES:
         raise ProtocolError(f"payload of {len(raw)} bytes; at most {MAX_BYTES} are accepted")
@@ -57,6 +59,8 @@ def parse(raw: bytes) -> PayloadMessage:
         raise ProtocolError(f"payload is no Sparkplug B: {error}") from error
     if len(message.metrics) > MAX_METRICS:
         raise ProtocolError(f"payload with {len(message.metrics)} metrics; at most {MAX_METRICS} are accepted")
+    if message.timestamp > LATEST_MS:
+        raise ProtocolError(f"payload of the time {message.timestamp} ms, after the year 9999")
     return message
 
 
@@ -148,6 +152,8 @@ def type_of(code: int) -> DataType:
 
 def _read_metric(metric: MetricMessage, known: _Types) -> Metric:
     datatype = known.of(metric)
+    if metric.timestamp > LATEST_MS:
+        raise ProtocolError(f"metric '{metric.name:.80}' of the time {metric.timestamp} ms, after the year 9999")
     try:
         value = content_of(metric, datatype)
     except ProtocolError as error:

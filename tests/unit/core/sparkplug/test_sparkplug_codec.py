@@ -31,6 +31,7 @@ from frostline_core.sparkplug import (
     set_value,
     value_of,
 )
+from frostline_core.sparkplug.codec import LATEST_MS
 
 RANGES = {
     DataType.INT8: (-(2**7), 2**7 - 1),
@@ -117,7 +118,7 @@ def _metrics(draw: st.DrawFn, kinds: list[DataType] = SIMPLE) -> Metric:
     return Metric(
         draw(TEXT),
         draw(st.none() | st.integers(0, 2**64 - 1)),
-        draw(st.none() | st.integers(0, 2**64 - 1)),
+        draw(st.none() | st.integers(0, LATEST_MS)),
         kind,
         value,
         value is None,
@@ -138,7 +139,7 @@ TEMPLATES = st.builds(
 )
 PAYLOADS = st.builds(
     Payload,
-    st.none() | st.integers(0, 2**64 - 1),
+    st.none() | st.integers(0, LATEST_MS),
     st.none() | st.integers(0, 255),
     st.lists(_metrics() | TEMPLATES.map(lambda each: Metric("t", None, 1, DataType.TEMPLATE, each)), max_size=4).map(
         tuple
@@ -387,6 +388,14 @@ def test_a_payload_above_the_bound_is_refused_unread() -> None:
 def test_a_payload_with_too_many_metrics_is_refused() -> None:
     with pytest.raises(ProtocolError, match="10001 metrics"):
         parse(b"\x12\x00" * (MAX_METRICS + 1))
+
+
+@pytest.mark.parametrize("payload_ms", [LATEST_MS + 1, 2**64 - 1])
+def test_a_time_after_the_year_9999_is_refused(payload_ms: int) -> None:
+    with pytest.raises(ProtocolError, match="after the year 9999"):
+        parse(encode(Payload(payload_ms, 0)))
+    with pytest.raises(ProtocolError, match="metric 'm' of the time"):
+        decode(encode(Payload(1, 0, (Metric("m", None, payload_ms, DataType.INT32, 1),))))
 
 
 def test_what_exceeds_the_bounds_is_not_sent() -> None:
