@@ -25,6 +25,12 @@ def rss_mib(pid: int) -> float:
     return 0.0
 
 
+def written_bytes(pid: int) -> int:
+    """Bytes that it caused to be written to the disk."""
+    lines = Path(f"/proc/{pid}/io").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes:"))
+
+
 def frostline(arguments: Sequence[str], core: int, log: Path) -> subprocess.Popen[bytes]:
     """`frostline ARGUMENTS` on one core, where there is more than one."""
     core = core if core in os.sched_getaffinity(0) else min(os.sched_getaffinity(0))

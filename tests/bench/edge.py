@@ -1,0 +1,124 @@
+"""The gateway: 50 Modbus units, 1,000 registers a second, a spool on disk and a live uplink; CPU, memory, bytes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.bench import process
+from tests.bench.modbus_units import REGISTERS
+from tests.support.services import Mosquitto, eventually, free_port
+
+UNITS, SECONDS = 50, 20.0
+GATEWAY_CORE, OTHER_CORE = 0, 1
+
+
+def measure() -> dict[str, Any]:
+    """What one gateway costs in steady state, with the embedded cloud on the other core."""
+    with tempfile.TemporaryDirectory(prefix="frostline-bench-") as name:
+        folder = Path(name)
+        (folder / "mosquitto").mkdir()
+        (folder / "rules").mkdir()
+        with Mosquitto(folder / "mosquitto") as broker:
+            port = free_port()
+            command = [sys.executable, "-m", "tests.bench.modbus_units", str(UNITS), str(port)]
+            with subprocess.Popen(command) as field:
+                process.pin(field.pid, OTHER_CORE)
+                process.pin(broker.pid, OTHER_CORE)
+                try:
+                    return _gateway(folder, broker, port)
+                finally:
+                    field.kill()
+
+
+def _gateway(folder: Path, broker: Mosquitto, modbus: int) -> dict[str, Any]:
+    http = free_port()
+    cloud = process.frostline(["cloud", "run", "-c", str(_cloud(folder, broker))], OTHER_CORE, folder / "cloud.log")
+    began = time.monotonic()
+    config = _config(folder, broker, modbus, http)
+    gateway = process.frostline(["gateway", "run", "-c", str(config)], GATEWAY_CORE, folder / "gateway.log")
+    try:
+        eventually(lambda: _status(http)["account"]["kept"] > 0, 30)
+        first_s = time.monotonic() - began
+        eventually(lambda: _status(http)["uplink"]["born"], 30)
+        wire, before = _received(broker), _status(http)["account"]
+        cpu, disk, at = process.cpu_s(gateway.pid), process.written_bytes(gateway.pid), time.monotonic()
+        time.sleep(SECONDS)
+        sent, after = _received(broker) - wire, _status(http)["account"]
+        used_s, disk_bytes = process.cpu_s(gateway.pid) - cpu, process.written_bytes(gateway.pid) - disk
+        took_s = time.monotonic() - at
+        kept, read = after["kept"] - before["kept"], after["read"] - before["read"]
+        return {
+            "units": UNITS,
+            "registers_per_s": round(read / took_s),
+            "samples_kept_per_s": round(kept / took_s),
+            "cpu_percent": round(used_s / took_s * 100, 2),
+            "rss_mib": round(process.rss_mib(gateway.pid), 1),
+            "first_sample_s": round(first_s, 2),
+            "wire_bytes_per_sample": round(sent / kept, 1) if kept else None,
+            "disk_mb_per_day": round(disk_bytes / took_s * 86_400 / 1e6, 1),
+            "not_committed": after["pending"],
+        }
+    finally:
+        for each in (gateway, cloud):
+            each.terminate()
+            each.wait(30)
+
+
+def _status(port: int) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = httpx.get(f"http://127.0.0.1:{port}/status", timeout=5).json()
+    except (httpx.HTTPError, json.JSONDecodeError):
+        return {"account": {"kept": 0, "read": 0}, "uplink": {"born": False}}
+    return found
+
+
+def _received(broker: Mosquitto) -> int:
+    """Bytes that the broker has received, by its own count, which it publishes each 10 s: waits for a new one."""
+    found: list[int] = []
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.on_message = lambda _client, _data, message: found.append(int(message.payload))
+    client.connect(broker.host, broker.port)
+    client.subscribe("$SYS/broker/bytes/received")
+    client.loop_start()
+    eventually(lambda: len(found) > 1, 25)  # the first is the retained one
+    client.disconnect()
+    client.loop_stop()
+    return found[-1]
+
+
+def _config(folder: Path, broker: Mosquitto, modbus: int, http: int) -> Path:
+    points = "".join(
+        f'[[points]]\nname = "r{n}"\ntable = "holding"\naddress = {n}\ntype = "uint16"\n' for n in range(REGISTERS)
+    )
+    profile = folder / "bench.toml"
+    profile.write_text(f'id = "bench"\nkind = "bench"\ntitle = "Bench"\nsource = "this bench"\n{points}')
+    units = "".join(
+        f'[[driver.unit]]\nname = "u{n}"\nunit = {n}\nprofile = "{profile}"\nperiod_s = 1.0\n'
+        for n in range(1, UNITS + 1)
+    )
+    config = folder / "gateway.toml"
+    config.write_text(
+        f'site = "bench"\nnode = "g"\ndata_dir = "{folder / "data"}"\n[uplink]\nurl = "{broker.url}"\n'
+        f'[http]\nlisten = "127.0.0.1:{http}"\n'
+        f'[[driver]]\ntype = "modbus"\nname = "bus"\nhost = "127.0.0.1"\nport = {modbus}\n{units}'
+    )
+    return config
+
+
+def _cloud(folder: Path, broker: Mosquitto) -> Path:
+    config = folder / "cloud.toml"
+    config.write_text(
+        f'[broker]\nurl = "{broker.url}"\n[store]\npath = "h.duckdb"\n[sql]\nurl = "sqlite:///c.db"\n'
+        f'[http]\nlisten = "127.0.0.1:{free_port()}"\ndemo_open = true\n'
+    )
+    return config
