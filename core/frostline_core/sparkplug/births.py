@@ -7,11 +7,13 @@ as its properties (`engUnit`, `engLow`, `engHigh`, `Quality` are the names in co
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality, Reading, Value
 from frostline_core.sparkplug.payload import Metric, Payload, Property
+from frostline_core.sparkplug.topics import has_control
 from frostline_core.sparkplug.values import QUALITY
 
 BD_SEQ = "bdSeq"
@@ -20,6 +22,9 @@ KIND, ZONE, LABELS = "Properties/Kind", "Properties/Zone", "Properties/Labels"
 UNIT, LOW, HIGH, WRITABLE = "engUnit", "engLow", "engHigh", "writable"
 UNKNOWN_KIND = "device"
 """Kind of a device that does not say it: any third party's."""
+MOST_LABELS, MOST_TEXT = 64, 256
+"""Labels of a device, and characters of a label, zone or unit, that a birth may bring; what is beyond is left out."""
+_KIND = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _NO_MEASUREMENT = ("Properties/", "Frostline/", "Node Control/", "Device Control/", "Node Info/", BD_SEQ)
 
 
@@ -102,13 +107,16 @@ def device_metrics(device: DeviceBirth, now_ms: int) -> list[BirthMetric]:
 
 
 def describe(device: str, birth: Payload) -> DeviceDescription:
-    """What a birth says the device is; a third party's is of kind `device`, without zone and labels."""
+    """What a birth says the device is; a third party's is of kind `device`, without zone and labels.
+
+    A kind becomes a measurement in the store, so one that is no plain name is not taken over.
+    """
     said = {metric.name: metric.value for metric in birth.metrics if metric.name.startswith("Properties/")}
     kind, zone = said.get(KIND), said.get(ZONE)
     return DeviceDescription(
         device,
-        kind if isinstance(kind, str) and kind else UNKNOWN_KIND,
-        zone if isinstance(zone, str) else "",
+        kind if isinstance(kind, str) and _KIND.fullmatch(kind) else UNKNOWN_KIND,
+        _text(zone),
         tuple(_measured(birth)),
         _labels(said.get(LABELS)),
     )
@@ -120,7 +128,7 @@ def describe_metric(metric: Metric) -> MetricDescription:
     return MetricDescription(
         metric.name,
         metric.datatype or DataType.STRING,
-        unit if isinstance(unit, str) else "",
+        _text(unit),
         float(low) if isinstance(low, int | float) else None,
         float(high) if isinstance(high, int | float) else None,
         _property(metric, WRITABLE) is True,
@@ -141,4 +149,13 @@ def _labels(text: object) -> Mapping[str, str]:
         table = json.loads(text) if isinstance(text, str) else {}
     except (ValueError, RecursionError):
         table = {}
-    return {str(key): str(value) for key, value in table.items()} if isinstance(table, dict) else {}
+    if not isinstance(table, dict):
+        return {}
+    found = {str(key): str(value) for key, value in list(table.items())[:MOST_LABELS]}
+    return {key: value for key, value in found.items() if _text(key) and (_text(value) or not value)}
+
+
+def _text(value: object) -> str:
+    """A short text of one line; "" in place of anything else."""
+    fits = isinstance(value, str) and len(value) <= MOST_TEXT and not has_control(value)
+    return value if fits and isinstance(value, str) else ""

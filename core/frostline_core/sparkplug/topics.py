@@ -90,12 +90,17 @@ def check_id(text: str, what: str) -> str:
         what: How the error calls it, for example `site`.
 
     Raises:
-        ConfigError: It is empty, too long, no UTF-8, or has one of `+ / #` or a NUL in it.
+        ConfigError: It is empty, too long, no UTF-8, or has one of `+ / #` or a control character in it.
     """
     fault = _fault(text)
     if fault:
         raise ConfigError(f"{what} {text!r:.80}: {fault}")
     return text
+
+
+def has_control(text: str) -> bool:
+    """Whether there is a character that no name needs and that breaks lines, logs and terminals (C0, DEL)."""
+    return not text.isprintable() and any(mark < " " or mark == "\x7f" for mark in text)
 
 
 def _fault(text: str) -> str:
@@ -104,8 +109,8 @@ def _fault(text: str) -> str:
         return "must not be empty"
     if len(text) > MAX_ID_CHARS:
         return f"must not be longer than {MAX_ID_CHARS} characters"
-    if any(mark in text for mark in "+/#\0"):
-        return "must not have + / # or NUL in it"
+    if any(mark in text for mark in "+/#") or has_control(text):
+        return "must not have + / # or control characters in it"
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -10,11 +10,14 @@ from frostline_core.errors import ProtocolError
 from frostline_core.reading import DeviceDescription, MetricDescription
 from frostline_core.sparkplug.births import BD_SEQ, describe, describe_metric
 from frostline_core.sparkplug.payload import Payload
+from frostline_core.sparkplug.topics import has_control
 
 FIRST_OWN_ALIAS = 1 << 62
 """Aliases from here on are ours: we give them to metrics that a birth declares by name only."""
 MOST_DEVICES = 1_000
 MOST_ALIASES = 50_000
+MOST_NAME = 512
+"""Longest name of a metric: it becomes a field in the store."""
 
 
 @dataclass(slots=True)
@@ -151,6 +154,10 @@ class NodeView:
             self.own_aliases += metric.alias is None
             if not metric.name:
                 raise ProtocolError(f"a birth's metric with alias {metric.alias} has no name")
+            if len(metric.name) > MOST_NAME or has_control(metric.name):
+                raise ProtocolError(
+                    f"metric {metric.name!r:.80}: a name of over {MOST_NAME} or with control characters"
+                )
             taken = alias in found or (alias in present and present[alias].device != device)
             if taken or metric.name in names:
                 raise ProtocolError(f"metric '{metric.name:.80}', alias {metric.alias}: its name or alias is taken")

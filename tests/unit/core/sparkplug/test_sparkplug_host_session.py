@@ -242,6 +242,50 @@ def test_a_birth_without_bdseq_is_refused() -> None:
     assert "bdSeq" in refused.reason
 
 
+def _plain_birth(host: HostSession, *metrics: Metric, device: str = "") -> list[Event]:
+    kind, tail = ("DBIRTH", f"/{device}") if device else ("NBIRTH", "")
+    first = () if device else (Metric("bdSeq", datatype=DataType.INT64, value=0),)
+    return host.receive(f"spBv1.0/site/{kind}/plc{tail}", encode(Payload(5, int(bool(device)), (*first, *metrics))), 5)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "x" * 513, "a\0"])
+def test_a_name_that_would_break_a_store_is_refused(name: str) -> None:
+    (refused,) = _plain_birth(_host(), Metric(name, 1, 5, DataType.INT32, 1))
+    assert isinstance(refused, Refused)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [("cold_room", "cold_room"), ("a b", "device"), ("x,y=z\n", "device"), ("", "device"), ("k" * 65, "device")],
+)
+def test_a_kind_that_is_no_plain_name_is_not_taken_over(said: str, kind: str) -> None:
+    host = _host()
+    _plain_birth(host)
+    _plain_birth(host, Metric("Properties/Kind", None, 5, DataType.STRING, said), device="pump")
+    view = host.node("site", "plc")
+    assert view is not None
+    assert view.devices["pump"].description.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ('{"product": "fish", "n": 3}', {"product": "fish", "n": "3"}),
+        ('{"a\\nb": "c", "d": "e\\nf", "g": ""}', {"g": ""}),
+        ("[1]", {}),
+        ("no json", {}),
+        ("[" * 5000, {}),
+    ],
+)
+def test_labels_are_short_texts_or_are_left_out(text: str, labels: dict[str, str]) -> None:
+    host = _host()
+    _plain_birth(host)
+    _plain_birth(host, Metric("Properties/Labels", None, 5, DataType.STRING, text), device="pump")
+    view = host.node("site", "plc")
+    assert view is not None
+    assert view.devices["pump"].description.labels == labels
+
+
 def test_an_alias_used_twice_is_refused__payloads_alias_uniqueness() -> None:
     metrics = (
         Metric("bdSeq", datatype=DataType.INT64, value=0),

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from frostline_core.errors import ConfigError, ProtocolError
 from frostline_core.sparkplug import MessageType, StatePayload, Topic, check_id, parse_topic, state_topic
 
-IDS = st.text(st.characters(codec="utf-8", exclude_characters="+/#\0"), min_size=1, max_size=20)
+IDS = st.text(
+    st.characters(codec="utf-8", exclude_characters="+/#", exclude_categories=["Cc"]), min_size=1, max_size=20
+)
 KINDS = st.sampled_from([kind for kind in MessageType if kind is not MessageType.STATE])
 
 
