@@ -94,7 +94,7 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
 def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
     """The ingest path, in flow order."""
     limits = config.ingest
-    session = HostSession(config.broker.host_id, reorder_timeout_ms=limits.reorder_timeout_ms)
+    session = HostSession(config.broker.host_id, reorder_timeout_ms=limits.reorder_timeout_ms, columns=True)
 
     def will() -> tuple[str, bytes]:
         said = session.will(now_ms())
@@ -109,7 +109,7 @@ def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
     series = SeriesTable(evaluator)
     receivers = [each.name for each in config.receiver]
     flusher = Flusher(shared.engine, shared.store, evaluator, series, shared.rules, receivers)
-    parts = Parts(broker, session, commit, Registry(shared.engine, series), flusher, evaluator, _check(shared))
+    parts = Parts(broker, session, commit, Registry(shared.engine, series), series, flusher, evaluator, _check(shared))
     return Ingest(parts, limits, now_ms)
 
 

@@ -6,15 +6,21 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from frostline_cloud.ingest.series import Plan, SeriesTable
 from frostline_core.reading import INTEGERS, DataType, Quality
-from frostline_core.sparkplug import NodeView, WireValue, value_of
+from frostline_core.sparkplug import Columns, DataCame, NodeView, WireValue, value_of
 
 _NUMBERS = INTEGERS | {DataType.FLOAT, DataType.DOUBLE, DataType.BOOLEAN, DataType.DATETIME}
 _TEXTS = frozenset({DataType.STRING, DataType.TEXT, DataType.UUID})
+_GOOD = int(Quality.GOOD)
 _ARRAYS = frozenset(range(DataType.INT8_ARRAY, DataType.DATETIME_ARRAY + 1))
 
 Sample = tuple[int, float | str | None, int, int]
 """(slot, value, UTC ms, quality): a tuple because millions a minute are made and thrown away."""
+
+
+Numbers = tuple[Plan, int, tuple[float, ...]]
+"""(plan, UTC ms, values): the samples of one instant, all numbers of good quality."""
 
 
 @dataclass(slots=True)
@@ -25,6 +31,8 @@ class Batch:
         samples: What can be stored and ruled.
         refused: Metric name and reason for what cannot.
         raw: The message as it came, for the dead letters.
+        numbers: What came in the device's usual form; comes before `samples`.
+        good: How many samples `numbers` and `samples` hold.
     """
 
     site: str
@@ -35,12 +43,49 @@ class Batch:
     samples: list[Sample]
     refused: list[tuple[str, str]]
     gap: str | None = None
-    proved: bool = False
+    numbers: Numbers | None = None
+    good: int = 0
 
     @property
     def count(self) -> int:
         """Samples that came, whatever becomes of them."""
-        return len(self.samples) + len(self.refused)
+        return self.good + len(self.refused)
+
+
+def decode(event: DataCame, series: SeriesTable, latest_ms: int) -> Batch:
+    """Decodes a DATA message.
+
+    Args:
+        event: As the session gave it.
+        series: Where its metrics have their slots.
+        latest_ms: A sample later than this is refused: its clock is wrong.
+    """
+    view, columns = event.view, event.columns
+    samples, refused = samples_of(view, event.message, latest_ms)
+    batch = Batch(view.site, view.node, event.device, event.topic, event.raw, samples, refused, event.gap)
+    batch.good = len(samples)
+    if columns is not None:
+        _add(batch, columns, series.plan(columns.layout), latest_ms)
+    return batch
+
+
+def _add(batch: Batch, columns: Columns, plan: Plan | None, latest_ms: int) -> None:
+    """Adds what a layout has read."""
+    at_ms, bound = columns.at_ms, columns.layout.bound
+    if at_ms > latest_ms:
+        reason = _late(at_ms)
+        batch.refused[:0] = [(each.description.name, reason) for each in bound if each.slot >= 0]
+    elif plan is None:
+        pairs = zip(bound, columns.values, strict=True)
+        batch.samples[:0] = [(each.slot, value, at_ms, Quality.GOOD) for each, value in pairs if each.slot >= 0]
+        batch.good = len(batch.samples)
+    else:
+        batch.numbers = (plan, at_ms, columns.values)
+        batch.good += len(columns.values)
+
+
+def _late(at_ms: int) -> str:
+    return f"stamped in the future: {at_ms} ms"
 
 
 def samples_of(view: NodeView, message: Any, latest_ms: int) -> tuple[list[Sample], list[tuple[str, str]]]:
@@ -64,10 +109,10 @@ def samples_of(view: NodeView, message: Any, latest_ms: int) -> tuple[list[Sampl
             continue
         at_ms = metric.timestamp or sent_ms
         if at_ms > latest_ms:
-            refused.append((bound.description.name, f"stamped in the future: {at_ms} ms"))
+            refused.append((bound.description.name, _late(at_ms)))
             continue
         datatype = bound.description.datatype
-        quality = _quality(metric)
+        quality = _quality(metric) if metric.HasField("properties") else _GOOD
         value: Any
         if metric.is_null or quality == Quality.BAD:
             samples.append((slot, None, at_ms, Quality.BAD))
@@ -84,8 +129,6 @@ def samples_of(view: NodeView, message: Any, latest_ms: int) -> tuple[list[Sampl
 
 
 def _quality(metric: Any) -> int:
-    if not metric.HasField("properties"):
-        return Quality.GOOD
     properties = metric.properties
     for key, value in zip(properties.keys, properties.values, strict=False):
         if key == "Quality":

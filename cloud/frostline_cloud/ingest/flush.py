@@ -24,7 +24,7 @@ from frostline_cloud.ingest.decode import Batch, Sample
 from frostline_cloud.ingest.journal import AccountDelta, DeadLetter, Loss
 from frostline_cloud.ingest.series import DeviceKey, SeriesTable
 from frostline_cloud.sql import translated
-from frostline_cloud.store.port import RejectedError, Row, Store
+from frostline_cloud.store.port import AnyRow, NumberRow, RejectedError, Row, Store
 from frostline_core.commit import BatchMark, Queued, advance, run_text
 from frostline_core.errors import FrostlineError, UnavailableError
 from frostline_core.reading import Quality
@@ -39,7 +39,7 @@ class OvertakenError(FrostlineError):
 class Plan:
     """What a flush will do, found before anything is written."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[AnyRow] = field(default_factory=list)
     owners: list[Batch] = field(default_factory=list)  # rows[i] came from owners[i]
     counts: list[int] = field(default_factory=list)  # rows[i] holds so many samples
     buried: list[DeadLetter] = field(default_factory=list)
@@ -113,22 +113,33 @@ class Flusher:
         except FrostlineError:
             self._evaluator.forget()
             raise
-        samples = sum(len(batch.samples) for batch in batches)
+        samples = sum(batch.good for batch in batches)
         return Flushed(committed, samples, transitions, stored - began, time.perf_counter() - stored)
 
     def _plan(self, batches: Iterable[Batch]) -> Plan:
         plan = Plan()
+        rows, owners, counts = plan.rows.append, plan.owners.append, plan.counts.append
         for batch in batches:
-            for row, count in self._rows(batch.samples):
-                plan.rows.append(row)
-                plan.owners.append(batch)
-                plan.counts.append(count)
+            if batch.numbers is not None:
+                how, at_ms, values = batch.numbers
+                rows(NumberRow(how.form, at_ms, values))
+                owners(batch)
+                counts(len(values))
+            if batch.samples:
+                for row, count in self._rows(batch.samples):
+                    rows(row)
+                    owners(batch)
+                    counts(count)
             for metric, reason in batch.refused:
                 plan.buried.append(_letter(batch, f"{metric}: {reason}"))
         return plan
 
-    def _rows(self, samples: Sequence[Sample]) -> list[tuple[Row, int]]:
+    def _rows(self, samples: Sequence[Sample]) -> list[tuple[AnyRow, int]]:
         """One row per device and instant, in order of the instants' first appearance, and its number of samples."""
+        if len(samples) == 1:
+            slot, value, at_ms, quality = samples[0]
+            if quality == Quality.GOOD and isinstance(value, float):
+                return [(NumberRow(self._series.single(slot), at_ms, (value,)), 1)]
         rows: dict[int, Row] = {}
         counts: dict[int, int] = {}
         places, names = self._series.places, self._series.fields
@@ -170,6 +181,11 @@ class Flusher:
             reached[number] = known.get(text, 0)
         delivered: list[Batch] = []
         for each in queued:
+            plain = not each.mark.gap and each.item.gap is None
+            if plain and each.mark.n == reached[each.mark.run] + 1:  # nearly all: `advance` says the same
+                reached[each.mark.run] = each.mark.n
+                delivered.append(each.item)
+                continue
             try:
                 step = advance(reached[each.mark.run], each.mark)
             except ValueError as error:
@@ -189,22 +205,19 @@ class Flusher:
     def _rule(self, connection: Connection, batches: Sequence[Batch], now_ms: int) -> None:
         """Evaluates every sample, and writes changed rule state, alerts and outbox."""
         evaluator = self._evaluator
-        low, high, deadline, last = evaluator.low, evaluator.high, evaluator.deadline_ms, evaluator.last_ms
-        touched: set[DeviceKey] = set()
+        touched: dict[tuple[str, str, str], None] = {}
         for batch in batches:
+            if batch.numbers is not None:
+                plan, at_ms, values = batch.numbers
+                _observe(evaluator, plan.first, values, at_ms)
             for slot, value, at_ms, _ in batch.samples:
-                if (
-                    isinstance(value, float)
-                    and low[slot] <= value <= high[slot]
-                    and last[slot] < at_ms < deadline[slot]
-                ):
-                    last[slot] = at_ms
-                elif not isinstance(value, str):
-                    evaluator.observe(slot, value, at_ms)
-            touched.add(DeviceKey(batch.site, batch.node, batch.device))
+                if not isinstance(value, str):
+                    _observe_one(evaluator, slot, value, at_ms)
+            touched[batch.site, batch.node, batch.device] = None
+        keys = [key for each in touched if self._series.knows(key := DeviceKey(*each))]
         staged = evaluator.staged()
         journal.save_rule_states(connection, staged.states, now_ms)
-        journal.save_clocks(connection, {key: self._series.clock(key) for key in touched if self._series.knows(key)})
+        journal.save_clocks(connection, [(key, self._series.clock(key)) for key in keys])
         if staged.transitions:
             alerts.record(connection, staged.transitions, self._rules, self._receivers, now_ms)
 
@@ -213,9 +226,11 @@ class Flusher:
     ) -> None:
         deltas: dict[tuple[str, str], AccountDelta] = {}
         for batch in batches:
-            delta = deltas.setdefault((batch.site, batch.node), AccountDelta())
-            delta.received += batch.count
-            delta.written += len(batch.samples)
+            delta = deltas.get((batch.site, batch.node))
+            if delta is None:
+                delta = deltas[batch.site, batch.node] = AccountDelta()
+            delta.received += batch.good + len(batch.refused)
+            delta.written += batch.good
             delta.dead_lettered += len(batch.refused)
         for owner, count in extra.duplicates.items():
             delta = deltas.setdefault(owner, AccountDelta())
@@ -228,6 +243,32 @@ class Flusher:
             delta.dead_lettered += letter.samples
         if deltas:
             journal.add_account(connection, deltas, time.strftime("%Y-%m-%d", time.gmtime(now_ms / 1000)))
+
+
+def _observe(evaluator: Evaluator, first: int, values: Sequence[float], at_ms: int) -> None:
+    """Shows one value each to the slots first, first + 1, ...; those inside their guards are all passed at once."""
+    end = first + len(values)
+    last, deadline = evaluator.last_ms, evaluator.deadline_ms
+    if max(last[first:end]) < at_ms < min(deadline[first:end]):
+        for value, low, high in zip(values, evaluator.low[first:end], evaluator.high[first:end], strict=True):
+            if not low <= value <= high:
+                break
+        else:
+            last[first:end] = [at_ms] * len(values)
+            return
+    for slot, value in enumerate(values, first):
+        _observe_one(evaluator, slot, value, at_ms)
+
+
+def _observe_one(evaluator: Evaluator, slot: int, value: float | None, at_ms: int) -> None:
+    if (
+        value is not None
+        and evaluator.low[slot] <= value <= evaluator.high[slot]
+        and evaluator.last_ms[slot] < at_ms < evaluator.deadline_ms[slot]
+    ):
+        evaluator.last_ms[slot] = at_ms
+    else:
+        evaluator.observe(slot, value, at_ms)
 
 
 def _letter(batch: Batch, reason: str, samples: int = 0) -> DeadLetter:

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 
 from frostline_cloud.ingest.broker import Arrived, Broker, Connected, Disconnected, Incoming
 from frostline_cloud.ingest.config import IngestConfig
-from frostline_cloud.ingest.decode import Batch, samples_of
+from frostline_cloud.ingest.decode import Batch, decode
 from frostline_cloud.ingest.flush import Flusher, OvertakenError
 from frostline_cloud.ingest.gate import PersistGate
 from frostline_cloud.ingest.journal import DeadLetter, Extra, Loss
 from frostline_cloud.ingest.registry import Registry
+from frostline_cloud.ingest.series import SeriesTable
 from frostline_core.commit import Commit, HostCommit, pack_commits, unpack_batch
 from frostline_core.errors import ProtocolError, UnavailableError
 from frostline_core.rules import Evaluator
@@ -83,6 +84,7 @@ class Parts:
     session: HostSession
     commit: HostCommit[Batch]
     registry: Registry
+    series: SeriesTable
     flusher: Flusher
     evaluator: Evaluator
     check: Callable[[], None]
@@ -209,7 +211,8 @@ class Ingest:
                 self._say_state(now_ms)
 
     def _data(self, event: DataCame, now_ms: int) -> None:
-        view, commit = event.view, self._parts.commit
+        view, parts = event.view, self._parts
+        commit = parts.commit
         owner = (view.site, view.node)
         try:
             mark = unpack_batch(event.batch) if event.batch is not None else None
@@ -219,8 +222,7 @@ class Ingest:
             return
         if mark is None and view.proved:
             return  # a proved node's samples are batches; anything else only shows the present
-        samples, refused = samples_of(view, event.message, now_ms + self._config.future_ms)
-        batch = Batch(view.site, view.node, event.device, event.topic, event.raw, samples, refused, event.gap)
+        batch = decode(event, parts.series, now_ms + self._config.future_ms)
         if mark is None:
             self._keep_plain(batch)
         else:

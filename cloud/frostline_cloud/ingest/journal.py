@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, select, update
+from sqlalchemy import Connection, Insert, Table, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from frostline_cloud.ingest.series import DeviceKey
@@ -31,6 +32,7 @@ from frostline_core.commit import Runs, run_text
 from frostline_core.reading import DeviceDescription
 from frostline_core.rules import Series
 
+_COMMITTED = select(run.c.run, run.c.committed).where(run.c.run.in_(bindparam("b_runs", expanding=True)))
 _MOVE = (
     update(run)
     .where(run.c.run == bindparam("b_run"), run.c.committed == bindparam("b_known"))
@@ -90,26 +92,29 @@ class Extra:
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, add: bool = False) -> None:
     """Inserts rows, or updates the row with the same primary key; with `add`, numbers are added to what is there."""
-    if not rows:
-        return
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table)
+    if rows:
+        connection.execute(_upsert(connection.dialect.name, table, tuple(rows[0]), add), rows)
+
+
+@cache
+def _upsert(dialect: str, table: Table, names: tuple[str, ...], add: bool) -> Insert:
+    """The statement, built once: building costs more than executing."""
+    module = postgresql if dialect == "postgresql" else sqlite
+    statement = module.insert(table)
     keys = [column.name for column in table.primary_key.columns]
     changed = {
         name: (table.c[name] + statement.excluded[name]) if add else statement.excluded[name]
-        for name in rows[0]
+        for name in names
         if name not in keys
     }
-    statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
-    connection.execute(statement, list(rows))
+    upserting: Insert = statement.on_conflict_do_update(index_elements=keys, set_=changed)
+    return upserting
 
 
 # ---- commit protocol ----------------------------------------------------------------
 def committed(connection: Connection, runs: Iterable[str]) -> dict[str, int]:
     """What is committed of each of these runs; runs that nobody has heard of are absent."""
-    wanted = list(runs)
-    rows = connection.execute(select(run.c.run, run.c.committed).where(run.c.run.in_(wanted)))
-    return {row.run: row.committed for row in rows}
+    return {row.run: row.committed for row in connection.execute(_COMMITTED, {"b_runs": list(runs)})}
 
 
 def move_committed(connection: Connection, moves: Sequence[tuple[str, int, int]], now_ms: int) -> bool:
@@ -253,9 +258,9 @@ def clock(connection: Connection, key: DeviceKey) -> bytes:
     return connection.execute(select(series_clock.c.clock).where(*where)).scalar_one_or_none() or b""
 
 
-def save_clocks(connection: Connection, clocks: Mapping[DeviceKey, bytes]) -> None:
+def save_clocks(connection: Connection, clocks: Iterable[tuple[DeviceKey, bytes]]) -> None:
     """Writes the event times of devices that got samples."""
-    rows = [{"site": k.site, "node": k.node, "device": k.device, "clock": raw} for k, raw in clocks.items()]
+    rows = [{"site": k.site, "node": k.node, "device": k.device, "clock": raw} for k, raw in clocks]
     upsert(connection, series_clock, rows)
 
 

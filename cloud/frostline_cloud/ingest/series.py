@@ -10,11 +10,12 @@ import struct
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
-from frostline_cloud.store.port import Place
+from frostline_cloud.store.port import Place, RowForm
 from frostline_core.reading import DeviceDescription
 from frostline_core.rules import Evaluator, Series
-from frostline_core.sparkplug import BoundMetric, NodeView
+from frostline_core.sparkplug import BoundMetric, Layout, NodeView
 
 NOT_A_SERIES = -2
 """Slot of metrics that control or describe: never stored, never ruled."""
@@ -33,15 +34,39 @@ class DeviceKey:
     device: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What becomes of the values of a message that comes in its device's usual form.
+
+    Attributes:
+        form: Of the row in the store.
+        first: Slot of the first value; the others follow without a hole.
+    """
+
+    form: RowForm
+    first: int
+
+
+@dataclass(slots=True)
+class _Clock:
+    """How a device's event times are packed: `entries` has metric_hash and a place for the time, by turns."""
+
+    slots: list[int]
+    entries: list[int]
+    packer: struct.Struct
+
+
 class SeriesTable:
     """Slots of every series that was ever born, by birth."""
 
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
         self._slots: dict[DeviceKey, dict[str, int]] = {}
+        self._clocks: dict[DeviceKey, _Clock] = {}
+        self._forms: dict[tuple[Place, tuple[str, ...]], RowForm] = {}
+        self._single: dict[int, RowForm] = {}
         self.places: dict[int, Place] = {}
         self.fields: dict[int, str] = {}
-        self.owners: dict[int, DeviceKey] = {}
 
     def bind(
         self,
@@ -61,6 +86,7 @@ class SeriesTable:
         key = DeviceKey(view.site, view.node, description.id)
         place = Place(description.kind, view.site, view.node, description.id, description.zone)
         known = self._slots.setdefault(key, {})
+        self._clocks.pop(key, None)
         for metric in description.metrics:
             bound = view.by_name.get((description.id, metric.name))
             if bound is None:
@@ -88,8 +114,33 @@ class SeriesTable:
         else:
             slot = self._evaluator.bind(series, states.get(metric, {}), clock.get(metric_hash(metric), -1))
             known[metric] = slot
-        self.places[slot], self.fields[slot], self.owners[slot] = place, metric, key
+        self.places[slot], self.fields[slot] = place, metric
+        self._single.pop(slot, None)
         return slot
+
+    def _form(self, place: Place, names: tuple[str, ...]) -> RowForm:
+        """One object for each form, through all births, because stores remember forms by identity."""
+        form = self._forms.get((place, names))
+        if form is None:
+            form = self._forms[place, names] = RowForm(place, names)
+        return form
+
+    def single(self, slot: int) -> RowForm:
+        """The form of a row that holds nothing but this series."""
+        form = self._single.get(slot)
+        if form is None:
+            form = self._single[slot] = self._form(self.places[slot], (self.fields[slot],))
+        return form
+
+    def plan(self, layout: Layout) -> Plan | None:
+        """What becomes of a layout's values; None where they are no block of slots: then they go one by one."""
+        if layout.plan is None:
+            slots = [bound.slot for bound in layout.bound]
+            if slots[0] < 0 or slots != list(range(slots[0], slots[0] + len(slots))):
+                return None
+            names = tuple(self.fields[slot] for slot in slots)
+            layout.plan = Plan(self._form(self.places[slots[0]], names), slots[0])
+        return cast(Plan, layout.plan)
 
     def knows(self, key: DeviceKey) -> bool:
         """Whether a birth of this device was bound in this process."""
@@ -97,10 +148,17 @@ class SeriesTable:
 
     def clock(self, key: DeviceKey) -> bytes:
         """The device's event times as bytes for SQL: (metric_hash u32, UTC ms i64) each, little endian."""
+        clock = self._clocks.get(key)
+        if clock is None:
+            clock = self._clocks[key] = _clock(self._slots.get(key, {}))
         last_ms = self._evaluator.last_ms
-        return b"".join(
-            _CLOCK.pack(metric_hash(name), last_ms[slot]) for name, slot in self._slots.get(key, {}).items()
-        )
+        clock.entries[1::2] = [last_ms[slot] for slot in clock.slots]
+        return clock.packer.pack(*clock.entries)
+
+
+def _clock(slots: Mapping[str, int]) -> _Clock:
+    entries = [entry for name in slots for entry in (metric_hash(name), 0)]
+    return _Clock(list(slots.values()), entries, struct.Struct("<" + "Iq" * len(slots)))
 
 
 def metric_hash(name: str) -> int:

@@ -4,6 +4,30 @@ from __future__ import annotations
 
 from frostline_cloud.store.config import StoreConfig
 from frostline_cloud.store.open import open_store
-from frostline_cloud.store.port import Bucket, FieldValue, Latest, Place, RejectedError, Row, Store
+from frostline_cloud.store.port import (
+    AnyRow,
+    Bucket,
+    FieldValue,
+    Latest,
+    NumberRow,
+    Place,
+    RejectedError,
+    Row,
+    RowForm,
+    Store,
+)
 
-__all__ = ["Bucket", "FieldValue", "Latest", "Place", "RejectedError", "Row", "Store", "StoreConfig", "open_store"]
+__all__ = [
+    "AnyRow",
+    "Bucket",
+    "FieldValue",
+    "Latest",
+    "NumberRow",
+    "Place",
+    "RejectedError",
+    "Row",
+    "RowForm",
+    "Store",
+    "StoreConfig",
+    "open_store",
+]

@@ -32,7 +32,7 @@ import duckdb
 
 from frostline_cloud.store import embedded_tables as tables
 from frostline_cloud.store.embedded_tables import DAY_MS, Batch, Device, Series, device_of
-from frostline_cloud.store.port import Bucket, FieldValue, Latest, Place, RejectedError, Row
+from frostline_cloud.store.port import AnyRow, Bucket, FieldValue, Latest, Place, RejectedError
 from frostline_core.errors import ConfigError, UnavailableError
 
 _FORMAT = 1
@@ -89,7 +89,7 @@ class EmbeddedStore:
         self._tidier.start()
 
     # ---- the store port --------------------------------------------------------------------------------------------
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Sequence[AnyRow]) -> None:
         """See the store port."""
         rejected: list[tuple[int, str]] = []
         with self._write_lock, self._cursor("write") as cursor:
@@ -220,7 +220,7 @@ class EmbeddedStore:
         self._in_doubt = False
 
     def _batches(
-        self, rows: Sequence[Row], new: dict[Series, int], rejected: list[tuple[int, str]]
+        self, rows: Sequence[AnyRow], new: dict[Series, int], rejected: list[tuple[int, str]]
     ) -> tuple[Batch, Batch]:
         numbers, texts = Batch(), Batch()
         for index, row in enumerate(rows):
@@ -277,7 +277,7 @@ def _translated(doing: str) -> Iterator[None]:
         raise UnavailableError(f"{doing}: {error}") from error
 
 
-def _fault(row: Row) -> str:
+def _fault(row: AnyRow) -> str:
     if not row.fields:
         return "a row without fields"
     if not -(2**62) < row.at_ms < 2**62:

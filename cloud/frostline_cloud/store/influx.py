@@ -9,7 +9,7 @@ import httpx
 
 from frostline_cloud.store.influxql_reader import InfluxqlReader
 from frostline_cloud.store.line_writer import LineWriter
-from frostline_cloud.store.port import Bucket, Latest, Place, Row
+from frostline_cloud.store.port import AnyRow, Bucket, Latest, Place
 
 
 class Posts(Protocol):
@@ -37,7 +37,7 @@ class InfluxStore:
         self._reader = InfluxqlReader(http, database)
         self._writer = LineWriter(posts.send, lambda: self._reader.highest("frostline_generation", "number"))
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Sequence[AnyRow]) -> None:
         """See the store port."""
         self._writer.write(rows)
 

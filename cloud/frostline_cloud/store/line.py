@@ -14,8 +14,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from frostline_cloud.store.port import FieldValue, Place, Row
+import orjson
+
+from frostline_cloud.store.port import AnyRow, FieldValue, NumberRow, Place, RowForm
 
 TAGS = ("device", "node", "site", "zone")
 """Tag keys in the order of the line: sorted, as the servers' own guides ask for speed."""
@@ -56,8 +59,16 @@ def plain(stored: str) -> str:
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), stored)
 
 
+@dataclass(slots=True)
+class _Pieces:
+    """A line of one form, cut at its values: `pieces` has the keys, and an empty place after each."""
+
+    form: RowForm
+    pieces: list[bytes]
+
+
 class LineEncoder:
-    """Renders rows; remembers what it derived from 65,536 places and field names, then starts anew.
+    """Renders rows; remembers what it derived from 65,536 places, field names and forms, then starts anew.
 
     May be used by several threads at once: the worst that a race does is to derive something twice.
     """
@@ -65,8 +76,9 @@ class LineEncoder:
     def __init__(self) -> None:
         self._prefixes: dict[int, tuple[Place, str]] = {}
         self._keys: dict[str, str] = {}
+        self._forms: dict[int, _Pieces] = {}
 
-    def lines(self, rows: Sequence[Row]) -> tuple[list[bytes], list[int], list[tuple[int, str]]]:
+    def lines(self, rows: Sequence[AnyRow]) -> tuple[list[bytes], list[int], list[tuple[int, str]]]:
         """Renders rows.
 
         Returns:
@@ -78,14 +90,33 @@ class LineEncoder:
         refused: list[tuple[int, str]] = []
         for index, row in enumerate(rows):
             try:
-                lines.append(self.line(row).encode())
+                lines.append(self.number_line(row) if row.__class__ is NumberRow else self.line(row).encode())
             except ValueError as error:  # a lone surrogate is one too
                 refused.append((index, str(error)))
             else:
                 indexes.append(index)
         return lines, indexes, refused
 
-    def line(self, row: Row) -> str:
+    def number_line(self, row: NumberRow) -> bytes:
+        """A row of numbers; its values are written by one call, which is what makes it fast.
+
+        Raises:
+            ValueError: As `line`.
+        """
+        entry = self._forms.get(id(row.form))
+        if entry is None or entry.form is not row.form:
+            entry = self._cut(row)
+        numbers = orjson.dumps(row.values)
+        if b"n" in numbers:  # "null": not a number, or infinite
+            name = next(name for name, value in row.fields if not math.isfinite(float(value)))
+            raise ValueError(f"{name} is {dict(row.fields)[name]}: no number that a store keeps")
+        if not EARLIEST_MS < row.at_ms < LATEST_MS:
+            raise ValueError(f"time {row.at_ms} ms is outside the years 1677 to 2262")
+        pieces = entry.pieces.copy()
+        pieces[1::2] = numbers[1:-1].split(b",")
+        return b"%b %d" % (b"".join(pieces), row.at_ms)
+
+    def line(self, row: AnyRow) -> str:
         """One row as `measurement,tags fields milliseconds`.
 
         Raises:
@@ -104,6 +135,18 @@ class LineEncoder:
             for name, value in row.fields
         ]
         return f"{prefix} {','.join(parts)} {row.at_ms}"
+
+    def _cut(self, row: NumberRow) -> _Pieces:
+        form = row.form
+        if not form.names:
+            raise ValueError("a row without fields")
+        pieces = [b""] * (2 * len(form.names))
+        pieces[0::2] = [f",{self._key(name)}".encode() for name in form.names]
+        pieces[0] = f"{self._prefix(form.place)} {self._key(form.names[0])}".encode()
+        if len(self._forms) >= _CACHED:
+            self._forms.clear()
+        entry = self._forms[id(form)] = _Pieces(form, pieces)
+        return entry
 
     def _prefix(self, place: Place) -> str:
         if not place.measurement:

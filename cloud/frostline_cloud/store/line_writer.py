@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from frostline_cloud.store.line import LineEncoder
-from frostline_cloud.store.port import Place, RejectedError, Row
+from frostline_cloud.store.port import AnyRow, Place, RejectedError, Row
 from frostline_core.errors import UnavailableError
 
 Send = Callable[[bytes], None]
@@ -54,7 +54,7 @@ class LineWriter:
         self._generation: int | None = None
         self._generation_lock = threading.Lock()
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Sequence[AnyRow]) -> None:
         """The store port's `write`."""
         lines, indexes, rejected = self._encoder.lines(rows)
         if lines:

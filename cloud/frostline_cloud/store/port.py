@@ -50,6 +50,47 @@ class Row:
     fields: list[tuple[str, FieldValue]]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RowForm:
+    """What rows of one form have in common; shared, so that a store can cache what it derives from it, by identity.
+
+    Attributes:
+        place: Of every such row.
+        names: Field names, in the order of the values.
+    """
+
+    place: Place
+    names: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class NumberRow:
+    """A row of numbers only, as devices send them again and again: values without names.
+
+    Attributes:
+        form: Place and names.
+        at_ms: UTC milliseconds.
+        values: As many as `form.names`.
+    """
+
+    form: RowForm
+    at_ms: int
+    values: Sequence[float]
+
+    @property
+    def place(self) -> Place:
+        """See `Row.place`."""
+        return self.form.place
+
+    @property
+    def fields(self) -> list[tuple[str, FieldValue]]:
+        """See `Row.fields`."""
+        return list(zip(self.form.names, self.values, strict=True))
+
+
+AnyRow = Row | NumberRow
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """What a series did in one interval; an interval without samples has no bucket, so that a chart shows the gap."""
@@ -73,7 +114,7 @@ class Latest:
 class Store(Protocol):
     """A time-series database. Every method may be called from any thread; every call has a time-out inside."""
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Sequence[AnyRow]) -> None:
         """Stores the rows durably, or raises. Idempotent: same place, field and instant overwrite.
 
         Raises:

@@ -19,7 +19,7 @@ import httpx
 from frostline_cloud.store.influx import Posts
 from frostline_cloud.store.line import field_name, measurement_name, plain, tag_value
 from frostline_cloud.store.line_writer import LineWriter
-from frostline_cloud.store.port import Bucket, FieldValue, Latest, Place, RejectedError, Row
+from frostline_cloud.store.port import AnyRow, Bucket, FieldValue, Latest, NumberRow, Place, RejectedError, Row
 from frostline_core.errors import UnavailableError
 
 _STATS = {"sum": "sum", "low": "min", "high": "max", "count": "sum"}
@@ -50,7 +50,7 @@ class VictoriaStore:
         self._http = http
         self._writer = LineWriter(posts.send, self._highest_generation)
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Sequence[AnyRow]) -> None:
         """See the store port; text fields are left out."""
         kept = [(i, numbers) for i, row in enumerate(rows) if (numbers := _numbers(row)) is not None]
         try:
@@ -138,7 +138,9 @@ class VictoriaStore:
         return result
 
 
-def _numbers(row: Row) -> Row | None:
+def _numbers(row: AnyRow) -> AnyRow | None:
+    if isinstance(row, NumberRow):
+        return row
     fields: list[tuple[str, FieldValue]] = [(name, v) for name, v in row.fields if not isinstance(v, str)]
     if len(fields) == len(row.fields):
         return row

@@ -9,7 +9,7 @@ batch metric belongs to one session only. Any other node's messages wait for a m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from frostline_core.commit.wire import COMMIT
 from frostline_core.errors import ProtocolError
@@ -30,6 +30,7 @@ from frostline_core.sparkplug.events import (
     StateWrong,
     Unresolved,
 )
+from frostline_core.sparkplug.layout import LEAST_METRICS, Columns, Learned
 from frostline_core.sparkplug.messages import MetricMessage, PayloadMessage
 from frostline_core.sparkplug.order import Order
 from frostline_core.sparkplug.payload import Metric, Payload
@@ -41,20 +42,25 @@ from frostline_core.sparkplug.views import FIRST_OWN_ALIAS, NodeView
 MOST_NODES = 10_000
 """Most nodes of one host; messages of further ones are refused."""
 _MOST_TOPICS = 50_000
+_DATA = (MessageType.NDATA, MessageType.DDATA)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Arrived:
+    """A message under way; not frozen because there is one for each message."""
+
     topic: Topic
     text: str
     raw: bytes
     message: PayloadMessage
+    columns: Columns | None = None
 
 
 @dataclass(slots=True)
 class _Node:
     view: NodeView
     order: Order[_Arrived]
+    learned: dict[str, Learned] = field(default_factory=dict)  # by device, for as long as its birth holds
 
 
 class HostSession:
@@ -66,8 +72,17 @@ class HostSession:
         reorder_timeout_ms: int = 2000,
         rebirth_interval_ms: int = 30_000,
         rebirths_per_s: float = 20.0,
+        *,
+        columns: bool = False,
     ) -> None:
         """Starts with no node known.
+
+        Args:
+            host_id: Sparkplug host id.
+            reorder_timeout_ms: How long a missing message of a plain node is waited for.
+            rebirth_interval_ms: A node is asked for births at most once in this time.
+            rebirths_per_s: All nodes together at most so often.
+            columns: Whether `DataCame` may bring metrics as `columns` instead of in `message`.
 
         Raises:
             ConfigError: The id cannot stand in a topic.
@@ -82,6 +97,7 @@ class HostSession:
         self._seen_ms = 0
         self._said: StatePayload | None = None
         self._left = False
+        self._columns = columns
 
     def will(self, now_ms: int) -> Outgoing:
         """STATE for the broker to publish when we are cut off; to be made anew for every CONNECT.
@@ -165,7 +181,8 @@ class HostSession:
                 return self._own_state(parsed.node, raw)
             if parsed.type in (MessageType.NCMD, MessageType.DCMD):
                 return []
-            return self._from_node(_Arrived(parsed, topic, raw, parse(raw)), now_ms)
+            arrived = self._read_columns(parsed, topic, raw) if self._columns else None
+            return self._from_node(arrived or _Arrived(parsed, topic, raw, parse(raw)), now_ms)
         except ProtocolError as error:
             return [Refused(topic, raw, str(error))]
 
@@ -287,6 +304,24 @@ class HostSession:
                 events += self._give_up(node, now_ms)
         return events
 
+    def _read_columns(self, parsed: Topic, topic: str, raw: bytes) -> _Arrived | None:
+        """DATA of a form that was learned: only what follows the columns is parsed."""
+        node = self._nodes.get((parsed.group, parsed.node))
+        learned = node.learned.get(parsed.device) if node is not None and parsed.type in _DATA else None
+        if learned is None or (columns := learned.read(raw)) is None:
+            return None
+        rest = parse(raw[columns.layout.size :])
+        if rest.HasField("timestamp"):  # in pieces, the last one counts: such a message is read in full
+            return None
+        return _Arrived(parsed, topic, raw, rest, columns)
+
+    def _learn(self, node: _Node, arrived: _Arrived) -> None:
+        device = arrived.topic.device
+        learned = node.learned.get(device)
+        if learned is None:
+            learned = node.learned[device] = Learned()
+        learned.learn(arrived.raw, node.view.aliases)
+
     def _node_birth(self, key: NodeKey, arrived: _Arrived, now_ms: int) -> list[Event]:
         node = self._nodes.get(key)
         if node is None and len(self._nodes) >= MOST_NODES:
@@ -297,6 +332,7 @@ class HostSession:
         if node is None:
             node = self._nodes[key] = _Node(view, Order(self._reorder_timeout_ms, not view.proved))
         node.order.holds = not view.proved
+        node.learned.clear()
         view.seq = (payload.seq or 0) & 255
         orphans = node.order.restart(view.seq)
         self._rebirths.born(key)
@@ -321,7 +357,7 @@ class HostSession:
 
     def _while_offline(self, node: _Node, arrived: _Arrived, now_ms: int) -> list[Event]:
         reason = "the node is not known to be online"
-        if not node.view.proved or arrived.topic.type not in (MessageType.NDATA, MessageType.DDATA):
+        if not node.view.proved or arrived.topic.type not in _DATA:
             return self._unresolved(arrived, reason, now_ms)
         return [*self._apply(node, arrived, now_ms), *self._want_birth(arrived.topic, reason, now_ms)]
 
@@ -344,6 +380,7 @@ class HostSession:
             if arrived.topic.type is MessageType.DBIRTH:
                 payload = read(arrived.message)
                 device = node.view.bear_device(arrived.topic.device, payload, now_ms)
+                node.learned.clear()
                 return [DeviceBorn(node.view, device, payload, arrived.raw)]
             if arrived.topic.type is MessageType.DDEATH:
                 return self._device_death(node, arrived, now_ms)
@@ -365,6 +402,10 @@ class HostSession:
             device_view = view.devices.get(device)
             if device_view is None or not device_view.online:
                 return self._unresolved(arrived, f"no DBIRTH of device '{device:.80}'", now_ms)
+        columns = arrived.columns
+        if columns is not None and not _still_holds(node, device, columns):
+            arrived = _Arrived(arrived.topic, arrived.text, arrived.raw, parse(arrived.raw))
+            columns = None
         aliases, batch_alias = view.aliases, view.batch_aliases.get(device)
         batch: bytes | None = None
         for metric in arrived.message.metrics:
@@ -374,8 +415,10 @@ class HostSession:
             elif (alias not in aliases or not alias) and not _resolve(view, device, metric):
                 what = f"metric '{metric.name:.80}'" if metric.name else f"alias {alias}"
                 return self._unresolved(arrived, f"no birth declared {what}", now_ms)
+        if columns is None and self._columns and len(arrived.message.metrics) > LEAST_METRICS:
+            self._learn(node, arrived)
         gap = None if device or batch is None else _gap(view, arrived.message)
-        return [DataCame(view, device, arrived.message, batch, gap, arrived.text, arrived.raw)]
+        return [DataCame(view, device, arrived.message, batch, gap, arrived.text, arrived.raw, columns)]
 
     def _unresolved(self, arrived: _Arrived, reason: str, now_ms: int) -> list[Event]:
         topic = arrived.topic
@@ -385,6 +428,12 @@ class HostSession:
     def _want_birth(self, topic: Topic, reason: str, now_ms: int) -> list[Event]:
         asked = self._rebirths.want((topic.group, topic.node), reason, now_ms)
         return [RebirthWanted(topic.group, topic.node, reason)] if asked else []
+
+
+def _still_holds(node: _Node, device: str, columns: Columns) -> bool:
+    """Whether no birth came between a message's arrival and its turn."""
+    learned = node.learned.get(device)
+    return learned is not None and learned.layout is columns.layout
 
 
 def _resolve(view: NodeView, device: str, metric: MetricMessage) -> bool:
