@@ -2,6 +2,16 @@
 
 from frostline_cloud.sql.engine import SqlConfig, migrate, open_engine, read_only, translated
 from frostline_cloud.sql.heartbeat import beat, last_beat
-from frostline_cloud.sql.retention import tidy
+from frostline_cloud.sql.retention import tidy, tidy_notices
 
-__all__ = ["SqlConfig", "beat", "last_beat", "migrate", "open_engine", "read_only", "tidy", "translated"]
+__all__ = [
+    "SqlConfig",
+    "beat",
+    "last_beat",
+    "migrate",
+    "open_engine",
+    "read_only",
+    "tidy",
+    "tidy_notices",
+    "translated",
+]

@@ -122,6 +122,8 @@ dead_letter = Table(
     Column("raw", LargeBinary, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("replayed_ms", BigInteger),
+    Column("samples", BigInteger, nullable=False, server_default="0"),  # of it counted as dead-lettered in the account
+    Column("names", JSON),  # alias to [name, datatype] as births said when it came; null = nobody knew
 )
 
 # ---- rules ---------------------------------------------------------------------------------------------------------
