@@ -80,6 +80,7 @@ class Intake:
         self.sampler = Sampler()
         self.sampler.configure("", {}, _NODE)
         self._on_device: Callable[[str], None] = lambda _: None
+        self._on_durable: Callable[[int], None] = lambda _: None
         self._types: dict[str, dict[str, DataType]] = {"": {AUDIT: DataType.STRING}}
         self._pending: deque[NewRow] = deque()
         self._bytes = 0
@@ -99,6 +100,10 @@ class Intake:
     def on_device(self, changed: Callable[[str], None]) -> None:
         """Calls that whenever a device is born, changes or dies."""
         self._on_device = changed
+
+    def on_durable(self, told: Callable[[int], None]) -> None:
+        """Calls that, in the writer's thread, with an instant (UTC ms): all that was read before it is on the disk."""
+        self._on_durable = told
 
     @property
     def in_hand(self) -> int:
@@ -196,12 +201,14 @@ class Intake:
 
     async def _append(self, writer: Executor, group: Sequence[NewRow], delta: AccountDelta) -> tuple[str, bool]:
         """Appends; why it failed, and whether we were cancelled meanwhile: an append cannot be left half known."""
+        taken_ms = self._clock()
 
         def append() -> str:
             try:
                 self._spool.append(group, delta)
             except UnavailableError as error:
                 return str(error)
+            self._on_durable(taken_ms)
             return ""
 
         task = asyncio.get_running_loop().run_in_executor(writer, append)

@@ -13,9 +13,9 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ _STOP_S = 10.0
 _STUCK_S = 60.0
 """The event loop that has not turned for so long is not healthy."""
 _RUNNING = "running"
-UNCLEAN = "the gateway did not stop cleanly; what was read in the last moment before may be missing"
+UNCLEAN = "the gateway did not stop cleanly; what was read last and not yet on the disk is missing"
 
 
 def now_ms() -> int:
@@ -73,13 +73,15 @@ async def run(config: GatewayConfig, stop: asyncio.Event, listening: Callable[[s
         commands = Commands(devices, partial(_writer_of, drivers), intake.audit, now_ms)
         uplink = Uplink(config.uplink, config.site, config.node, spool, devices, commands.follow)
         intake.on_device(uplink.device_changed)
+        intake.on_durable(partial(_note_durable, config))
         _tell_unclean(config, intake)
         parts = Parts(config, spool, intake, uplink, commands, now_ms, now_ms())
         pulse = _Pulse()
         address = stack.enter_context(serving(config.http, partial(snapshot, parts), pulse.fault))
         listening(*address)
-        await _run_parts(parts, drivers, writer, stop, pulse)
-    _mark(config).unlink(missing_ok=True)
+        drained = await _run_parts(parts, drivers, writer, stop, pulse)
+    if drained:
+        _mark(config).unlink(missing_ok=True)
 
 
 async def _run_parts(
@@ -88,8 +90,8 @@ async def _run_parts(
     writer: ThreadPoolExecutor,
     stop: asyncio.Event,
     pulse: _Pulse,
-) -> None:
-    """Starts every task, waits for the stop, and ends them in flow order."""
+) -> bool:
+    """Starts every task, waits for the stop, and ends them in flow order; whether all that was read is on the disk."""
     async with asyncio.TaskGroup() as group:
         field = [
             group.create_task(_supervised(parts, each.name, partial(driver.run, parts.intake)), name=each.name)
@@ -105,10 +107,12 @@ async def _run_parts(
         parts.intake.close()
         await _end(field)
         await _end([intake])
-        if not await parts.intake.flush(writer):
+        drained = await parts.intake.flush(writer)
+        if not drained:
             log.error("stopped with samples in memory that the disk did not take: %s", parts.intake.error)
         await _end([uplink, alive])
         log.info("stopped; %d rows wait in the spool", parts.spool.held_rows)
+    return drained
 
 
 def _supervised(parts: Parts, name: str, start: Callable[[], Coroutine[Any, Any, None]]) -> Coroutine[Any, Any, None]:
@@ -177,19 +181,25 @@ def _open_spool(config: GatewayConfig) -> Spool:
 
 
 def _mark(config: GatewayConfig) -> Path:
-    """The file that is there while the process runs; found at a start, it tells of an unclean end."""
+    """The file that is there while the process runs; found at a start, it tells of an unclean end.
+
+    All that was read before its modification time is on the disk: what an unclean end may have cost was read after it.
+    """
     return config.data_dir / _RUNNING
+
+
+def _note_durable(config: GatewayConfig, at_ms: int) -> None:
+    """Moves the mark's time; what is not noted makes the span of a later notice too long, never too short."""
+    with suppress(OSError):
+        os.utime(_mark(config), ns=(at_ms * 1_000_000, at_ms * 1_000_000))
 
 
 def _tell_unclean(config: GatewayConfig, intake: Intake) -> None:
     """After an unclean end: what was read and not yet on the disk is lost, how much nobody knows; say when."""
     mark = _mark(config)
-    if mark.exists():
-        wrote = [path.stat().st_mtime for path in _spool_files(config.spool_path).values() if path.exists()]
-        intake.tell_lost(Lost(UNCLEAN, None, int(max([mark.stat().st_mtime, *wrote]) * 1000), now_ms()))
-        log.warning(UNCLEAN)
-    mark.touch()
-
-
-def _spool_files(path: Path) -> Mapping[str, Path]:
-    return {"data": path, "log": path.with_name(f"{path.name}-wal")}
+    if not mark.exists():
+        mark.touch()
+        return
+    # The mark keeps its time until the notice is on the disk: another end before that must not shorten the span.
+    intake.tell_lost(Lost(UNCLEAN, None, mark.stat().st_mtime_ns // 1_000_000, now_ms()))
+    log.warning(UNCLEAN)

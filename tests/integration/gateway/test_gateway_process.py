@@ -6,6 +6,7 @@ import json
 import resource
 import signal
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ async def test_kill_9_keeps_the_spool_and_tells_of_the_moment_that_may_be_missin
         for i in range(10):
             field.says("room-1", temperature=float(i))
         eventually(lambda: gateway.status()["spool"]["rows"] >= 10, 10)
+        read_ms = time.time() * 1000
         gateway.end(signal.SIGKILL)
         gateway.start()
         async with TestHost(fresh_mosquitto.port) as host:
@@ -93,7 +95,9 @@ async def test_kill_9_keeps_the_spool_and_tells_of_the_moment_that_may_be_missin
             await eventually_async(lambda: host.sql.notices, 10)
         (notice,) = host.sql.notices
         assert (notice["reason"], notice["samples"]) == (UNCLEAN, None)
-        assert 0 < notice["from_ms"] <= notice["to_ms"]
+        assert read_ms - 10_000 < notice["from_ms"] <= read_ms < notice["to_ms"], (
+            "the span holds the moment of the kill"
+        )
         assert _account(gateway)["residue"] == {"sampler": 0, "spool": 0}
 
 
@@ -125,6 +129,8 @@ def test_a_full_disk_is_survived_and_said_in_words_a_person_can_use(tmp_path: Pa
         assert gateway.end() == 0
         assert "spool: takes no rows" in gateway.said()
         assert "stopped with samples in memory that the disk did not take" in gateway.said()
+        gateway.start()
+        assert UNCLEAN in gateway.said()
 
 
 def test_status_is_told_by_the_process_and_without_it_by_the_spool(tmp_path: Path, fresh_mosquitto: Mosquitto) -> None:

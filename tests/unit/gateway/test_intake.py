@@ -292,6 +292,32 @@ async def test_a_loss_nobody_could_count_is_told_all_the_same(spool: Spool, writ
     }
 
 
+async def test_what_is_read_while_a_group_is_written_is_not_yet_durable(
+    spool: Spool, writer: ThreadPoolExecutor
+) -> None:
+    now = NOW_MS
+    intake = Intake(spool, Devices(), {}, lambda: now)
+    intake.born(ROOM, {})
+    durable: list[int] = []
+    intake.on_durable(durable.append)
+    intake.scan("room-1", [_reading(1.0)])
+    writing = asyncio.create_task(intake.flush(writer))
+    await asyncio.sleep(0)
+    now += 100
+    assert await writing
+    assert durable == [NOW_MS], "the time at which the group was taken, not that at which it was written"
+
+
+async def test_a_group_that_the_disk_refuses_makes_nothing_durable(spool: Spool, writer: ThreadPoolExecutor) -> None:
+    intake = _intake(spool)
+    durable: list[int] = []
+    intake.on_durable(durable.append)
+    intake.scan("room-1", [_reading(1.0)])
+    _break_disk(spool)
+    assert not await intake.flush(writer)
+    assert durable == []
+
+
 STEPS = st.lists(
     st.sampled_from(["scan", "same", "unknown", "flush", "broken flush"]) | st.integers(1, 6).map(str), max_size=25
 )
