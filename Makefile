@@ -50,5 +50,5 @@ $(VENV)/.demo: $(BIN)/uv pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(BIN)/uv pyproject.toml constraints.txt
 	@echo "installing Frostline and its test tools into $(VENV) ..."
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q -c constraints.txt -e '.[gateway,cloud,sim,grafana,dev]'
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q -c constraints.txt -e '.[gateway,gpio,cloud,postgres,sim,grafana,dev]'
 	@touch $@ $(VENV)/.demo

@@ -9,6 +9,7 @@ missing=()
 for program in "${!package[@]}"; do
     PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=("${package[$program]}")
 done
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql) # not in anybody's PATH
 [ ${#missing[@]} -eq 0 ] && exit 0
 if ! command -v apt-get >/dev/null; then
     echo "missing: ${missing[*]} (no apt-get here; tests that need them are skipped unless CI is set)" >&2
