@@ -4,7 +4,7 @@ The sampler has no clock: intervals are measured by the readings' own times. A r
 since start or birth, when its quality differs from that of the last sample, when its value has changed by the deadband
 and `min_interval_s` has passed, or when `max_interval_s` has passed. Silence therefore always means that the device is
 silent. A reading whose time lies before that of the last sample is kept: the clock was set back, and waiting for it to
-catch up would lose everything in between.
+catch up would lose everything in between. Two samples of one metric never share an instant: a store would keep one.
 
 The account never leaks: read = kept + filtered + rejected, at any moment.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from frostline_core.errors import ConfigError
@@ -36,6 +36,8 @@ _TEXTS = frozenset({DataType.STRING, DataType.TEXT, DataType.UUID})
 _FLOAT32_MAX = 3.4028234663852886e38
 # A step of exactly one deadband counts as a change, although 0.3 - 0.2 is a little less than 0.1 in binary.
 _NEARLY = 1 - 1e-9
+# Readings that share an instant come from one burst; a second is more than a burst lasts, and less than a clock step.
+_BURST_MS = 1000
 
 
 class Rejection(StrEnum):
@@ -93,9 +95,13 @@ class Sampler:
         Raises:
             ConfigError: A source unit is unknown, or of another dimension than the metric's unit.
         """
-        self._metrics[device] = {
+        before = self._metrics.get(device, {})
+        made = {
             metric.name: _Metric(device, metric, sampling.get(metric.name, _DEFAULT)) for metric in description.metrics
         }
+        for name, metric in made.items():
+            metric.stamp_ms = before[name].stamp_ms if name in before else metric.stamp_ms
+        self._metrics[device] = made
 
     def forget(self, device: str) -> None:
         """Drops a device that has left the configuration; its readings are rejected from now on."""
@@ -121,7 +127,7 @@ class Sampler:
                 self._rejections[result] += 1
             elif event or metric.is_news(result):
                 metric.last = result
-                kept.append(result)
+                kept.append(metric.stamped(result))
                 self._kept += 1
             else:
                 self._filtered += 1
@@ -131,7 +137,7 @@ class Sampler:
 class _Metric:
     """One metric: its rules, compiled, and its last sample."""
 
-    __slots__ = ("_convert", "_high", "_low", "_metric", "_number", "_sampling", "last")
+    __slots__ = ("_convert", "_high", "_low", "_metric", "_number", "_sampling", "last", "stamp_ms")
 
     def __init__(self, device: str, metric: MetricDescription, sampling: Sampling) -> None:
         self._metric = metric
@@ -142,6 +148,7 @@ class _Metric:
         source = sampling.source_unit
         self._convert = (source, metric.unit) if source and source != metric.unit else None
         self.last: Reading | None = None
+        self.stamp_ms = -1
         if self._convert is not None:
             try:
                 convert(0.0, *self._convert)
@@ -168,6 +175,19 @@ class _Metric:
         if number is value or (number == value and type(number) is type(value)):
             return reading
         return Reading(reading.device, reading.metric, number, reading.at_ms, reading.quality)
+
+    def stamped(self, reading: Reading) -> Reading:
+        """The sample with an instant of its own: a store keeps one value per series and instant.
+
+        Readings that come in a burst (tags that move together, messages that waited) share a millisecond; each but the
+        first is moved to the next free one. A clock that went back further than a burst lasts is not hidden here.
+        """
+        at_ms = reading.at_ms
+        if self.stamp_ms - _BURST_MS <= at_ms <= self.stamp_ms:
+            at_ms = self.stamp_ms + 1
+            reading = replace(reading, at_ms=at_ms)
+        self.stamp_ms = at_ms
+        return reading
 
     def _calibrated(self, number: float | int) -> float | int:
         """The value in the metric's unit; rounded where the metric is an integer."""

@@ -227,3 +227,31 @@ def test_the_samples_never_stray_from_the_readings_by_the_deadband(stream: list[
             assert isinstance(kept.value, float)
             shown = kept.value
         assert abs(shown - value) <= band
+
+
+def test_samples_of_one_burst_get_an_instant_each_so_that_a_store_keeps_them_all() -> None:
+    kept = sampler().take([at(1, 2.0), at(1, 2.5), at(1, 3.0)])
+    assert [(reading.value, reading.at_ms) for reading in kept] == [(2.0, 1000), (2.5, 1001), (3.0, 1002)]
+
+
+def test_a_birth_between_two_readings_of_one_instant_does_not_make_them_one() -> None:
+    one = sampler()
+    first = one.take([at(1, 2.0)])
+    one.configure("room-1", {}, DeviceDescription("room-1", "cold_room", metrics=_double()))
+    assert [reading.at_ms for reading in [*first, *one.take([at(1, 2.5)])]] == [1000, 1001]
+
+
+def test_a_clock_that_was_set_back_is_not_hidden() -> None:
+    kept = sampler().take([at(3600, 2.0), at(60, 2.5)])
+    assert [reading.at_ms for reading in kept] == [3_600_000, 60_000]
+
+
+@given(st.lists(st.integers(0, 3), max_size=60))
+def test_instants_of_a_series_always_rise_while_the_clock_does_not_go_back(steps: list[int]) -> None:
+    one, now = sampler(), 0
+    kept: list[Reading] = []
+    for step in steps:
+        now += step
+        kept += one.take([Reading("room-1", T, 2.0, now)])
+    instants = [reading.at_ms for reading in kept]
+    assert instants == sorted(set(instants))
