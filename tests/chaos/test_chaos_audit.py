@@ -1,0 +1,78 @@
+"""The audit finds what it is there to find, and a seed means one schedule."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import pytest
+
+from tests.chaos.audit import Evidence, Life, Listed, unread, violations
+from tests.chaos.schedule import KINDS, PROCESSES, schedule
+
+SENT = [float(1000 + 100 * n) for n in range(1, 101)]
+KILLED_MS = 6050.0
+LIVES = (Life(0, KILLED_MS), Life(7000, 9e18))
+LISTED = (Listed("unclean", None, 5950, 7000),)
+KEPT = [n for n in range(1, 101) if n < 50 or n >= 62]
+
+
+def evidence(numbers: Sequence[float], losses: Sequence[Listed] = LISTED) -> Evidence:
+    return Evidence(SENT, [(int(SENT[int(n) - 1]) if 1 <= n <= 100 else 0, float(n)) for n in numbers], LIVES, losses)
+
+
+def words(found: Evidence) -> set[str]:
+    return {each.partition(":")[0] for each in violations(found)}
+
+
+def test_a_run_without_fault_is_no_violation() -> None:
+    assert violations(evidence(KEPT)) == []
+    assert unread(evidence(KEPT)) == 11
+
+
+def test_a_hole_that_nothing_explains_is_missing() -> None:
+    assert words(evidence([n for n in KEPT if n != 30])) == {"missing"}
+
+
+def test_a_hole_that_is_listed_is_none() -> None:
+    told = (*LISTED, Listed("disk full", 1, 3900, 4100))
+    assert violations(evidence([n for n in KEPT if n != 30], told)) == []
+
+
+def test_a_kill_that_nobody_tells_of_is_silent() -> None:
+    assert words(evidence([*KEPT, 50], losses=())) == {"silent"}
+
+
+@pytest.mark.parametrize(("number", "word"), [(30, "double"), (101, "invented"), (30.5, "invented")])
+def test_a_number_too_many_is_found(number: float, word: str) -> None:
+    assert word in words(evidence([*KEPT, number]))
+
+
+def test_numbers_at_each_other_s_instants_are_out_of_order() -> None:
+    swapped = Evidence(SENT, [(1100, 2.0), (1200, 1.0)], (Life(0, 9e18),), ())
+    assert "out of order" in words(swapped)
+
+
+def test_a_gateway_that_reads_nothing_is_deaf() -> None:
+    late = [float(1000 * n) for n in range(1, 101)]
+    nothing = Evidence(late, [], (Life(0, 9e18),), ())
+    assert words(nothing) == {"deaf"}
+
+
+def test_a_seed_is_a_schedule() -> None:
+    assert schedule(5, 20, 60) == schedule(5, 20, 60)
+    assert schedule(5, 20, 60) != schedule(6, 20, 60)
+
+
+def test_a_schedule_has_its_kills_and_every_kind_of_fault() -> None:
+    faults = schedule(1, 30, 90)
+    assert sum(fault.kind == "kill" for fault in faults) == 30
+    assert {fault.kind for fault in faults} == {"kill", *(kind.name for kind in KINDS)}
+    assert {fault.target for fault in schedule(1, 200, 600) if fault.kind == "kill"} == set(PROCESSES)
+
+
+def test_no_two_faults_of_a_target_overlap() -> None:
+    faults = schedule(3, 200, 600)
+    for target in {fault.target for fault in faults}:
+        own = [fault for fault in faults if fault.target == target]
+        assert all(one.ends_s <= other.at_s for one, other in itertools.pairwise(own))

@@ -1,0 +1,226 @@
+"""The whole system as processes, and what each kind of fault does to it."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from tests.chaos.audit import Life, Listed
+from tests.chaos.schedule import Fault
+from tests.support.influx_front import TOKEN, InfluxFront
+from tests.support.link import Link
+from tests.support.services import Influxd, Service, eventually
+from tests.support.stack import Counter, Program, Settings, Stack
+
+NODE = "gw-1"
+DATABASE = "frostline"
+FOREVER_MS = 9e18
+_UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+_REFUSAL = (503, '{"code":"unavailable","message":"the store is away"}')
+
+# What is seconds in production is less here, so that a fault of seconds is as long as an outage; nothing is left out.
+_UPLINK = "keepalive_s = 5\nbacklog_messages_per_s = 400"
+_SPOOL = "[spool]\nflush_s = 0.5\n"
+_INGEST = "offline_after_s = 2\nonline_after_s = 1"
+
+
+class World:
+    """Broker, cloud, InfluxDB behind a front that misbehaves, one gateway, and the device that counts.
+
+    Attributes:
+        stack: Broker, cloud and gateway.
+        counter: The device; it and its broker are the one part that nothing happens to.
+        lives: Of the gateway.
+        falls: Processes of ours that ended by themselves, with the end of what they printed.
+    """
+
+    def __init__(self, folder: Path, every_s: float) -> None:
+        for name in ("influxd", "stack"):
+            (folder / name).mkdir(parents=True)
+        self.influxd = Influxd(folder / "influxd")
+        self.front = InfluxFront(self.influxd.url)
+        store = (
+            f'kind = "influxdb2"\nurl = "{self.front.url}"\ndatabase = "{DATABASE}"\norg = "o"\n'
+            f'token = "${{file:{folder / "token"}}}"\ntimeout_s = 2'
+        )
+        (folder / "token").write_text(TOKEN, encoding="utf-8")
+        (folder / "token").chmod(0o600)
+        settings = Settings(store, _INGEST, "keepalive_s = 5", links=True)
+        self.stack = Stack(folder / "stack", settings=settings)
+        self.counter = Counter(folder / "field", every_s)
+        self.lives: list[Life] = []
+        self.falls: list[str] = []
+        self._stop = ExitStack()
+        self._down: set[str] = set()
+        self._sql: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Self:
+        with ExitStack() as started:
+            started.enter_context(self.influxd)
+            self.influxd.create_database(DATABASE)
+            started.enter_context(self.front)
+            started.enter_context(self.stack)
+            started.enter_context(self.counter)
+            self.stack.add_gateway(NODE, _SPOOL + self.counter.driver, _UPLINK)
+            self.lives.append(Life(_now_ms(), FOREVER_MS))
+            eventually(lambda: self.stack.born(NODE), 40)
+            self._stop = started.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.__exit__(kind, error, trace)
+
+    # ---- faults
+    def begin(self, fault: Fault) -> None:
+        """A fault starts."""
+        if fault.kind == "kill":
+            self._kill(fault.target)
+        else:
+            self._apply(fault, on=True)
+
+    def end(self, fault: Fault) -> None:
+        """A fault is over; a process that was killed is started again."""
+        if fault.kind == "kill":
+            self._start(fault.target)
+        else:
+            self._apply(fault, on=False)
+
+    def supervise(self) -> None:
+        """Starts again what ended by itself, as systemd would, and notes it."""
+        for name, program in (("cloud", self.stack.cloud), ("gateway", self.gateway)):
+            if name not in self._down and not program.running:
+                self.falls.append(f"{name} ended by itself:\n{program.text()[-1500:]}")
+                self._kill(name)
+                self._start(name)
+
+    @property
+    def gateway(self) -> Program:
+        """The gateway's process."""
+        return self.stack.gateways[NODE]
+
+    def _kill(self, target: str) -> None:
+        self._down.add(target)
+        self._process(target).kill()
+        if target == "gateway":
+            self.lives[-1] = Life(self.lives[-1].began_ms, _now_ms())
+
+    def _start(self, target: str) -> None:
+        if target == "gateway":
+            self.lives.append(Life(_now_ms(), FOREVER_MS))
+        self._process(target).start()
+        self._down.discard(target)
+
+    def _process(self, target: str) -> Program | Service:
+        everything: dict[str, Program | Service] = {
+            "gateway": self.gateway,
+            "cloud": self.stack.cloud,
+            "broker": self.stack.broker,
+            "store": self.influxd,
+        }
+        return everything[target]
+
+    def _apply(self, fault: Fault, *, on: bool) -> None:
+        if fault.target.endswith("_link"):
+            link: Link = getattr(self.stack, fault.target)
+            _spoil(link, fault, on=on)
+            return
+        effects: dict[str, Callable[[bool], None]] = {
+            "store_refuses": lambda on: setattr(self.front, "answer", _REFUSAL if on else None),
+            "store_hangs": self._hang,
+            "store_forgets": lambda on: setattr(self.front, "forgets", on),
+            "sql_locked": self._lock,
+            "disk_full": self._fill,
+        }
+        effects[fault.kind](on)
+
+    def _hang(self, on: bool) -> None:
+        if on:
+            self.front.delay = threading.Event()
+        elif self.front.delay is not None:
+            self.front.delay.set()
+            self.front.delay = None
+
+    def _lock(self, on: bool) -> None:
+        if on:
+            self._sql = sqlite3.connect(self.sql_path, isolation_level=None, timeout=5)
+            try:
+                self._sql.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return  # in use for so long: then nobody needs us to lock it
+        elif self._sql is not None:
+            self._sql.close()
+            self._sql = None
+
+    def _fill(self, on: bool) -> None:
+        """No file of the gateway may grow: what a full disk is to it."""
+        if self.gateway.running:
+            limit = (4096, resource.RLIM_INFINITY) if on else _UNLIMITED
+            resource.prlimit(self.gateway.pid, resource.RLIMIT_FSIZE, limit)
+
+    # ---- afterwards
+    def settled(self) -> bool:
+        """Whether the gateway holds nothing, and the cloud's account has come to rest."""
+        self.supervise()
+        try:
+            gateway = self.stack.status(NODE)["account"]
+            return gateway is not None and gateway["pending"] == 0 and gateway["committed"] == self._ruled()
+        except (httpx.HTTPError, KeyError):
+            return False
+
+    def account(self) -> dict[str, Any]:
+        """What gateway and cloud say of themselves."""
+        return {"gateway": self.stack.status(NODE)["account"], "cloud": self.stack.account(NODE)}
+
+    def stored(self) -> list[tuple[int, float]]:
+        """Every point of the device in the store: instant and number."""
+        query = {"db": DATABASE, "epoch": "ms", "q": f'SELECT "n" FROM "counter" WHERE "node" = \'{NODE}\''}
+        answer = httpx.get(f"{self.influxd.url}/query", params=query, timeout=60).raise_for_status().json()
+        return [(int(at), float(n)) for s in answer["results"][0].get("series", ()) for at, n in s["values"]]
+
+    def losses(self) -> list[Listed]:
+        """The list of losses."""
+        with closing(sqlite3.connect(self.sql_path)) as sql:
+            rows = sql.execute("SELECT reason, samples, from_ms, to_ms FROM loss ORDER BY id").fetchall()
+        return [Listed(*row) for row in rows]
+
+    @property
+    def sql_path(self) -> Path:
+        """The cloud's SQLite file."""
+        return self.stack.folder / "frostline.db"
+
+    def _ruled(self) -> int:
+        account = self.stack.account(NODE)
+        return account["written"] + account["dead_lettered"]
+
+
+def _spoil(link: Link, fault: Fault, *, on: bool) -> None:
+    match fault.kind:
+        case "reset":
+            if on:
+                link.reset()
+        case "half_open":
+            if on:
+                link.abandon()
+        case "black_hole":
+            link.black_hole(on)
+        case "refuse":
+            link.refuse(on)
+        case "latency":
+            link.latency(fault.strength if on else 0.0)
+        case "bandwidth":
+            link.bandwidth(fault.strength if on else None)
+
+
+def _now_ms() -> float:
+    return time.time() * 1000
