@@ -61,7 +61,10 @@ def decode(event: DataCame, series: SeriesTable, latest_ms: int) -> Batch:
         latest_ms: A sample later than this is refused: its clock is wrong.
     """
     view, columns = event.view, event.columns
-    samples, refused = samples_of(view, event.message, latest_ms)
+    samples: list[Sample] = []
+    refused: list[tuple[str, str]] = []
+    if columns is None or event.batch is None or len(event.message.metrics) > 1:  # else the batch metric is all
+        samples, refused = samples_of(view, event.message, latest_ms)
     batch = Batch(view.site, view.node, event.device, event.topic, event.raw, samples, refused, event.gap)
     batch.good = len(samples)
     if columns is not None:

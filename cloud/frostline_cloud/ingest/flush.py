@@ -1,7 +1,7 @@
 """One flush: store write, then one SQL transaction with rule state, alerts, outbox, account and `committed`.
 
-    batches -> rows -> store            idempotent, may be repeated
-                    -> SQL transaction  rules evaluated inside; all of it, or nothing
+    batches -> rows -> store            `write`: idempotent, may be repeated; in a thread of its own
+                    -> SQL transaction  `commit`: rules evaluated inside; all of it, or nothing
                     -> committed        returned to the caller, who tells the gateways
 
 If anything fails, nothing is committed: the caller forgets its queue and the gateways send it again
@@ -35,13 +35,37 @@ class OvertakenError(FrostlineError):
     """Another ingest process has moved a run: reload and start over."""
 
 
-@dataclass(slots=True)
-class Plan:
-    """What a flush will do, found before anything is written."""
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a flush is to bring home.
 
+    Attributes:
+        queued: Batches of the commit protocol, in order of arrival.
+        plain: Messages of plain Sparkplug nodes, in order of arrival.
+        extra: Duplicates, losses and dead letters noted since the last flush.
+    """
+
+    queued: Sequence[Queued[Batch]]
+    plain: Sequence[Batch]
+    extra: journal.Extra
+
+
+@dataclass(slots=True)
+class Written:
+    """What is in the store, or will never be.
+
+    Attributes:
+        rows: As written.
+        owners: The batch of each row.
+        counts: How many samples each row holds.
+        buried: What was refused.
+        seconds: What the write took.
+    """
+
+    seconds: float = 0.0
     rows: list[AnyRow] = field(default_factory=list)
-    owners: list[Batch] = field(default_factory=list)  # rows[i] came from owners[i]
-    counts: list[int] = field(default_factory=list)  # rows[i] holds so many samples
+    owners: list[Batch] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
     buried: list[DeadLetter] = field(default_factory=list)
 
 
@@ -77,34 +101,39 @@ class Flusher:
         self._engine, self._store, self._evaluator = engine, store, evaluator
         self._series, self._rules, self._receivers = series, rules, receivers
 
-    def flush(
-        self, queued: Sequence[Queued[Batch]], plain: Sequence[Batch], extra: journal.Extra, now_ms: int
-    ) -> Flushed:
-        """Stores, rules and commits what has come.
+    def write(self, load: Load) -> Written:
+        """Brings the rows into the store. It touches neither SQL nor rule state, so that messages may come meanwhile.
+
+        Raises:
+            UnavailableError: The store cannot write; nothing is committed.
+        """
+        began = time.perf_counter()
+        plan = self._plan([each.item for each in load.queued if not each.mark.gap] + list(load.plain))
+        if plan.rows:
+            self._send(plan)
+        plan.seconds = time.perf_counter() - began
+        return plan
+
+    def commit(self, load: Load, written: Written, now_ms: int) -> Flushed:
+        """Rules and commits what is in the store.
 
         Args:
-            queued: Batches of the commit protocol, in order of arrival.
-            plain: Messages of plain Sparkplug nodes, in order of arrival.
-            extra: Duplicates, losses and dead letters noted since the last flush.
+            load: As it was written.
+            written: What `write` returned.
             now_ms: UTC.
 
         Raises:
-            UnavailableError: Store or SQL cannot write; nothing is committed.
+            UnavailableError: SQL cannot write; nothing is committed.
             OvertakenError: Another process moved a run; nothing is committed.
         """
         began = time.perf_counter()
-        arrived = [each.item for each in queued if not each.mark.gap] + list(plain)
-        batches: list[Batch] = []
-        plan = self._plan(arrived)
-        self._write(plan)
-        stored = time.perf_counter()
         try:
             with translated("SQL"), self._engine.begin() as connection:
-                committed, batches = self._commit(connection, queued, extra, now_ms)
-                batches += plain
+                committed, batches = self._commit(connection, load, now_ms)
+                batches += load.plain
                 self._rule(connection, batches, now_ms)
-                journal.bury(connection, [*plan.buried, *extra.buried], now_ms)
-                self._account(connection, batches, plan, extra, now_ms)
+                journal.bury(connection, [*written.buried, *load.extra.buried], now_ms)
+                self._account(connection, batches, (written, load.extra), now_ms)
             transitions = len(self._evaluator.staged().transitions)
             self._evaluator.settle()
         except DBAPIError as error:
@@ -114,10 +143,10 @@ class Flusher:
             self._evaluator.forget()
             raise
         samples = sum(batch.good for batch in batches)
-        return Flushed(committed, samples, transitions, stored - began, time.perf_counter() - stored)
+        return Flushed(committed, samples, transitions, written.seconds, time.perf_counter() - began)
 
-    def _plan(self, batches: Iterable[Batch]) -> Plan:
-        plan = Plan()
+    def _plan(self, batches: Iterable[Batch]) -> Written:
+        plan = Written()
         rows, owners, counts = plan.rows.append, plan.owners.append, plan.counts.append
         for batch in batches:
             if batch.numbers is not None:
@@ -156,9 +185,7 @@ class Flusher:
                 row.fields.append((f"{name}_quality", float(quality)))
         return [(row, counts[at_ms]) for at_ms, row in rows.items()]
 
-    def _write(self, plan: Plan) -> None:
-        if not plan.rows:
-            return
+    def _send(self, plan: Written) -> None:
         try:
             self._store.write(plan.rows)
         except RejectedError as error:
@@ -166,14 +193,13 @@ class Flusher:
                 owner, samples = plan.owners[index], plan.counts[index]
                 plan.buried.append(_letter(owner, f"rejected by the store: {reason}", samples))
 
-    def _commit(
-        self, connection: Connection, queued: Sequence[Queued[Batch]], extra: journal.Extra, now_ms: int
-    ) -> tuple[dict[int, int], list[Batch]]:
+    def _commit(self, connection: Connection, load: Load, now_ms: int) -> tuple[dict[int, int], list[Batch]]:
         """Moves `committed` of every run in the flush and lists what is lost; returns it, and what is to be ruled."""
+        queued = load.queued
         runs = {each.mark.run: each for each in queued}
         known = journal.committed(connection, (run_text(number) for number in runs))
         reached: dict[int, int] = {}
-        losses = list(extra.losses)
+        losses = list(load.extra.losses)
         for number, first in runs.items():
             text = run_text(number)
             if text not in known:
@@ -222,8 +248,9 @@ class Flusher:
             alerts.record(connection, staged.transitions, self._rules, self._receivers, now_ms)
 
     def _account(
-        self, connection: Connection, batches: Sequence[Batch], plan: Plan, extra: journal.Extra, now_ms: int
+        self, connection: Connection, batches: Sequence[Batch], noted: tuple[Written, journal.Extra], now_ms: int
     ) -> None:
+        written, extra = noted
         deltas: dict[tuple[str, str], AccountDelta] = {}
         for batch in batches:
             delta = deltas.get((batch.site, batch.node))
@@ -236,7 +263,7 @@ class Flusher:
             delta = deltas.setdefault(owner, AccountDelta())
             delta.received += count
             delta.duplicate += count
-        rejected = [letter for letter in plan.buried if letter.samples]
+        rejected = [letter for letter in written.buried if letter.samples]
         for letter in rejected:
             delta = deltas[(letter.site, letter.node)]
             delta.written -= letter.samples

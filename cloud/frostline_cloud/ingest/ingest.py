@@ -2,23 +2,27 @@
 
     broker -> session -> decode -> commit queue -> flush -> committed, told to the gateways
 
-It blocks in a flush: what comes meanwhile waits in the broker's bounded queue. See `flush` for what is one atom, `gate`
-for when the host says that it is online, and the commit protocol for why nothing is lost when any of it fails.
+There is one flush at a time. While its store write is under way, in a thread of its own, messages go on being read and
+decoded for the next one, up to `_MOST_AHEAD` flushes' worth; further ones wait in the broker's bounded queue. See
+`flush` for what is one atom, `gate` for when the host says that it is online, and the commit protocol for why nothing
+is lost when any of it fails.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from frostline_cloud.ingest.broker import Arrived, Broker, Connected, Disconnected, Incoming
 from frostline_cloud.ingest.config import IngestConfig
 from frostline_cloud.ingest.decode import Batch, decode
-from frostline_cloud.ingest.flush import Flusher, OvertakenError
+from frostline_cloud.ingest.flush import Flusher, Load, OvertakenError, Written
 from frostline_cloud.ingest.gate import PersistGate
 from frostline_cloud.ingest.journal import DeadLetter, Extra, Loss
 from frostline_cloud.ingest.registry import Registry
@@ -44,7 +48,11 @@ from frostline_core.sparkplug import (
 
 log = logging.getLogger("frostline.ingest")
 
-_TAKE_MOST = 2_000
+_TAKE_MOST = 500
+_MOST_AHEAD = 4
+_SWITCH_S = 0.001
+"""How long the thread that decodes may keep the interpreter while the one that writes waits for it; Python's own 5 ms
+are a flush's whole time."""
 _TICK_MS = 1_000
 _COMMITS_PER_NCMD = 8
 _MOST_BURIED = 1_000
@@ -91,6 +99,14 @@ class Parts:
     """Raises UnavailableError unless store and SQL can write."""
 
 
+@dataclass(slots=True)
+class _Flight:
+    """A flush whose store write is under way."""
+
+    load: Load
+    writing: Future[Written]
+
+
 class Ingest:
     """Runs the parts in flow order until it is told to stop."""
 
@@ -101,6 +117,9 @@ class Ingest:
         self._extra = Extra()
         self._waiting_since_ms: int | None = None
         self._ticked_ms = 0
+        self._gathered = 0
+        self._flight: _Flight | None = None
+        self._writer = ThreadPoolExecutor(1, "store")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self.status = IngestStatus()
@@ -114,6 +133,7 @@ class Ingest:
         """
         self.status.nodes = self._parts.registry.restore(self._parts.session)
         self._probe(self._clock_ms())
+        sys.setswitchinterval(_SWITCH_S)
         self._parts.broker.start()
         self._thread.start()
 
@@ -121,6 +141,7 @@ class Ingest:
         """STATE offline first, then drains what has come, then disconnects."""
         self._stopping.set()
         self._thread.join(timeout=30)
+        self._writer.shutdown(wait=False)
         self._parts.broker.stop()
 
     @property
@@ -131,10 +152,12 @@ class Ingest:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
+                most = _TAKE_MOST if self._gathered < _MOST_AHEAD * self._config.flush_samples else 0
+                items = self._parts.broker.take(self._wait_s(self._clock_ms()), most)
                 now_ms = self._clock_ms()
-                for item in self._parts.broker.take(self._wait_s(now_ms), _TAKE_MOST):
-                    self._handle(item, self._clock_ms())
-                self._turn(self._clock_ms())
+                for item in items:
+                    self._handle(item, now_ms)
+                self._turn(now_ms)
             self._finish()
         except BaseException as error:
             self.failure = error
@@ -142,9 +165,9 @@ class Ingest:
 
     def _wait_s(self, now_ms: int) -> float:
         due = [self._ticked_ms + _TICK_MS]
-        if self._waiting_since_ms is not None:
+        if self._waiting_since_ms is not None and self._flight is None:
             due.append(self._waiting_since_ms + self._config.linger_ms)
-        return max(0.0, (min(due) - now_ms) / 1000)
+        return max(0, min(due) - now_ms) / 1000
 
     # ---- what comes ----------------------------------------------------------------------------------------------
     def _handle(self, item: Incoming, now_ms: int) -> None:
@@ -152,7 +175,11 @@ class Ingest:
         if isinstance(item, Arrived):
             status.messages += 1
             status.message_ms = now_ms
-            self._events(parts.session.receive(item.topic, item.payload, now_ms), now_ms)
+            for event in parts.session.receive(item.topic, item.payload, now_ms):
+                if event.__class__ is DataCame:
+                    self._data(event, now_ms)
+                else:
+                    self._events([event], now_ms)
         elif isinstance(item, Connected):
             log.info("connected to the broker")
             status.connected, status.connected_ms = True, now_ms
@@ -232,6 +259,7 @@ class Ingest:
             if commit.statistics.duplicates > duplicates:
                 self._extra.duplicates[owner] = self._extra.duplicates.get(owner, 0) + batch.count
                 self.status.duplicates += batch.count
+        self._gathered += batch.good
         if self._waiting_since_ms is None and (commit.queued or self._plain):
             self._waiting_since_ms = now_ms
 
@@ -257,9 +285,11 @@ class Ingest:
     def _turn(self, now_ms: int) -> None:
         if now_ms - self._ticked_ms >= _TICK_MS:
             self._tick(now_ms)
+        if self._flight is not None and self._flight.writing.done():
+            self._land(self._flight, now_ms)
         waited = self._waiting_since_ms is not None and now_ms - self._waiting_since_ms >= self._config.linger_ms
-        if waited or self._parts.commit.queued * 20 >= self._config.flush_samples:
-            self._flush(now_ms)
+        if waited or self._gathered >= self._config.flush_samples:
+            self._launch()
         status = self.status
         status.queued, status.dropped = self._parts.commit.queued + len(self._plain), self._parts.broker.dropped
         status.online, status.reason = self._gate.open and status.connected, self._gate.reason
@@ -270,23 +300,37 @@ class Ingest:
         if self.status.connected and self._gate.open:
             self._parts.evaluator.advance(now_ms)
         if self._parts.evaluator.staged().transitions or self._extra:
-            self._flush(now_ms)
+            self._launch()
         if not self._gate.open:
             self._probe(now_ms)
 
-    def _flush(self, now_ms: int) -> None:
-        self._waiting_since_ms = None
-        parts, status = self._parts, self.status
-        queued, plain, extra = parts.commit.take(), self._plain, self._extra
+    def _launch(self) -> None:
+        """Starts a flush with everything that waits, unless one is under way."""
+        if self._flight is not None:
+            return
+        load = Load(self._parts.commit.take(), self._plain, self._extra)
         self._plain, self._extra = [], Extra()
+        self._waiting_since_ms, self._gathered = None, 0
+        writing = self._writer.submit(self._parts.flusher.write, load)
+        self._flight = _Flight(load, writing)
+        writing.add_done_callback(lambda _: self._parts.broker.wake())
+
+    def _land(self, flight: _Flight, now_ms: int) -> None:
+        """Ends a flush whose store write has ended: SQL, then the gateways."""
+        self._flight = None
+        parts, status = self._parts, self.status
         try:
-            done = parts.flusher.flush(queued, plain, extra, now_ms)
+            done = parts.flusher.commit(flight.load, flight.writing.result(), now_ms)
         except (UnavailableError, OvertakenError) as error:
             parts.commit.forget()
-            self._plain, self._extra = plain, extra
+            self._plain = [*flight.load.plain, *self._plain]
+            self._extra = flight.load.extra.before(self._extra)
+            if self._plain:
+                self._waiting_since_ms = now_ms + _TICK_MS  # sent once only: they are tried again
             status.flush_failures += 1
             self._failed(now_ms, str(error))
             return
+        queued = flight.load.queued
         self._succeeded(now_ms)
         owners = {each.mark.run: (each.item.site, each.item.node) for each in queued}
         by_node: dict[tuple[str, str], list[Commit]] = {}
@@ -352,7 +396,15 @@ class Ingest:
             for item in items:
                 if isinstance(item, Arrived):
                     self._handle(item, self._clock_ms())
-        self._flush(self._clock_ms())
+        self._home()
+        self._launch()
+        self._home()
+
+    def _home(self) -> None:
+        """Waits for the flush under way."""
+        if self._flight is not None:
+            wait([self._flight.writing])
+            self._land(self._flight, self._clock_ms())
 
 
 def count(status: IngestStatus) -> Counter[str]:

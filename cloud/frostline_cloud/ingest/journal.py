@@ -89,6 +89,13 @@ class Extra:
     def __bool__(self) -> bool:
         return bool(self.duplicates or self.losses or self.buried)
 
+    def before(self, later: Extra) -> Extra:
+        """This, and what was noted after it."""
+        duplicates = dict(self.duplicates)
+        for owner, count in later.duplicates.items():
+            duplicates[owner] = duplicates.get(owner, 0) + count
+        return Extra(duplicates, self.losses + later.losses, self.buried + later.buried)
+
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, add: bool = False) -> None:
     """Inserts rows, or updates the row with the same primary key; with `add`, numbers are added to what is there."""

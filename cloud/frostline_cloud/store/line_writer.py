@@ -16,6 +16,9 @@ Send = Callable[[bytes], None]
 SEARCH_S = 30.0
 """How long the search for culprits may take before the rest of a refused group is given up as a whole."""
 
+BODY_BYTES = 8 * 1024 * 1024
+"""Longest request, but for a single longer line: servers take 25 MB (InfluxDB 1) or more unless told otherwise."""
+
 _OWN = ("frostline", "frostline", "frostline")
 _PROBE = Place("frostline_check", *_OWN)
 _GENERATION = Place("frostline_generation", *_OWN)
@@ -57,8 +60,8 @@ class LineWriter:
     def write(self, rows: Sequence[AnyRow]) -> None:
         """The store port's `write`."""
         lines, indexes, rejected = self._encoder.lines(rows)
-        if lines:
-            rejected += [(indexes[i], reason) for i, reason in self._deliver(lines)]
+        for start, end in _bodies(lines):
+            rejected += [(indexes[start + i], reason) for i, reason in self._deliver(lines[start:end])]
         if rejected:
             raise RejectedError(sorted(rejected))
 
@@ -122,3 +125,14 @@ class LineWriter:
                 except RefusedError as again:
                     refused.append((*part, again))
         return culprits
+
+
+def _bodies(lines: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Where to cut lines into requests: (start, end) of each."""
+    found, start, size = [], 0, 0
+    for index, line in enumerate(lines):
+        if size + len(line) >= BODY_BYTES and index > start:
+            found.append((start, index))
+            start, size = index, 0
+        size += len(line) + 1
+    return [*found, (start, len(lines))] if lines else []

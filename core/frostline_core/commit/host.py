@@ -42,7 +42,7 @@ class HostLimits:
     hole_ms: int = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Queued(Generic[T]):
     """A batch that is next in its run: its mark, what the caller wants back with it, its size in bytes."""
 
@@ -166,11 +166,12 @@ class HostCommit(Generic[T]):
         if mark.first > max(done + 1, mark.base):
             self.statistics.holes += 1
             return self._hole(mark.run, known, now_ms)
-        if self.queued >= self._limits.messages or self.queued_bytes + size > self._limits.bytes:
+        queue = self._queue
+        if len(queue.waiting) >= self._limits.messages or queue.bytes + size > self._limits.bytes:
             self.statistics.dropped_full += 1
             return None
-        self._queue.waiting.append(Queued(mark, item, size))
-        self._queue.bytes += size
+        queue.waiting.append(Queued(mark, item, size))
+        queue.bytes += size
         self._cursor[mark.run] = mark.n
         return None
 

@@ -35,12 +35,16 @@ NUMBER_MAX = 2**62 - 1
 
 _ID = struct.Struct("<Q")
 _SAMPLES_FLAG, _GAP_FLAG, _MORE_FLAG = 1, 2, 1
+_PLAIN_HEAD = bytes([VERSION << 4 | _SAMPLES_FLAG])
 _VARINT_MAX_BYTES = 9  # 63 bits
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class BatchMark:
     """Which row of which spool a DATA message is.
+
+    Not frozen only because a frozen dataclass costs three times as much to make, and there is one for each message;
+    nothing may change one.
 
     Attributes:
         run: Id of the run, unsigned 64 bits.
@@ -123,6 +127,8 @@ def unpack_batch(raw: bytes) -> BatchMark:
     Raises:
         ProtocolError: Another version, cut short, too long, or numbers that no gateway could mean.
     """
+    if raw[:1] == _PLAIN_HEAD and (mark := _short(raw)) is not None:
+        return mark
     flags = _flags(raw, BATCH, _SAMPLES_FLAG | _GAP_FLAG)
     run, at = _id(raw, 1, BATCH)
     n, at = _unvarint(raw, at, BATCH)
@@ -133,6 +139,25 @@ def unpack_batch(raw: bytes) -> BatchMark:
     if not 1 <= n <= NUMBER_MAX or not span <= behind < n:
         raise ProtocolError(f"{BATCH}: impossible numbers: n {n}, base {n - behind}, first {n - span}")
     return BatchMark(run, Stream(flags & _SAMPLES_FLAG), n, n - span, n - behind, gap)
+
+
+def _short(raw: bytes) -> BatchMark | None:
+    """The same for what nearly every message carries: samples, no gap, numbers of at most 3 bytes and 1 byte.
+
+    None for anything else, be it right or wrong.
+    """
+    size = len(raw)
+    if not 11 <= size <= 13 or raw[-1] > 0x7F or raw[-2] > 0x7F or not raw[-2]:
+        return None
+    n = raw[9]
+    if size == 12:
+        n = n & 0x7F | raw[10] << 7 if n > 0x7F else 0
+    elif size == 13:
+        n = n & 0x7F | (raw[10] & 0x7F) << 7 | raw[11] << 14 if n > 0x7F < raw[10] else 0
+    behind = raw[-1]
+    if behind >= n:
+        return None
+    return BatchMark(int.from_bytes(raw[1:9], "little"), Stream.SAMPLES, n, n, n - behind)
 
 
 def pack_runs(runs: Runs) -> bytes:

@@ -177,12 +177,13 @@ class HostSession:
         """
         try:
             parsed = self._topics.get(topic) or self._parse(topic)
+            if parsed.type in _DATA:
+                return self._data_message(parsed, topic, raw, now_ms)
             if parsed.type is MessageType.STATE:
                 return self._own_state(parsed.node, raw)
             if parsed.type in (MessageType.NCMD, MessageType.DCMD):
                 return []
-            arrived = self._read_columns(parsed, topic, raw) if self._columns else None
-            return self._from_node(arrived or _Arrived(parsed, topic, raw, parse(raw)), now_ms)
+            return self._from_node(_Arrived(parsed, topic, raw, parse(raw)), now_ms)
         except ProtocolError as error:
             return [Refused(topic, raw, str(error))]
 
@@ -304,16 +305,20 @@ class HostSession:
                 events += self._give_up(node, now_ms)
         return events
 
-    def _read_columns(self, parsed: Topic, topic: str, raw: bytes) -> _Arrived | None:
-        """DATA of a form that was learned: only what follows the columns is parsed."""
+    def _data_message(self, parsed: Topic, topic: str, raw: bytes, now_ms: int) -> list[Event]:
+        """The way of nearly all messages: what `_from_node` does, and columns where a layout was learned."""
         node = self._nodes.get((parsed.group, parsed.node))
-        learned = node.learned.get(parsed.device) if node is not None and parsed.type in _DATA else None
-        if learned is None or (columns := learned.read(raw)) is None:
-            return None
-        rest = parse(raw[columns.layout.size :])
-        if rest.HasField("timestamp"):  # in pieces, the last one counts: such a message is read in full
-            return None
-        return _Arrived(parsed, topic, raw, rest, columns)
+        learned = node.learned.get(parsed.device) if node is not None and self._columns else None
+        columns = learned.read(raw) if learned is not None else None
+        message = parse(raw if columns is None else raw[columns.layout.size :])
+        if columns is not None and message.HasField("timestamp"):
+            # In pieces, the last one counts: such a message is read in full.
+            columns, message = None, parse(raw)
+        arrived = _Arrived(parsed, topic, raw, message, columns)
+        if node is not None and node.view.online and message.HasField("seq") and node.order.passes(message.seq):
+            node.view.seq = message.seq
+            return self._data(node, arrived, now_ms)
+        return self._from_node(arrived, now_ms)
 
     def _learn(self, node: _Node, arrived: _Arrived) -> None:
         device = arrived.topic.device
