@@ -5,12 +5,15 @@ Invariants, whatever dies and whenever:
 2. A row's identity (run, n) is given once, in that transaction, and never changes. A run is opened by the first row
    after a process start or a cut, numbered 1, 2, 3 ... without holes, and never resumed by another process.
 3. A row leaves only by `delete_through`, which a commit of the host asks for, or into a gap row, which keeps its
-   numbers, its count of samples and its span of time. Gap rows leave only by `delete_through`.
+   numbers, its count of samples and its span of time. Gap rows leave only by `delete_through`. What is committed may
+   stay in the ring (`spool_ring`), below the base of its run, where the protocol does not see it.
 4. The account moves in the transaction that moves the rows: kept = committed + pending + lost.
-5. Data rows weigh no more than the budget; a gap row weighs about 100 bytes, and a run has one at most.
+5. Rows and ring weigh no more than the budget (`spool_budget`), unless nothing but gap rows is left; then each run has
+   one, of 128 bytes.
 
 Format: one SQLite file (tables in `spool_file`). `spool`: id (8 random bytes, made with the file) and the last bdSeq.
-`run`: the runs held, in order of opening, with totals of their data rows. `row`: the rows; `reason` is "" for data.
+`run`: the runs held, in order of opening, with totals of their rows. `row`: the rows; `reason` is "" for data.
+`ring` and `refetch`: see `spool_ring`.
 `device`: what each device was when it last changed. `account` and `lost`: samples per UTC day. Beside the file lie
 `-wal`, `-shm`, `.lock` (one writing process at a time), `.reserve` (4 MiB that are given up when the disk is full, so
 that there is room to delete in), and `.corrupt-<UTC>`: damaged spools that were set aside.
@@ -21,21 +24,27 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from frostline_core.commit import HeldRun, Row
+from frostline_core.commit import RUNS_MAX, HeldRun, Row
 from frostline_core.commit.wire import NUMBER_MAX
 from frostline_core.errors import UnavailableError
 from frostline_core.reading import DeviceDescription, Stream
-from frostline_gateway import spool_account, spool_devices, spool_draft, spool_file
+from frostline_gateway import spool_account, spool_budget, spool_devices, spool_draft, spool_file, spool_ring
 from frostline_gateway.spool_rows import Account, AccountDelta, Lost, NewRow, loss_notice
 
 _VACUUM_EVERY = 64
 _FREE_PAGES = 4096  # 16 MiB stay in the file for reuse: moving pages wears flash more than it gains
+_EXPIRE_EVERY = 256
+"""Appends between two looks at what is too old for the ring."""
+_STEPS_MOST = 10
+_RUNS_LEFT = 8
+"""Nothing is taken out of the ring while the birth could list so few runs more."""
 _NOTHING = AccountDelta()
 _SELECT = "SELECT n, first, device, payload, samples, first_ms, last_ms, reason FROM row"
 
@@ -43,11 +52,15 @@ _SELECT = "SELECT n, first, device, payload, samples, first_ms, last_ms, reason 
 class Spool:
     """The rows of one gateway. Every method may be called from any thread; every change is durable when it returns."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, budget_bytes: int, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, budget_bytes: int, clock: Callable[[], int], keep_ms: int = 0
+    ) -> None:
         """Use `open` or `open_read_only`."""
         self.path = path
         self._connection = connection
-        self._budget, self._clock = budget_bytes, clock
+        self.budget_bytes, self._clock, self._keep_ms = budget_bytes, clock, keep_ms
+        self._asked = False  # spans may wait to be sent again
+        self._appends = 0
         self._mutex = threading.Lock()
         self._lock: int | None = None
         self._listener: Callable[[], None] | None = None
@@ -58,13 +71,14 @@ class Spool:
         self._deletes = 0
 
     @classmethod
-    def open(cls, path: Path, budget_bytes: int, clock: Callable[[], int]) -> Self:
+    def open(cls, path: Path, budget_bytes: int, clock: Callable[[], int], keep_ms: int = 0) -> Self:
         """Opens the spool, making it if need be. A damaged file is set aside, and the new one tells the host so.
 
         Args:
             path: The file; its folder exists.
-            budget_bytes: Most that data rows may weigh; at the bound the oldest become a gap row, samples first.
+            budget_bytes: Most that rows may weigh, the ring included; `spool_budget` says what goes at the bound.
             clock: Time of day, UTC milliseconds.
+            keep_ms: How long committed rows stay in the ring, from when they were appended; 0: they do not.
 
         Raises:
             UnavailableError: Another process has it, or the disk does not let us; the message says what to do.
@@ -72,7 +86,7 @@ class Spool:
         """
         descriptor = spool_file.lock(path)
         try:
-            spool = cls._open_sound(path, budget_bytes, clock)
+            spool = cls._open_sound(path, budget_bytes, clock, keep_ms)
         except BaseException:
             os.close(descriptor)
             raise
@@ -92,18 +106,18 @@ class Spool:
         return spool
 
     @classmethod
-    def _open_sound(cls, path: Path, budget_bytes: int, clock: Callable[[], int]) -> Self:
+    def _open_sound(cls, path: Path, budget_bytes: int, clock: Callable[[], int], keep_ms: int) -> Self:
         try:
-            return cls._open_file(path, budget_bytes, clock)
+            return cls._open_file(path, budget_bytes, clock, keep_ms)
         except spool_file.Corrupt as corrupt:
             name = spool_file.quarantine(path, clock())
-            spool = cls._open_file(path, budget_bytes, clock)
+            spool = cls._open_file(path, budget_bytes, clock, keep_ms)
             spool.append([_set_aside(str(corrupt), name, clock())])
             return spool
 
     @classmethod
-    def _open_file(cls, path: Path, budget_bytes: int, clock: Callable[[], int]) -> Self:
-        spool = cls(path, spool_file.connect(path, secrets.token_bytes(8)), budget_bytes, clock)
+    def _open_file(cls, path: Path, budget_bytes: int, clock: Callable[[], int], keep_ms: int) -> Self:
+        spool = cls(path, spool_file.connect(path, secrets.token_bytes(8)), budget_bytes, clock, keep_ms)
         try:
             spool._load()
             for run in [run for run in spool._runs.values() if run.held.empty]:  # were current in a process that ended
@@ -139,14 +153,18 @@ class Spool:
         Raises:
             UnavailableError: Nothing was kept; the message says what to do. The caller counts the rows as lost.
         """
-        if not spool_file.has_reserve(self.path):
+        if not spool_file.has_reserve(self.path) and not self._give_up_ring():
             raise UnavailableError(f"spool {self.path}: {spool_file.DISK_FULL}")
         with self._change() as draft:
             for stream in Stream:
                 draft.append(stream, [row for row in rows if row.stream is stream])
             spool_account.add(self._connection, self._clock(), delta)
-            dropped = draft.keep_budget(self._budget)
-            spool_account.lose(self._connection, self._clock(), spool_draft.OVER_BUDGET, dropped)
+            self._send_again(draft)
+            for reason, samples in spool_budget.keep(self._connection, draft, self.budget_bytes, self._clock()).items():
+                spool_account.lose(self._connection, self._clock(), reason, samples)
+            self._appends += 1
+            if self._appends % _EXPIRE_EVERY == 1:
+                spool_ring.expire(self._connection, self._clock() - self._keep_ms)
         if self._listener is not None:
             self._listener()
 
@@ -175,17 +193,35 @@ class Spool:
             spool_devices.write(self._connection, description, self._clock())
 
     def delete_through(self, run: int, n: int) -> None:
-        """Deletes the rows of a run whose number is n or less: the host has them, or lists them as lost.
+        """Takes the rows of a run whose number is n or less out of the queue: the host has them, or lists them as lost.
 
         Raises:
-            UnavailableError: Nothing was deleted.
+            UnavailableError: Nothing changed.
         """
         with self._change() as draft:
             if run not in draft.runs:
                 return
-            committed = draft.delete_through(run, n)
+            committed = draft.delete_through(run, n, ring=self._keep_ms > 0)
             spool_account.add(self._connection, self._clock(), committed=committed)
+            self._send_again(draft)
         self._give_back_pages()
+
+    def refetch(self, span: spool_ring.Refetch) -> bool:
+        """Sends what the ring holds of a span of time again; False when too many spans wait already.
+
+        Rows go a few thousand at a time, each lot in a run of its own in the backlog lane, the next when the cloud has
+        that one. A restart goes on where it was.
+
+        Raises:
+            UnavailableError: The disk does not let us.
+        """
+        with self._change() as draft:
+            taken = spool_ring.ask(self._connection, span)
+            self._asked = True
+            self._send_again(draft)
+        if self._listener is not None:
+            self._listener()
+        return taken
 
     def cut(self) -> None:
         """Makes the next samples row open a new run; rows keep their identity.
@@ -222,7 +258,7 @@ class Spool:
             if found is None:
                 return None
             statement = f"{_SELECT} WHERE run = ? AND n >= ? ORDER BY n LIMIT 1"
-            row = self._connection.execute(statement, (found.seq, min(n, NUMBER_MAX))).fetchone()
+            row = self._connection.execute(statement, (found.seq, min(max(n, found.held.base), NUMBER_MAX))).fetchone()
             return None if row is None else Row(run, *row)
 
     def remembered(self, device: str) -> DeviceDescription | None:
@@ -249,9 +285,18 @@ class Spool:
         with self._mutex:
             return sum(run.data_rows for run in self._runs.values())
 
+    def ring_bytes(self) -> int:
+        """What the rows weigh that the cloud has and that can be sent again.
+
+        Raises:
+            UnavailableError: The disk does not let us.
+        """
+        with self._mutex, self._translated():
+            return spool_ring.weight(self._connection)
+
     @property
     def held_bytes(self) -> int:
-        """What the data rows weigh, as the budget counts."""
+        """What the rows weigh, as the budget counts; without the ring."""
         with self._mutex:
             return sum(run.bytes for run in self._runs.values())
 
@@ -284,7 +329,31 @@ class Spool:
         ((raw_id,),) = self._connection.execute("SELECT id FROM spool").fetchall()
         self._spool_id = int.from_bytes(raw_id)
         self._runs = spool_draft.load(self._connection)
+        self._asked = spool_ring.waiting(self._connection) > 0
         self._stale = False
+
+    def _send_again(self, draft: spool_draft.Draft) -> None:
+        """Takes the next lot out of the ring, once the cloud has the one before."""
+        runs = draft.runs.values()
+        if not self._asked or len(runs) > RUNS_MAX - _RUNS_LEFT or any(each.again_ms for each in runs):
+            return
+        for _ in range(_STEPS_MOST):
+            found = spool_ring.find(self._connection)
+            if found is None:
+                self._asked = False
+                return
+            if found.rows:
+                samples = draft.open_again(found)
+                spool_account.add(self._connection, self._clock(), AccountDelta(read=samples, kept=samples))
+                return
+
+    def _give_up_ring(self) -> bool:
+        """On a full disk the ring goes, and then there may be room to delete in again."""
+        with self._change():
+            if not spool_ring.trim(self._connection, sys.maxsize):
+                return False
+        self._give_back_pages()
+        return spool_file.has_reserve(self.path)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

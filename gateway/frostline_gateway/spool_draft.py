@@ -9,49 +9,66 @@ from dataclasses import dataclass, replace
 
 from frostline_core.commit import HeldRun
 from frostline_core.reading import Stream
+from frostline_gateway import spool_ring
+from frostline_gateway.spool_ring import ROW_COST
 from frostline_gateway.spool_rows import NewRow
 
-ROW_COST = 128
-"""What a data row weighs besides its payload: its columns, its index entry, its share of half-filled pages."""
-OVER_BUDGET = "spool budget"
-_INSERT = "INSERT INTO row VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO row VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PART = "SELECT n, first, length(payload), samples, first_ms, last_ms, reason, at_ms FROM row"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """One run, with totals of its data rows; `seq` is its place in the order of opening."""
+    """One run, with totals of its rows from base on.
+
+    Attributes:
+        held: As the commit protocol sees it.
+        seq: Its place in the order of opening.
+        data_rows: Rows that hold samples.
+        samples: What these hold.
+        bytes: What all rows weigh, gap rows too.
+        minute: Rows up to this number are thinned to a minute.
+        ten: Rows up to this number are thinned to ten minutes.
+        again_ms: When its rows were taken out of the ring to be sent again; 0: they never were.
+    """
 
     held: HeldRun
     seq: int
     data_rows: int = 0
     samples: int = 0
     bytes: int = 0
+    minute: int = 0
+    ten: int = 0
+    again_ms: int = 0
 
 
 def load(connection: sqlite3.Connection) -> dict[int, StoredRun]:
     """Every run, oldest first; reads the ends of each, so that a file cut short is noticed."""
     runs: dict[int, StoredRun] = {}
-    table = connection.execute("SELECT seq, id, stream, last, data_rows, samples, bytes FROM run ORDER BY seq")
-    for seq, raw_id, stream, last, data_rows, samples, size in table.fetchall():
+    table = connection.execute(
+        "SELECT seq, id, stream, base, last, data_rows, samples, bytes, minute, ten, again_ms FROM run ORDER BY seq"
+    )
+    for seq, raw_id, stream, base, last, *totals in table.fetchall():
         run = int.from_bytes(raw_id)
-        base, oldest_ms = _oldest(connection, seq, last)
-        held = HeldRun(run, Stream(stream), base, last, oldest_ms, _newest_ms(connection, seq))
-        runs[run] = StoredRun(held, seq, data_rows, samples, size)
+        held = HeldRun(run, Stream(stream), base, last, *_ends(connection, seq, base, totals[-1]))
+        runs[run] = StoredRun(held, seq, *totals)
     return runs
 
 
-def _oldest(connection: sqlite3.Connection, seq: int, last: int) -> tuple[int, int]:
-    """Base, and when the row there was appended."""
-    statement = "SELECT first, at_ms FROM row WHERE run = ? ORDER BY n LIMIT 1"
-    found = connection.execute(statement, (seq,)).fetchone()
-    return (found[0], found[1]) if found else (last + 1, 0)
+def _ends(connection: sqlite3.Connection, seq: int, base: int, again_ms: int) -> tuple[int, int]:
+    """When the rows at base and at last were appended, or taken out of the ring; reads the last one's payload."""
+    oldest_ms = _oldest(connection, seq, base, base)[1]
+    statement = "SELECT at_ms, payload FROM row WHERE run = ? AND n >= ? ORDER BY n DESC LIMIT 1"
+    found = connection.execute(statement, (seq, base)).fetchone()
+    newest_ms = int(found[0]) if found else 0
+    return (max(oldest_ms, again_ms), max(newest_ms, again_ms)) if newest_ms else (0, 0)
 
 
-def _newest_ms(connection: sqlite3.Connection, seq: int) -> int:
-    """When the last row was appended; reads its payload as well, which lies at the end of a file cut short."""
-    statement = "SELECT at_ms, payload FROM row WHERE run = ? ORDER BY n DESC LIMIT 1"
-    found = connection.execute(statement, (seq,)).fetchone()
-    return int(found[0]) if found else 0
+def _oldest(connection: sqlite3.Connection, seq: int, n: int, empty: int) -> tuple[int, int]:
+    """Base when rows from `n` on are held, and when the row there was appended; `empty` and 0 if none is."""
+    statement = "SELECT first, at_ms FROM row WHERE run = ? AND n >= ? ORDER BY n LIMIT 1"
+    found = connection.execute(statement, (seq, n)).fetchone()
+    return (found[0], found[1]) if found else (empty, 0)
 
 
 class Draft:
@@ -87,7 +104,7 @@ class Draft:
         self._connection.executemany(
             _INSERT,
             (
-                (run.seq, n, n, row.device, row.payload, row.samples, row.first_ms, row.last_ms, "", at)
+                (run.seq, n, n, row.device, row.payload, row.samples, row.first_ms, row.last_ms, "", at, row.raw)
                 for n, row in enumerate(rows, last + 1)
             ),
         )
@@ -95,21 +112,43 @@ class Draft:
             run.held, last=last + len(rows), oldest_ms=at if run.held.empty else run.held.oldest_ms, newest_ms=at
         )
         size = sum(len(row.payload) + ROW_COST for row in rows)
-        self._put(self._added(run, held, len(rows), sum(row.samples for row in rows), size))
+        self._put(_added(run, held, len(rows), sum(row.samples for row in rows), size))
 
-    def delete_through(self, run: int, n: int) -> int:
-        """Deletes rows up to a number, and the run if it is then empty and not current. Returns their samples."""
+    def delete_through(self, run: int, n: int, *, ring: bool) -> int:
+        """Rows up to a number are committed; the run goes if it is then empty and not current. Returns their samples.
+
+        Args:
+            run: Its id.
+            n: The number.
+            ring: Whether data rows stay in the file, below the run's base; else they are deleted.
+        """
         stored = self.runs[run]
-        rows, samples, payload = self._connection.execute(
-            "SELECT count(*), total(samples), total(length(payload)) FROM row WHERE run = ? AND n <= ? AND reason = ''",
-            (stored.seq, n),
+        condition = " FROM row WHERE run = ? AND n BETWEEN ? AND ?"
+        span = stored.seq, stored.held.base, n
+        rows, gaps, samples, payload = self._connection.execute(
+            "SELECT total(reason = ''), total(reason != ''), total(iif(reason = '', samples, 0)),"
+            f" total(length(payload)){condition}",
+            span,
         ).fetchone()
-        self._connection.execute("DELETE FROM row WHERE run = ? AND n <= ?", (stored.seq, n))
-        base, oldest_ms = _oldest(self._connection, stored.seq, stored.held.last)
-        held = replace(stored.held, base=base, oldest_ms=oldest_ms)
-        self._put(self._added(stored, held, -rows, -int(samples), -int(payload) - ROW_COST * rows))
+        kept = " AND reason != ''" if ring else ""
+        self._connection.execute(f"DELETE{condition}{kept}", span)
+        data = int(payload + ROW_COST * rows)
+        if ring and rows:
+            spool_ring.keep(self._connection, stored.seq, n, int(rows), data)
+        base, oldest_ms = _oldest(self._connection, stored.seq, n + 1, stored.held.last + 1)
+        held = replace(stored.held, base=base, oldest_ms=max(oldest_ms, stored.again_ms) if oldest_ms else 0)
+        self._put(_added(stored, held, -int(rows), -int(samples), -data - ROW_COST * int(gaps)))
         self._drop_if_done(run)
         return int(samples)
+
+    def open_again(self, found: spool_ring.Found) -> int:
+        """Takes rows out of the ring into a run of their own, which is never current. Returns their samples."""
+        samples, size = sum(each[3] for each in found.rows), sum(each[4] for each in found.rows)
+        run = self._open(Stream.SAMPLES)
+        spool_ring.move(self._connection, found, run.seq)
+        held = replace(run.held, last=len(found.rows), oldest_ms=self._now_ms, newest_ms=self._now_ms)
+        self._put(StoredRun(held, run.seq, len(found.rows), samples, size, again_ms=self._now_ms))
+        return samples
 
     def cut(self) -> None:
         """The next samples row will open a new run."""
@@ -117,67 +156,86 @@ class Draft:
         if run is not None:
             self._drop_if_done(run)
 
-    def keep_budget(self, budget_bytes: int) -> int:
-        """Turns the oldest data rows, samples before events, into gap rows until the rest fits. Returns its samples."""
-        samples = 0
-        excess = sum(run.bytes for run in self.runs.values()) - budget_bytes
-        for stream in (Stream.SAMPLES, Stream.EVENTS):
-            for run in [run for run, stored in self.runs.items() if stored.held.stream is stream]:
-                while excess > 0 and self.runs[run].data_rows:
-                    before = self.runs[run]
-                    self._into_gap(before, excess)
-                    excess -= before.bytes - self.runs[run].bytes
-                    samples += before.samples - self.runs[run].samples
-        return samples
+    def drop(self, run: int, numbers: set[int], reason: str, *, absorb: bool = False) -> None:
+        """Turns data rows into gap rows that keep their numbers, samples and span.
+
+        Args:
+            run: Its id.
+            numbers: Of rows held.
+            reason: Why; a gap row beside them that has the same one becomes part of theirs.
+            absorb: Whether gap rows of other reasons between and before them become part of theirs as well.
+        """
+        stored = self.runs[run]
+        first, last = self._reach(stored, min(numbers), max(numbers))
+        rows = self._connection.execute(
+            f"{_PART} WHERE run = ? AND n BETWEEN ? AND ? ORDER BY n", (stored.seq, first, last)
+        ).fetchall()
+        stretch: list[tuple[int, int, int, int, int, int, str, int]] = []
+        for row in rows:
+            if row[0] in numbers or row[6] == reason or (absorb and row[6]):
+                stretch.append(row)
+            else:
+                self._into_gap(run, stretch, reason)
+                stretch = []
+        self._into_gap(run, stretch, reason)
+
+    def _reach(self, run: StoredRun, first: int, last: int) -> tuple[int, int]:
+        """The numbers, and those of the rows on both sides."""
+        before, after = self._connection.execute(
+            "SELECT (SELECT max(n) FROM row WHERE run = ?1 AND n < ?2 AND n >= ?4),"
+            " (SELECT min(n) FROM row WHERE run = ?1 AND n > ?3)",
+            (run.seq, first, last, run.held.base),
+        ).fetchone()
+        return (first if before is None else before), (last if after is None else after)
+
+    def thinned(self, run: int, *, minute: int, ten: int) -> None:
+        """Notes how far a run is thinned."""
+        self._put(replace(self.runs[run], minute=minute, ten=ten))
 
     def finish(self) -> None:
         """Writes the totals of every run that changed."""
         for run in self._touched & self.runs.keys():
             stored = self.runs[run]
+            totals = stored.data_rows, stored.samples, stored.bytes, stored.minute, stored.ten, stored.again_ms
             self._connection.execute(
-                "UPDATE run SET last = ?, data_rows = ?, samples = ?, bytes = ? WHERE seq = ?",
-                (stored.held.last, stored.data_rows, stored.samples, stored.bytes, stored.seq),
+                "UPDATE run SET base = ?, last = ?, data_rows = ?, samples = ?, bytes = ?, minute = ?, ten = ?,"
+                " again_ms = ? WHERE seq = ?",
+                (stored.held.base, stored.held.last, *totals, stored.seq),
             )
 
     def _run_for(self, stream: Stream) -> StoredRun:
         run = self.current.get(stream)
         if run is not None and run in self.runs:
             return self.runs[run]
+        opened = self._open(stream)
+        self.current[stream] = opened.held.run
+        return opened
+
+    def _open(self, stream: Stream) -> StoredRun:
         run = (self._spool_id & 0xFFFF) << 48 | secrets.randbits(48)
         ((seq,),) = self._connection.execute(
             "INSERT INTO run (id, stream, last, data_rows, samples, bytes) VALUES (?, ?, 0, 0, 0, 0) RETURNING seq",
             (run.to_bytes(8), int(stream)),
         ).fetchall()
-        self.current[stream] = run
         return StoredRun(HeldRun(run, stream, 1, 0), seq)
 
-    def _into_gap(self, run: StoredRun, excess: int) -> None:
-        """Drops the run's oldest data rows, as few as free so many bytes and at most 500, into its gap row.
-
-        A run has one gap row at most, and it is the oldest: rows are dropped oldest first and deleted oldest first.
-        """
-        rows = self._connection.execute(
-            "SELECT n, first, length(payload), samples, first_ms, last_ms, reason, at_ms FROM row"
-            " WHERE run = ? ORDER BY n LIMIT 500",
-            (run.seq,),
-        ).fetchall()
-        freed, taken = 0, []
-        for row in rows:
-            if freed >= excess:
-                break
-            taken.append(row)
-            freed += 0 if row[6] else row[2] + ROW_COST
-        data = [row for row in taken if not row[6]]
-        last, at_ms = taken[-1][0], taken[-1][7]
-        span = min(row[4] for row in taken), max(row[5] for row in taken)
-        samples = sum(row[3] for row in taken)
-        self._connection.execute("DELETE FROM row WHERE run = ? AND n <= ?", (run.seq, last))
-        self._connection.execute(_INSERT, (run.seq, last, taken[0][1], "", b"", samples, *span, OVER_BUDGET, at_ms))
-        held = replace(run.held, oldest_ms=at_ms)
-        self._put(self._added(run, held, -len(data), -sum(row[3] for row in data), -freed))
-
-    def _added(self, run: StoredRun, held: HeldRun, rows: int, samples: int, size: int) -> StoredRun:
-        return StoredRun(held, run.seq, run.data_rows + rows, run.samples + samples, run.bytes + size)
+    def _into_gap(self, run: int, rows: Sequence[tuple[int, int, int, int, int, int, str, int]], reason: str) -> None:
+        """Puts one gap row in the place of neighbours."""
+        data = [row for row in rows if not row[6]]
+        if not data:
+            return
+        stored, first, last = self.runs[run], rows[0], rows[-1]
+        span = min(row[4] for row in rows), max(row[5] for row in rows)
+        samples = sum(row[3] for row in rows)
+        self._connection.execute("DELETE FROM row WHERE run = ? AND n BETWEEN ? AND ?", (stored.seq, first[0], last[0]))
+        self._connection.execute(
+            _INSERT, (stored.seq, last[0], first[1], "", b"", samples, *span, reason, last[7], False)
+        )
+        held = stored.held
+        if first[1] <= held.base:
+            held = replace(held, oldest_ms=max(last[7], stored.again_ms))
+        size = sum(row[2] + ROW_COST for row in rows) - ROW_COST
+        self._put(_added(stored, held, -len(data), -sum(row[3] for row in data), -size))
 
     def _put(self, run: StoredRun) -> None:
         self.runs[run.held.run] = run
@@ -188,3 +246,9 @@ class Draft:
         if stored is not None and stored.held.empty and run not in self.current.values():
             self._connection.execute("DELETE FROM run WHERE seq = ?", (stored.seq,))
             del self.runs[run]
+
+
+def _added(run: StoredRun, held: HeldRun, rows: int, samples: int, size: int) -> StoredRun:
+    return replace(
+        run, held=held, data_rows=run.data_rows + rows, samples=run.samples + samples, bytes=run.bytes + size
+    )

@@ -11,25 +11,35 @@ from pathlib import Path
 
 from frostline_core.errors import ConfigError, UnavailableError
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x46535450  # "FSTP": lets `file` and a person tell what it is
 QUICK_CHECK_MAX_BYTES = 64 * 1024 * 1024
 """Up to this size every page is read at start, about 2 s from an SD card; above it only the ends of each run."""
 QUARANTINED_MAX = 3
 RESERVE_BYTES = 4 * 1024 * 1024
 """Twice the write-ahead log. Held beside the spool and given up when the disk is full: deleting needs room as well."""
+BUDGET_MOST, BUDGET_LEAST = 2 << 30, 8 << 20
+"""The default budget's bounds, in bytes."""
 _BUSY_S = 5.0
 
 _TABLES = """
 CREATE TABLE spool (id BLOB NOT NULL, bd_seq INTEGER) STRICT;
 CREATE TABLE run (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, stream INTEGER NOT NULL, last INTEGER NOT NULL,
-    data_rows INTEGER NOT NULL, samples INTEGER NOT NULL, bytes INTEGER NOT NULL
+    data_rows INTEGER NOT NULL, samples INTEGER NOT NULL, bytes INTEGER NOT NULL, base INTEGER NOT NULL DEFAULT 1,
+    minute INTEGER NOT NULL DEFAULT 0, ten INTEGER NOT NULL DEFAULT 0, again_ms INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE row (
     run INTEGER NOT NULL, n INTEGER NOT NULL, first INTEGER NOT NULL, device TEXT NOT NULL, payload BLOB NOT NULL,
     samples INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, reason TEXT NOT NULL,
-    at_ms INTEGER NOT NULL, PRIMARY KEY (run, n)
+    at_ms INTEGER NOT NULL, raw INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (run, n)
+) STRICT;
+CREATE INDEX raw_row ON row (run, n) WHERE raw = 1;
+CREATE TABLE ring (
+    run INTEGER PRIMARY KEY, through INTEGER NOT NULL, data_rows INTEGER NOT NULL, bytes INTEGER NOT NULL
+) STRICT;
+CREATE TABLE refetch (
+    id INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, device TEXT, place INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE device (id TEXT PRIMARY KEY, description TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE account (
@@ -39,6 +49,23 @@ CREATE TABLE account (
 CREATE TABLE lost (
     day TEXT NOT NULL, reason TEXT NOT NULL, samples INTEGER NOT NULL, PRIMARY KEY (day, reason)
 ) STRICT, WITHOUT ROWID;
+"""
+
+_FROM_1 = """
+ALTER TABLE run ADD COLUMN base INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE run ADD COLUMN minute INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE run ADD COLUMN ten INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE run ADD COLUMN again_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE row ADD COLUMN raw INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX raw_row ON row (run, n) WHERE raw = 1;
+CREATE TABLE ring (
+    run INTEGER PRIMARY KEY, through INTEGER NOT NULL, data_rows INTEGER NOT NULL, bytes INTEGER NOT NULL
+) STRICT;
+CREATE TABLE refetch (
+    id INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, device TEXT, place INTEGER NOT NULL
+) STRICT;
+UPDATE run SET base = coalesce((SELECT first FROM row WHERE row.run = seq ORDER BY n LIMIT 1), last + 1);
+UPDATE run SET bytes = (SELECT total(length(payload) + 128) FROM row WHERE row.run = seq);
 """
 
 DISK_FULL = "the disk is full; free some space, or lower the spool's budget"
@@ -183,6 +210,22 @@ def give_up_reserve(path: Path) -> None:
         _reserve(path).unlink(missing_ok=True)
 
 
+def default_budget(path: Path) -> int:
+    """What a spool may take where the configuration names nothing: 2 GiB, or a fifth of the disk if that is less.
+
+    The disk is what is free and what the spool has already, so that a restart with a full spool changes nothing.
+
+    Raises:
+        UnavailableError: The folder cannot be looked at.
+    """
+    try:
+        disk = os.statvfs(path.parent)
+        held = path.stat().st_size if path.exists() else 0
+    except OSError as error:
+        raise UnavailableError(f"spool {path}: its folder cannot be looked at: {error.strerror}") from error
+    return max(BUDGET_LEAST, min(BUDGET_MOST, (disk.f_bavail * disk.f_frsize + held) // 5))
+
+
 def _reserve(path: Path) -> Path:
     return path.with_name(f"{path.name}.reserve")
 
@@ -201,18 +244,25 @@ def _prepare(connection: sqlite3.Connection, path: Path, new_id: bytes) -> None:
             raise Corrupt("a database, but no spool")
         _create(connection, new_id)
         _sync_folder(path)
-    elif path.stat().st_size <= QUICK_CHECK_MAX_BYTES:
+        return
+    if path.stat().st_size <= QUICK_CHECK_MAX_BYTES:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise Corrupt(found)
+    if version == 1:
+        _in_one_transaction(connection, _FROM_1)
 
 
 def _create(connection: sqlite3.Connection, new_id: bytes) -> None:
+    new = f"INSERT INTO spool VALUES (X'{new_id.hex()}', NULL);\n"  # noqa: S608  # hexadecimal
+    _in_one_transaction(connection, f"{_TABLES}{new}PRAGMA application_id = {APPLICATION_ID};\n")
+
+
+def _in_one_transaction(connection: sqlite3.Connection, script: str) -> None:
+    """Brings the file to this format, or leaves it as it is."""
     connection.execute("BEGIN IMMEDIATE")
-    for statement in _TABLES.strip().split(";\n"):
+    for statement in script.strip().split(";\n"):
         connection.execute(statement.removesuffix(";"))
-    connection.execute("INSERT INTO spool VALUES (?, NULL)", (new_id,))
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
 

@@ -25,6 +25,7 @@ class NewRow:
         samples: How many samples it holds.
         first_ms: Event time of its oldest sample, UTC milliseconds.
         last_ms: Event time of its newest sample, UTC milliseconds.
+        raw: It holds raw identifications only (each read of a tag): the first to go when the disk is short.
     """
 
     stream: Stream
@@ -33,6 +34,7 @@ class NewRow:
     samples: int
     first_ms: int
     last_ms: int
+    raw: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class AccountDelta:
 @dataclass(frozen=True, slots=True)
 class Account:
     """Every reading since the spool was made: kept = committed + pending + lost.
+
+    A sample that is sent again out of the ring is read and kept a second time, and committed, pending or lost with it.
 
     Attributes:
         read: Readings that drivers emitted.

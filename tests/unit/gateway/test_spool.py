@@ -19,6 +19,7 @@ from frostline_gateway.spool_rows import Account, AccountDelta, Lost, NewRow, ga
 
 T0 = 1_700_000_000_000
 MIB = 1024 * 1024
+ROW, GAP = 100 + ROW_COST, ROW_COST
 
 
 def new(stream: Stream = Stream.SAMPLES, size: int = 100, samples: int = 3, at_ms: int = T0) -> NewRow:
@@ -123,7 +124,7 @@ def test_an_empty_run_goes_when_it_is_no_longer_current(tmp_path: Path, how: str
 
 
 def test_over_budget_the_oldest_samples_become_one_gap_row_with_their_numbers(tmp_path: Path) -> None:
-    with open_spool(tmp_path, 4 * (100 + ROW_COST)) as spool:
+    with open_spool(tmp_path, 4 * ROW + GAP) as spool:
         for i in range(7):
             spool.append([new(at_ms=T0 + 10 * i)])
         run = spool.runs()[0].run
@@ -135,7 +136,7 @@ def test_over_budget_the_oldest_samples_become_one_gap_row_with_their_numbers(tm
 
 
 def test_events_are_dropped_only_when_no_samples_are_left(tmp_path: Path) -> None:
-    with open_spool(tmp_path, 3 * (100 + ROW_COST)) as spool:
+    with open_spool(tmp_path, 3 * ROW + 2 * GAP) as spool:
         spool.append([new(Stream.EVENTS)] * 2 + [new()] * 3)
         events, samples = (held.run for held in spool.runs())
         assert spans(rows_of(spool, samples)) == [(1, 2, True), (3, 3, False)]
@@ -145,7 +146,7 @@ def test_events_are_dropped_only_when_no_samples_are_left(tmp_path: Path) -> Non
 
 
 def test_the_budget_counts_older_runs_first(tmp_path: Path) -> None:
-    with open_spool(tmp_path, 2 * (100 + ROW_COST)) as spool:
+    with open_spool(tmp_path, 2 * ROW + GAP) as spool:
         spool.append([new()] * 2)
         spool.cut()
         spool.append([new()])
@@ -155,15 +156,15 @@ def test_the_budget_counts_older_runs_first(tmp_path: Path) -> None:
 
 
 def test_many_rows_over_budget_at_once_leave_one_gap_row(tmp_path: Path) -> None:
-    with open_spool(tmp_path, 10 * (100 + ROW_COST)) as spool:
+    with open_spool(tmp_path, 10 * ROW + GAP) as spool:
         spool.append([new()] * 1500)
         rows = rows_of(spool, spool.runs()[0].run)
         assert spans(rows)[:2] == [(1, 1490, True), (1491, 1491, False)]
-        assert spool.held_bytes == 10 * (100 + ROW_COST)
+        assert spool.held_bytes == 10 * ROW + GAP
 
 
 def test_a_commit_inside_a_gap_row_leaves_it_whole(tmp_path: Path) -> None:
-    with open_spool(tmp_path, 1 * (100 + ROW_COST)) as spool:
+    with open_spool(tmp_path, ROW + GAP) as spool:
         spool.append([new()] * 5)
         run = spool.runs()[0].run
         spool.delete_through(run, 2)
@@ -180,7 +181,7 @@ def test_the_account_balances_at_every_step_and_survives_a_restart(tmp_path: Pat
             and account.kept == account.committed + account.pending + lost
         )
 
-    with open_spool(tmp_path, 3 * (100 + ROW_COST)) as spool:
+    with open_spool(tmp_path, 3 * ROW + GAP) as spool:
         spool.append([new()] * 2, AccountDelta(read=10, kept=6, filtered=3, rejected=1))
         assert balanced(spool.account())
         spool.append([new()] * 2, AccountDelta(read=8, kept=8, lost={"disk full": 2}))
@@ -250,7 +251,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_file_of_a_newer_frostline_is_left_alone(tmp_path: Path) -> None:
     open_spool(tmp_path).close()
     with sqlite3.connect(tmp_path / "spool.db") as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     connection.close()
     with pytest.raises(ConfigError, match="newer Frostline"):
         open_spool(tmp_path)
