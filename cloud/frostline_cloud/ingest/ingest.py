@@ -10,6 +10,7 @@ is lost when any of it fails.
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import threading
@@ -56,6 +57,9 @@ are a flush's whole time."""
 _TICK_MS = 1_000
 _COMMITS_PER_NCMD = 8
 _MOST_BURIED = 1_000
+_GC = (200_000, 20, 100)
+"""Messages make no cycles, but thousands of them wait for a flush: with Python's own (700, 10, 10) the collector would
+look at all of them, and at every series, many times in each flush."""
 
 
 @dataclass(slots=True)
@@ -134,6 +138,7 @@ class Ingest:
         self.status.nodes = self._parts.registry.restore(self._parts.session)
         self._probe(self._clock_ms())
         sys.setswitchinterval(_SWITCH_S)
+        gc.set_threshold(*_GC)
         self._parts.broker.start()
         self._thread.start()
 
