@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from frostline_cloud.ingest.series import Plan, SeriesTable
+from frostline_core.errors import ProtocolError
 from frostline_core.reading import INTEGERS, DataType, Quality
-from frostline_core.sparkplug import Columns, DataCame, NodeView, WireValue, value_of
+from frostline_core.sparkplug import Columns, DataCame, NodeView, value_of
+from frostline_core.sparkplug.codec import content_of
 
 _NUMBERS = INTEGERS | {DataType.FLOAT, DataType.DOUBLE, DataType.BOOLEAN, DataType.DATETIME}
 _TEXTS = frozenset({DataType.STRING, DataType.TEXT, DataType.UUID})
-_GOOD = int(Quality.GOOD)
+_GOOD, _BAD = int(Quality.GOOD), int(Quality.BAD)
 _ARRAYS = frozenset(range(DataType.INT8_ARRAY, DataType.DATETIME_ARRAY + 1))
 
 Sample = tuple[int, float | str | None, int, int]
@@ -78,9 +81,13 @@ def _add(batch: Batch, columns: Columns, plan: Plan | None, latest_ms: int) -> N
     if at_ms > latest_ms:
         reason = _late(at_ms)
         batch.refused[:0] = [(each.description.name, reason) for each in bound if each.slot >= 0]
-    elif plan is None:
+    elif plan is None or not isfinite(sum(columns.values)):
         pairs = zip(bound, columns.values, strict=True)
-        batch.samples[:0] = [(each.slot, value, at_ms, Quality.GOOD) for each, value in pairs if each.slot >= 0]
+        batch.samples[:0] = [
+            (each.slot, value, at_ms, _GOOD) if isfinite(value) else (each.slot, None, at_ms, _BAD)
+            for each, value in pairs
+            if each.slot >= 0
+        ]
         batch.good = len(batch.samples)
     else:
         batch.numbers = (plan, at_ms, columns.values)
@@ -107,28 +114,42 @@ def samples_of(view: NodeView, message: Any, latest_ms: int) -> tuple[list[Sampl
     aliases, sent_ms = view.aliases, message.timestamp
     for metric in message.metrics:
         bound = aliases[metric.alias]
-        slot = bound.slot
-        if slot < 0:
+        if bound.slot < 0:
             continue
         at_ms = metric.timestamp or sent_ms
         if at_ms > latest_ms:
             refused.append((bound.description.name, _late(at_ms)))
             continue
-        datatype = bound.description.datatype
         quality = _quality(metric) if metric.HasField("properties") else _GOOD
-        value: Any
-        if metric.is_null or quality == Quality.BAD:
-            samples.append((slot, None, at_ms, Quality.BAD))
-        elif datatype in _NUMBERS:
-            value = value_of(metric, datatype)
-            samples.append((slot, float(value), at_ms, quality))
+        try:
+            value = None if quality == Quality.BAD else _value(metric, bound.description.datatype)
+        except ProtocolError as error:
+            refused.append((bound.description.name, str(error)))
         else:
-            text = _text(value_of(metric, datatype), datatype)
-            if text is None:
-                refused.append((bound.description.name, f"type {datatype.name} cannot be kept as a time series"))
-            else:
-                samples.append((slot, text, at_ms, quality))
+            samples.append((bound.slot, value, at_ms, quality if value is not None else _BAD))
     return samples, refused
+
+
+def _value(metric: Any, datatype: DataType) -> float | str | None:
+    """The value as it is kept; None where there is none, or no number that means anything.
+
+    Raises:
+        ProtocolError: It does not fit the type, or the type cannot be kept as a time series.
+    """
+    content: Any
+    if datatype in _NUMBERS:
+        content = value_of(metric, datatype)
+        return None if content is None or not isfinite(content) else float(content)
+    content = content_of(metric, datatype)
+    if content is None:
+        return None
+    if datatype in _TEXTS:
+        return str(content)
+    if datatype in (DataType.BYTES, DataType.FILE):
+        return bytes(content).hex()
+    if datatype in _ARRAYS:
+        return json.dumps(content, default=str)
+    raise ProtocolError(f"type {datatype.name} cannot be kept as a time series")
 
 
 def _quality(metric: Any) -> int:
@@ -137,13 +158,3 @@ def _quality(metric: Any) -> int:
         if key == "Quality":
             return int(value.int_value)
     return Quality.GOOD
-
-
-def _text(value: WireValue, datatype: DataType) -> str | None:
-    if datatype in _TEXTS:
-        return str(value)
-    if datatype in (DataType.BYTES, DataType.FILE) and isinstance(value, bytes):
-        return value.hex()
-    if datatype in _ARRAYS:
-        return json.dumps(value, default=str)
-    return None
