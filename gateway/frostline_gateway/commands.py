@@ -64,14 +64,14 @@ class Commands:
     async def follow(self, command: Command) -> None:
         """Follows one command and returns when its outcome is known, within 30 s; only writes are for us."""
         if isinstance(command, Refused):
-            self._refuse(WriteAsked("", command.topic, None), command.reason)
+            self.refuse(WriteAsked("", command.topic, None), command.reason)
         elif isinstance(command, WriteAsked):
             await self._write(command)
 
     async def _write(self, asked: WriteAsked) -> None:
         found = self._checked(asked)
         if isinstance(found, str):
-            self._refuse(asked, found)
+            self.refuse(asked, found)
             return
         writer, value = found
         self._written_ms[asked.device, asked.metric] = self._clock()
@@ -79,11 +79,11 @@ class Commands:
             async with asyncio.timeout(self._limits.answer_s):
                 await writer.write(asked.device, asked.metric, value)
         except (UnavailableError, ProtocolError) as error:
-            self._done(asked, "failed", str(error))
+            self._tell(asked, "failed", str(error))
         except TimeoutError:
-            self._done(asked, "failed", f"no answer within {self._limits.answer_s:.0f} s; it may have been written")
+            self._tell(asked, "failed", f"no answer within {self._limits.answer_s:.0f} s; it may have been written")
         else:
-            self._done(asked, "done", "")
+            self.done(asked)
 
     def _checked(self, asked: WriteAsked) -> tuple[Writer, Value] | str:
         """Who writes what, or why nobody does."""
@@ -102,15 +102,20 @@ class Commands:
         except ValueError as error:
             return str(error)
 
-    def _refuse(self, asked: WriteAsked, reason: str) -> None:
+    def done(self, asked: WriteAsked) -> None:
+        """Counts a command that was followed, and tells of it."""
+        self._tell(asked, "done", "")
+
+    def refuse(self, asked: WriteAsked, reason: str) -> None:
+        """Counts a command that is not followed, and tells of it unless there are too many."""
         now_ms, told_ms = self._clock(), self._refused_ms
         if len(told_ms) == REFUSALS_TOLD and 0 <= now_ms - told_ms[0] < REFUSALS_SPAN_MS:
             self.outcomes["refused"] += 1
             return
         told_ms.append(now_ms)
-        self._done(asked, "refused", reason)
+        self._tell(asked, "refused", reason)
 
-    def _done(self, asked: WriteAsked, outcome: str, reason: str) -> None:
+    def _tell(self, asked: WriteAsked, outcome: str, reason: str) -> None:
         self.outcomes[outcome] += 1
         level = logging.INFO if outcome == "done" else logging.WARNING
         log.log(level, "%s %s = %r: %s %s", asked.device, asked.metric, asked.value, outcome, reason)

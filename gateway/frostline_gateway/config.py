@@ -17,16 +17,25 @@ from frostline_gateway.uplink_config import UplinkConfig
 
 _ID = r"^[A-Za-z0-9_.-]+$"
 _MEBI = 1 << 20
+_BUDGET_LEAST_MB = 8
 
 
 class SpoolConfig(ConfigModel):
     """`[spool]`: how samples wait on the disk."""
 
     budget_mb: int = Field(
-        default=1024,
-        description="Most MiB that samples may take on the disk; beyond it the oldest are dropped, and listed as lost.",
-        ge=8,
+        default=0,
+        description="Most MiB that samples may take on the disk; beyond it some are dropped, and listed as lost."
+        " 0: 2048, or a fifth of the disk if that is less.",
+        ge=0,
         le=1_000_000,
+    )
+    keep_days: int = Field(
+        default=30,
+        description="How long samples stay that the cloud has, so that a span of time can be sent again; within the"
+        " budget, of which they are the first to go. 0: they do not.",
+        ge=0,
+        le=3650,
     )
     flush_s: float = Field(
         default=0.25, description="Longest time between a reading and its place on the disk.", ge=0.01, le=10
@@ -36,10 +45,22 @@ class SpoolConfig(ConfigModel):
         default=5_000, description="Most rows that wait in memory while the disk takes none.", ge=200, le=1_000_000
     )
 
+    @field_validator("budget_mb")
+    @classmethod
+    def _useful(cls, value: int) -> int:
+        if 0 < value < _BUDGET_LEAST_MB:
+            raise ValueError(f"at least {_BUDGET_LEAST_MB} MiB, or 0 for the default")
+        return value
+
     @property
     def budget_bytes(self) -> int:
-        """The budget in bytes."""
+        """The budget in bytes; 0 is for the spool to choose."""
         return self.budget_mb * _MEBI
+
+    @property
+    def keep_ms(self) -> int:
+        """How long committed samples stay, in milliseconds."""
+        return self.keep_days * 86_400_000
 
 
 class HttpConfig(ConfigModel):

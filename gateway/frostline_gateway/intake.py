@@ -37,6 +37,8 @@ MOST_ROW_BYTES = 512 * 1024
 MOST_MEMORY_BYTES = 32 << 20
 """Most that rows which wait in memory may weigh, however few they are."""
 _RETRY_S = 1.0
+_TEXTS = frozenset({DataType.STRING, DataType.TEXT, DataType.UUID, DataType.BYTES})
+_NO_METRICS: frozenset[str] = frozenset()
 _NODE = DeviceDescription("", "gateway", "", (MetricDescription(AUDIT, DataType.STRING),))
 
 
@@ -82,6 +84,7 @@ class Intake:
         self._on_device: Callable[[str], None] = lambda _: None
         self._on_durable: Callable[[int], None] = lambda _: None
         self._types: dict[str, dict[str, DataType]] = {"": {AUDIT: DataType.STRING}}
+        self._raw: dict[str, frozenset[str]] = {}
         self._pending: deque[NewRow] = deque()
         self._bytes = 0
         self._in_flight = 0
@@ -131,6 +134,9 @@ class Intake:
             log.error("%s: its readings are rejected until the configuration is mended: %s", device.id, error)
             return
         self._types[device.id] = {metric.name: metric.datatype for metric in device.metrics}
+        self._raw[device.id] = frozenset(
+            metric.name for metric in device.metrics if _identifies(metric, wanted[metric.name])
+        )
         if self.devices.born(device, self._clock()):
             log.info("%s: answers (%s)", device.id, device.kind)
             self._on_device(device.id)
@@ -269,7 +275,8 @@ class Intake:
                 set_quality(metric, quality)
         first_ms, last_ms = (extreme(sample.at_ms for sample in samples) for extreme in (min, max))
         message.timestamp = last_ms
-        return NewRow(stream, device, message.SerializeToString(), len(samples), first_ms, last_ms)
+        raw = stream is Stream.SAMPLES and {sample.metric for sample in samples} <= self._raw.get(device, _NO_METRICS)
+        return NewRow(stream, device, message.SerializeToString(), len(samples), first_ms, last_ms, raw)
 
     def _failed(self, rows: Sequence[NewRow], reason: str) -> None:
         """Puts a group back, and gives up what is beyond the bound."""
@@ -293,6 +300,11 @@ class Intake:
     def _notices(self, lost: Mapping[str, int], from_ms: int | None) -> list[NewRow]:
         now_ms = self._clock()
         return [loss_notice(Lost(reason, count, from_ms, now_ms)) for reason, count in lost.items()]
+
+
+def _identifies(metric: MetricDescription, sampling: Sampling | None) -> bool:
+    """Whether each reading of a metric is one read of a tag: text that its driver wants kept unthinned."""
+    return sampling is not None and sampling.every and metric.datatype in _TEXTS
 
 
 def _put(metric: MetricMessage, datatype: DataType, sample: Reading) -> Quality:

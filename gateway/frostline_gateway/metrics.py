@@ -67,6 +67,9 @@ def _spool(spool: dict[str, Any]) -> Iterator[Metric]:
             "frostline_spool_budget_bytes", "Most that rows may weigh.", value=spool["budget_bytes"]
         )
         yield GaugeMetricFamily(
+            "frostline_spool_ring_bytes", "What rows weigh that the cloud has.", value=spool["ring_bytes"]
+        )
+        yield GaugeMetricFamily(
             "frostline_spool_oldest_age_seconds", "Age of the oldest row.", value=spool["oldest_age_s"] or 0
         )
 

@@ -30,7 +30,9 @@ from frostline_gateway.config import GatewayConfig, build_drivers
 from frostline_gateway.devices import Devices
 from frostline_gateway.http import serving
 from frostline_gateway.intake import Intake, IntakeLimits
+from frostline_gateway.refetch import Refetches
 from frostline_gateway.spool import Spool
+from frostline_gateway.spool_file import default_budget
 from frostline_gateway.spool_rows import Lost
 from frostline_gateway.status import Parts, snapshot
 from frostline_gateway.uplink import Uplink
@@ -71,7 +73,8 @@ async def run(config: GatewayConfig, stop: asyncio.Event, listening: Callable[[s
         devices = Devices()
         intake = Intake(spool, devices, config.overrides, now_ms, limits)
         commands = Commands(devices, partial(_writer_of, drivers), intake.audit, now_ms)
-        uplink = Uplink(config.uplink, config.site, config.node, spool, devices, commands.follow)
+        refetches = Refetches(spool.refetch, commands)
+        uplink = Uplink(config.uplink, config.site, config.node, spool, devices, refetches.follow)
         intake.on_device(uplink.device_changed)
         intake.on_durable(partial(_note_durable, config))
         _tell_unclean(config, intake)
@@ -177,7 +180,8 @@ def _make_folder(path: Path) -> None:
 
 
 def _open_spool(config: GatewayConfig) -> Spool:
-    return Spool.open(config.spool_path, config.spool.budget_bytes, now_ms)
+    path = config.spool_path
+    return Spool.open(path, config.spool.budget_bytes or default_budget(path), now_ms, config.spool.keep_ms)
 
 
 def _mark(config: GatewayConfig) -> Path:

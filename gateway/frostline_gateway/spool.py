@@ -24,7 +24,6 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -45,6 +44,8 @@ _EXPIRE_EVERY = 256
 _STEPS_MOST = 10
 _RUNS_LEFT = 8
 """Nothing is taken out of the ring while the birth could list so few runs more."""
+_RING_STEPS, _RING_STEP_BYTES = 32, 1 << 20
+"""What the ring gives up before one append on a full disk: the log then needs no more than the reserve."""
 _NOTHING = AccountDelta()
 _SELECT = "SELECT n, first, device, payload, samples, first_ms, last_ms, reason FROM row"
 
@@ -348,12 +349,15 @@ class Spool:
                 return
 
     def _give_up_ring(self) -> bool:
-        """On a full disk the ring goes, and then there may be room to delete in again."""
-        with self._change():
-            if not spool_ring.trim(self._connection, sys.maxsize):
-                return False
-        self._give_back_pages()
-        return spool_file.has_reserve(self.path)
+        """On a full disk the ring goes, a little at a time, until there is room to delete in again."""
+        for _ in range(_RING_STEPS):
+            with self._change():
+                if not spool_ring.trim(self._connection, _RING_STEP_BYTES):
+                    return False
+            self._give_back_pages()
+            if spool_file.has_reserve(self.path):
+                return True
+        return False
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -123,6 +123,7 @@ class Draft:
             ring: Whether data rows stay in the file, below the run's base; else they are deleted.
         """
         stored = self.runs[run]
+        n = min(n, stored.held.last)
         condition = " FROM row WHERE run = ? AND n BETWEEN ? AND ?"
         span = stored.seq, stored.held.base, n
         rows, gaps, samples, payload = self._connection.execute(

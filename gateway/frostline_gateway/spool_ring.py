@@ -11,6 +11,7 @@ new run of its own: these are new batches with the samples of old ones, in the b
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,12 +23,12 @@ LATE_MS = 86_400_000
 """Samples are looked for in rows appended up to this long after they were measured, or before (a clock set back)."""
 _STEP_ROWS = 2_000
 _TRIM_ROWS = 500
-_EXPIRE_ROWS = 20_000
+_EXPIRE_STEPS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Refetch:
-    """A span that was asked for: event times from `from_ms` to `to_ms` inclusive, of one device or (None) of all."""
+    """A span that was asked for: event times from `from_ms` on and before `to_ms`, of one device or (None) of all."""
 
     from_ms: int
     to_ms: int
@@ -58,36 +59,41 @@ def keep(connection: sqlite3.Connection, run: int, through: int, data_rows: int,
 def trim(connection: sqlite3.Connection, excess: int) -> int:
     """Forgets the oldest rows until so many bytes are free, or none is left. Returns what was freed."""
     freed = 0
-    while freed < excess:
-        step = _forget(connection, "", (), _TRIM_ROWS)
-        if not step:
-            break
+    while freed < excess and (step := _forget(connection, excess - freed, None)):
         freed += step
     return freed
 
 
 def expire(connection: sqlite3.Connection, before_ms: int) -> int:
-    """Forgets rows appended before that, at most 20,000 of the oldest run. Returns what was freed."""
-    return _forget(connection, " AND at_ms < ?", (before_ms,), _EXPIRE_ROWS)
+    """Forgets rows appended before that, a bounded number at once. Returns what was freed."""
+    freed = 0
+    for _ in range(_EXPIRE_STEPS):
+        step = _forget(connection, sys.maxsize, before_ms)
+        freed += step
+        if not step:
+            break
+    return freed
 
 
-def _forget(connection: sqlite3.Connection, condition: str, values: tuple[int, ...], most: int) -> int:
+def _forget(connection: sqlite3.Connection, excess: int, before_ms: int | None) -> int:
+    """Deletes the oldest rows of the oldest run, at most 500, as few as free so many bytes."""
     found = connection.execute("SELECT run, through FROM ring ORDER BY run LIMIT 1").fetchone()
     if found is None:
         return 0
     run, through = found
     rows = connection.execute(
-        f"SELECT n, length(payload) FROM row WHERE run = ? AND n <= ?{condition} ORDER BY n LIMIT ?",  # noqa: S608  # ours
-        (run, through, *values, most),
+        "SELECT n, length(payload), at_ms FROM row WHERE run = ? AND n <= ? ORDER BY n LIMIT ?",
+        (run, through, _TRIM_ROWS),
     ).fetchall()
-    if rows:
-        connection.execute("DELETE FROM row WHERE run = ? AND n <= ?", (run, rows[-1][0]))
-        size = sum(int(length) + ROW_COST for _, length in rows)
-        _less(connection, run, len(rows), size)
-        return size
-    if not condition:
-        connection.execute("DELETE FROM ring WHERE run = ?", (run,))
-    return 0
+    freed, last, count = 0, 0, 0
+    for n, size, at_ms in rows:
+        if freed >= excess or (before_ms is not None and at_ms >= before_ms):
+            break
+        freed, last, count = freed + size + ROW_COST, n, count + 1
+    if count:
+        connection.execute("DELETE FROM row WHERE run = ? AND n <= ?", (run, last))
+        _less(connection, run, count, freed)
+    return int(freed)
 
 
 def _less(connection: sqlite3.Connection, run: int, data_rows: int, size: int) -> None:
@@ -129,7 +135,7 @@ def find(connection: sqlite3.Connection) -> Found | None:
     found = [
         (each[0], each[1], each[2], each[3], each[4] + ROW_COST)
         for each in looked
-        if each[9] and not each[10] and each[5] <= to_ms and each[6] >= from_ms and device in (None, each[7])
+        if each[9] and not each[10] and each[5] < to_ms and each[6] >= from_ms and device in (None, each[7])
     ]
     if len(looked) < _STEP_ROWS or looked[-1][8] > to_ms + LATE_MS:
         connection.execute("DELETE FROM refetch WHERE id = ?", (identity,))

@@ -15,6 +15,7 @@ from frostline_gateway.config import GatewayConfig
 from frostline_gateway.devices import DeviceState
 from frostline_gateway.intake import Intake
 from frostline_gateway.spool import Spool
+from frostline_gateway.spool_file import default_budget
 from frostline_gateway.spool_rows import Account, AccountDelta
 from frostline_gateway.uplink import Uplink
 
@@ -123,7 +124,8 @@ def _spool_document(config: GatewayConfig, spool: Spool) -> dict[str, Any]:
         "path": str(config.spool_path),
         "rows": spool.held_rows,
         "bytes": spool.held_bytes,
-        "budget_bytes": config.spool.budget_bytes,
+        "budget_bytes": spool.budget_bytes or config.spool.budget_bytes or default_budget(config.spool_path),
+        "ring_bytes": spool.ring_bytes(),
         "oldest_ms": spool.oldest_ms,
     }
 

@@ -15,6 +15,7 @@ from frostline_core.sparkplug import BirthMetric, DeviceBirth
 from frostline_core.sparkplug.births import UNKNOWN_KIND
 from frostline_core.sparkplug.messages import PayloadMessage
 from frostline_gateway.devices import Devices
+from frostline_gateway.refetch import REFETCH
 from frostline_gateway.spool import Spool
 
 PROOF = "Frostline/Proof"
@@ -41,6 +42,7 @@ class Births:
             own += [BirthMetric(PROOF, DataType.STRING, "none")]
         else:
             own += [BirthMetric(RUNS, DataType.BYTES, pack_runs(runs)), BirthMetric(COMMIT, DataType.BYTES)]
+            own += [BirthMetric(REFETCH, DataType.STRING, writable=True)]
         extra = self._extra.get("", {})
         kept = [m if extra.get(m.name, m.datatype) is m.datatype else BirthMetric(m.name, extra[m.name]) for m in own]
         known = {metric.name for metric in own}

@@ -16,7 +16,7 @@ import pytest
 
 from frostline_core.commit import Row
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_draft import ROW_COST
+from frostline_gateway.spool_ring import ROW_COST
 from frostline_gateway.spool_rows import NewRow
 from tests.unit.core.commit.ingest_model import Measurement
 from tests.unit.core.commit.memory_rows import Item

@@ -203,7 +203,7 @@ def test_check_shows_what_answers_and_fails_for_what_does_not(tmp_path: Path, fr
     ("settings", "message"),
     [
         ('[uplnk]\nurl = "x"', "uplnk: unknown key (did you mean 'uplink'?)"),
-        ("[spool]\nbudget_mb = 1", "spool.budget_mb: Input should be greater than or equal to 8"),
+        ("[spool]\nbudget_mb = 1", "spool.budget_mb: at least 8 MiB, or 0 for the default"),
     ],
 )
 def test_a_wrong_config_is_one_message_and_nothing_starts(

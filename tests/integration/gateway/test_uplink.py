@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,9 +16,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 from frostline_core.commit import Commit
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Reading, Stream
 from frostline_core.sparkplug import Metric, Payload, Refused, WriteAsked, encode
+from frostline_gateway.commands import Commands
 from frostline_gateway.devices import Devices
+from frostline_gateway.refetch import REFETCH, Refetches
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_draft import ROW_COST
+from frostline_gateway.spool_budget import THINNED
+from frostline_gateway.spool_ring import ROW_COST
 from frostline_gateway.spool_rows import AccountDelta, Lost, NewRow, loss_notice
 from frostline_gateway.uplink import SYSTEM_CLOCKS, Uplink
 from frostline_gateway.uplink_config import UplinkConfig
@@ -270,7 +274,7 @@ async def test_node_events_that_no_birth_knew_are_declared(fresh_mosquitto: Mosq
 
 async def test_what_the_budget_dropped_is_listed_with_its_numbers(fresh_mosquitto: Mosquitto, spool_path: Path) -> None:
     weight = len(row(1).payload) + ROW_COST
-    with opened(spool_path, 5 * weight) as spool:
+    with opened(spool_path, 5 * weight + ROW_COST) as spool:
         spool.append([row(n) for n in range(12)], AccountDelta(read=12, kept=12))
         async with TestHost(fresh_mosquitto.port) as host, running(fresh_mosquitto.port, spool):
             await eventually_async(is_empty(spool))
@@ -378,3 +382,50 @@ async def test_a_host_whose_memory_went_back_lists_what_no_gateway_holds(
                 assert host.values("air_temperature") == [10]
                 assert [(a, b, why) for _, a, b, why in host.sql.lost] == [(1, 10, "host state restored")]
         assert first.values("air_temperature") == list(range(10))
+
+
+async def test_what_was_thinned_is_listed_with_its_reason_and_its_extremes_arrive(
+    fresh_mosquitto: Mosquitto, spool_path: Path
+) -> None:
+    now_ms = SYSTEM_CLOCKS.utc_ms()
+    clock = [now_ms - 6 * 3_600_000]
+    with Spool.open(spool_path, 520 * (len(row(1).payload) + ROW_COST), lambda: clock[0]) as spool:
+        for n in range(500):
+            clock[0] += 10_000
+            spool.append([row(n % 6)], AccountDelta(read=1, kept=1))
+        clock[0] = now_ms
+        spool.append([row(n % 6) for n in range(100)], AccountDelta(read=100, kept=100))
+        lost = dict(spool.account().lost)
+        assert list(lost) == [THINNED]
+        async with TestHost(fresh_mosquitto.port) as host, running(fresh_mosquitto.port, spool):
+            await eventually_async(is_empty(spool), 30)
+            assert {reason for _, _, _, reason in host.sql.lost} == {THINNED}
+            assert sum(last - first + 1 for _, first, last, _ in host.sql.lost) == lost[THINNED]
+            assert len(host.sql.stored) == 600 - lost[THINNED]
+            assert {0.0, 5.0} <= {each.value for each in host.sql.stored}
+            assert spool.account().pending == 0
+
+
+async def test_a_span_that_the_host_asks_for_is_sent_again_as_history(
+    fresh_mosquitto: Mosquitto, spool_path: Path
+) -> None:
+    with Spool.open(spool_path, 1 << 24, SYSTEM_CLOCKS.utc_ms, 86_400_000) as spool:
+        commands = Commands(Devices(), lambda _: None, lambda _: None, SYSTEM_CLOCKS.utc_ms)
+        refetches = Refetches(spool.refetch, commands)
+        async with TestHost(fresh_mosquitto.port) as host:
+            config = UplinkConfig.model_validate({"url": f"mqtt://127.0.0.1:{fresh_mosquitto.port}"})
+            uplink = Uplink(config, "site", "gw", spool, devices(ROOM), refetches.follow)
+            task = asyncio.create_task(uplink.run())
+            first_ms = SYSTEM_CLOCKS.utc_ms()
+            for n in range(20):
+                spool.append([row(n)], AccountDelta(read=1, kept=1))
+            await eventually_async(lambda: spool.account().committed == 20, 20)
+            span = json.dumps({"from_ms": first_ms, "to_ms": SYSTEM_CLOCKS.utc_ms() + 1, "device": "room-1"})
+            host.client.publish(*host.session.command("site", "gw", "", [Metric(REFETCH, value=span)], first_ms))
+            await eventually_async(lambda: spool.account().committed == 40, 20)
+            again = [each.value for each in host.sql.stored if each.historical]
+            assert again == list(range(20))
+            assert len(set(host.sql.committed)) == 2
+            assert (spool.account().kept, spool.account().lost) == (40, {})
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

@@ -65,7 +65,7 @@ def test_every_key_is_described() -> None:
         ('site = "a/b"\nnode = "n"\n', "site: String should match pattern"),
         (f"{HEAD}[uplnk]\n", "uplnk: unknown key (did you mean 'uplink'?)"),
         (f"{HEAD}[spool]\nbudget = 1\n", "spool.budget: unknown key (did you mean 'budget_mb'?)"),
-        (f"{HEAD}[spool]\nbudget_mb = 1\n", "spool.budget_mb: Input should be greater than or equal to 8, not 1"),
+        (f"{HEAD}[spool]\nbudget_mb = 1\n", "spool.budget_mb: at least 8 MiB, or 0 for the default, not 1"),
         (f'{HEAD}[http]\nlisten = "9610"\n', "http.listen: String should match pattern"),
         (f"{HEAD}driver = 3\n", "driver: must be tables: [[driver]]"),
         (f'{HEAD}[[driver]]\nname = "x"\n', "driver[0].type: is missing; known: "),

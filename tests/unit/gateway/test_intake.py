@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -417,3 +418,22 @@ async def test_what_became_of_a_command_is_an_event_of_the_gateway(spool: Spool,
     assert json.loads(str(metric.value)) == {"device": "room-1", "outcome": "done"}
     (birth,) = intake.devices.node_metrics()
     assert (birth.name, birth.value) == (AUDIT, metric.value)
+
+
+async def test_reads_of_tags_are_marked_as_the_first_to_go(spool: Spool, writer: ThreadPoolExecutor) -> None:
+    dock = DeviceDescription(
+        "dock",
+        "rfid_reader",
+        "",
+        (MetricDescription("read", DataType.STRING), MetricDescription("note", DataType.TEXT)),
+    )
+    intake = _intake(spool)
+    intake.born(dock, {"read": EVERY})
+    intake.scan("dock", [Reading("dock", "read", "3034F4A3B80C1240000003E8", NOW_MS)])
+    intake.scan("dock", [Reading("dock", "note", "door side", NOW_MS)])
+    intake.event("dock", [Reading("dock", "read", "3034F4A3B80C1240000003E9", NOW_MS)])
+    await intake.flush(writer)
+    with sqlite3.connect(spool.path) as connection:
+        found = connection.execute("SELECT raw, count(*) FROM row GROUP BY raw").fetchall()
+    connection.close()
+    assert found == [(0, 2), (1, 1)]

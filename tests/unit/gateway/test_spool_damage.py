@@ -69,6 +69,31 @@ print(kept, held, refused, spool.runs()[0].last, spool.held_rows, told, sep="|")
 """
 
 
+RINGED = """
+import sys
+from pathlib import Path
+from frostline_core.errors import UnavailableError
+from frostline_core.reading import Stream
+from frostline_gateway.spool import Spool
+from frostline_gateway.spool_rows import NewRow
+
+spool = Spool.open(Path(sys.argv[1]), 1 << 30, lambda: 1_700_000_000_000, 86_400_000)
+failures = 0
+for n in range(6000):
+    for attempt in range(20):
+        try:
+            spool.append([NewRow(Stream.SAMPLES, "room", b"x" * 3000, 1, n, n)])
+            (run,) = spool.runs()
+            spool.delete_through(run.run, run.last)
+            break
+        except UnavailableError:
+            failures += 1
+    else:
+        sys.exit("the ring did not give way")
+print(failures, spool.runs()[0].last, sep="|")
+"""
+
+
 def open_spool(folder: Path) -> Spool:
     return Spool.open(folder / "spool.db", 1 << 30, lambda: T0)
 
@@ -188,6 +213,17 @@ def test_a_full_disk_says_so_and_has_room_again_after_a_commit(tmp_path: Path) -
     assert (held, refused) == (kept, "3")
     assert (int(last), int(after)) == (int(kept) + 1, 1), message
     assert "the disk is full; free some space" in message
+
+
+def test_a_full_disk_takes_new_rows_at_the_cost_of_the_ring(tmp_path: Path) -> None:
+    script = f"mount -t tmpfs -o size=16m tmpfs {tmp_path} && exec {sys.executable} -c '{RINGED}' {tmp_path}/spool.db"
+    done = subprocess.run(["unshare", "-Urm", "sh", "-c", script], capture_output=True, text=True, timeout=60)
+    if "mount:" in done.stderr or "unshare:" in done.stderr:
+        pytest.skip("this kernel lets nobody mount a tmpfs of their own")
+    assert done.returncode == 0, done.stderr
+    failures, last = (int(each) for each in done.stdout.split("|"))
+    assert 0 < failures < 600
+    assert last >= 6000
 
 
 def test_a_file_that_may_not_be_written_is_named(tmp_path: Path) -> None:
