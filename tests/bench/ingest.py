@@ -1,109 +1,227 @@
-"""Ingest: mosquitto -> ingest (rules and commit protocol on) -> VictoriaMetrics; and the store's own limit beside it.
+"""Ingest: mosquitto -> ingest (rules and commit protocol on) -> a store; and the store's own limit beside it.
 
-Broker, store and load share one core, ingest has the other. The load is sent faster than ingest can take it, so the
-rate is the pipeline's; CPU per point is what counts, since rates on a shared machine drift.
+Broker, store and load share one core, ingest has the other. Load is played from prebuilt bytes as fast as commits
+allow, after births and a few messages of each device, so that the rate is the pipeline's. Several short runs each, their
+median: on a shared machine rates drift, CPU per point and ratios within one run less so.
 """
 
 from __future__ import annotations
 
-import json
+import http.client
 import os
 import sqlite3
+import statistics
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from tests.bench import process
-from tests.support.services import Mosquitto, VictoriaMetrics, eventually
+from tests.bench.recording import ALARM, Load
+from tests.support.services import Influxd, Mosquitto, VictoriaMetrics, eventually
 
 INGEST_CORE, OTHER_CORE = 0, 1
-NODES, SERIES, RULES = 50, 10_000, 1_000
-SHAPES = {1: 4_000, 20: 3_000, 200: 800}  # metrics per message: messages per second asked of the load
-DURATION_S = 8.0
+NODES = 50
+RUNS = 3
+SHAPES = {1: Load(NODES, 10, 20, 1, 40_000), 20: Load(NODES, 10, 20, 20, 30_000), 200: Load(NODES, 1, 200, 200, 8_000)}
+"""By metrics per message; 10,000 series each. One per message is report by exception on devices of 20."""
+LATENCY_S = 6.0
+_LIMIT_POINTS = 600_000
+_REQUEST_POINTS = 20_000
+Store = VictoriaMetrics | Influxd
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One pipeline: which store, how many rules, which shape."""
+
+    store: str
+    rules: int
+    metrics: int
+
+
+CASES = (
+    Case("victoriametrics", 1_000, 1),
+    Case("victoriametrics", 10, 20),
+    Case("victoriametrics", 1_000, 20),
+    Case("victoriametrics", 1_000, 200),
+    Case("influxdb1", 1_000, 20),
+    Case("influxdb1", 1_000, 200),
+)
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """Running broker, store and ingest."""
+
+    folder: Path
+    broker: Mosquitto
+    store: Store
+    pid: int
+    limits: list[int] = field(default_factory=list)
 
 
 def measure() -> dict[str, Any]:
-    """Points per second, CPU per point and memory, for each shape, with 10 and 1,000 rules at 20."""
-    with tempfile.TemporaryDirectory(prefix="frostline-bench-") as folder:
-        found = {
-            f"{metrics} metrics, {rules} rules": _one(Path(folder) / f"{metrics}-{rules}", metrics, rules)
-            for metrics, rules in ((1, RULES), (20, 10), (20, RULES), (200, RULES))
-        }
-    return {"cores": os.cpu_count(), "series": SERIES, "nodes": NODES, "runs": found}
-
-
-def _one(folder: Path, metrics: int, rules: int) -> dict[str, Any]:
-    folder.mkdir(parents=True)
-    (folder / "mosquitto").mkdir()
-    (folder / "store").mkdir()
-    with Mosquitto(folder / "mosquitto") as broker, VictoriaMetrics(folder / "store") as store:
-        for service in (broker, store):
-            process.pin(service.pid, OTHER_CORE)
-        limit = _store_limit(store.url, metrics)
-        config = _configure(folder, broker, store, rules)
-        ingest = process.frostline(["cloud", "ingest", "-c", str(config)], INGEST_CORE, folder / "ingest.log")
-        try:
-            return _loaded(folder, broker, ingest.pid, metrics) | {"store_limit_points_per_s": limit}
-        finally:
-            ingest.terminate()
-            ingest.wait(30)
-
-
-def _loaded(folder: Path, broker: Mosquitto, pid: int, metrics: int) -> dict[str, Any]:
-    devices = max(1, SERIES // NODES // metrics)
-    arguments = ["sim", "load", "--url", broker.url, "--nodes", str(NODES), "--devices", str(devices)]
-    arguments += ["--metrics", str(metrics), "--rate", str(SHAPES[metrics]), "--duration", str(DURATION_S), "--proved"]
-    eventually(lambda: (folder / "frostline.db").exists(), 30)
-    idle_s = process.cpu_s(pid)
-    began = time.monotonic()
-    load = process.frostline([*arguments, "--host-id", "frostline"], OTHER_CORE, folder / "load.log")
-    out, _ = load.communicate(timeout=180)
-    took_s, used_s = time.monotonic() - began, process.cpu_s(pid) - idle_s
-    written = _written(folder / "frostline.db")
+    """Every case, then latencies at a tenth and at half of what 20 metrics a message reached."""
+    found = {f"{c.store}, {c.rules} rules, {c.metrics} metrics a message": case(c) for c in CASES}
+    top = found["victoriametrics, 1000 rules, 20 metrics a message"]["points_per_s"]
     return {
-        "sent": json.loads(out),
-        "points_written": written,
-        "points_per_s": round(written / took_s),
-        "cpu_us_per_point": round(used_s / written * 1e6, 3) if written else None,
-        "ingest_rss_mib": round(process.rss_mib(pid), 1),
+        "cores": os.cpu_count(),
+        "series": NODES * 200,
+        "nodes": NODES,
+        "runs_each": RUNS,
+        "throughput": found,
+        "latency": {f"{share:.0%} of {top} points/s": latency(top * share) for share in (0.1, 0.5)},
     }
 
 
-def _written(database: Path) -> int:
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        return int(connection.execute("SELECT coalesce(sum(written), 0) FROM account").fetchone()[0])
+def case(wanted: Case) -> dict[str, Any]:
+    """Median of several runs."""
+    with pipeline(wanted.store, wanted.rules, wanted.metrics) as running:
+        load = SHAPES[wanted.metrics]
+        runs = [_run(running, load) for _ in range(RUNS)]
+        rss = process.rss_mib(running.pid)
+        counters = {name: [run[name] for run in runs] for name in runs[0]}
+    middle = {name: statistics.median(values) for name, values in counters.items()}
+    return middle | {"rss_mib": round(rss, 1), "each": counters}
 
 
-def _configure(folder: Path, broker: Mosquitto, store: VictoriaMetrics, rules: int) -> Path:
-    (folder / "rules").mkdir()
-    text = "\n".join(
-        f'[[rule]]\nid = "r{n}"\ntitle = "Rule {n}"\ntype = "threshold"\nseverity = "info"\nabove = {1e9 + n}\n'
-        f'[rule.select]\nmetric = "*{n % 100}"\n'
-        for n in range(rules)
-    )
-    (folder / "rules" / "bench.toml").write_text(text, encoding="utf-8")
+def _run(running: Pipeline, load: Load) -> dict[str, float]:
+    limit = store_limit(running.store, load.per_message)
+    with process.player(running.broker.url, asdict(load), OTHER_CORE, running.folder / "player.log") as player:
+        _rest(running)
+        used_s, written = process.cpu_s(running.pid), _written(running)
+        told = player.play()
+        used_s, written = process.cpu_s(running.pid) - used_s, _written(running) - written
+    rate = written / told["seconds"]
+    return {
+        "points": written,
+        "missing": told["points"] - written,
+        "points_per_s": round(rate),
+        "cpu_us_per_point": round(used_s / written * 1e6, 3),
+        "ingest_load": round(used_s / told["seconds"], 3),
+        "player_load": round(told["player_cpu_s"] / told["seconds"], 3),
+        "store_limit_points_per_s": limit,
+        "of_store_limit": round(rate / limit, 3),
+    }
+
+
+def latency(points_per_s: float) -> dict[str, Any]:
+    """Reading to committed, and reading to alert row in SQL, at a steady rate; an alarm each 200 messages."""
+    interval_ms = 20_000 / points_per_s
+    messages = int(LATENCY_S * 1000 / interval_ms)
+    load = Load(NODES, 10, 20, 20, messages, interval_ms, alarm_every=201)
+    with pipeline("victoriametrics", 1_000, 20) as running:
+        with process.player(running.broker.url, asdict(load), OTHER_CORE, running.folder / "player.log") as player:
+            _rest(running)
+            used_s = process.cpu_s(running.pid)
+            told = player.play()
+            used_s = process.cpu_s(running.pid) - used_s
+        with sqlite3.connect(running.folder / "frostline.db") as connection:
+            rows = connection.execute("SELECT noted_ms - at_ms FROM alert_event WHERE after = 'firing'").fetchall()
+    skipped = len(told["commit_waits_ms"]) // 10
+    return {
+        "points_per_s": round(told["points"] / told["seconds"]),
+        "late_ms": round(told["late_ms"], 1),
+        "ingest_load": round(used_s / told["seconds"], 3),
+        "committed_ms": _quantiles(told["commit_waits_ms"][skipped:]),
+        "alert_ms": _quantiles([float(row[0]) for row in rows]),
+    }
+
+
+@contextmanager
+def pipeline(store: str, rules: int, metrics: int) -> Iterator[Pipeline]:
+    """Broker, store and ingest, each on its core."""
+    with tempfile.TemporaryDirectory(prefix="frostline-bench-") as name:
+        folder = Path(name)
+        for each in ("mosquitto", "store", "rules"):
+            (folder / each).mkdir()
+        kind = VictoriaMetrics if store == "victoriametrics" else Influxd
+        with Mosquitto(folder / "mosquitto") as broker, kind(folder / "store") as database:
+            for service in (broker, database):
+                process.pin(service.pid, OTHER_CORE)
+            config = _configure(folder, broker, (store, database.url), _rules(rules, metrics))
+            if isinstance(database, Influxd):
+                database.create_database("frostline")
+            ingest = process.frostline(["cloud", "ingest", "-c", str(config)], INGEST_CORE, folder / "ingest.log")
+            try:
+                eventually((folder / "frostline.db").exists, 30)
+                yield Pipeline(folder, broker, database, ingest.pid)
+            finally:
+                ingest.terminate()
+                ingest.wait(60)
+
+
+def _configure(folder: Path, broker: Mosquitto, store: tuple[str, str], rules: str) -> Path:
+    (folder / "rules" / "bench.toml").write_text(rules, encoding="utf-8")
     config = folder / "cloud.toml"
     config.write_text(
-        f'[broker]\nurl = "{broker.url}"\n[store]\nkind = "victoriametrics"\nurl = "{store.url}"\n'
-        f'[sql]\nurl = "sqlite:///frostline.db"\n[rules]\nfolder = "rules"\n',
+        f'[broker]\nurl = "{broker.url}"\n[store]\nkind = "{store[0]}"\nurl = "{store[1]}"\ndatabase = "frostline"\n'
+        f'[sql]\nurl = "sqlite:///{folder}/frostline.db"\n[rules]\nfolder = "{folder}/rules"\n',
         encoding="utf-8",
     )
     return config
 
 
-def _store_limit(url: str, metrics: int) -> int:
-    """What the store takes of prebuilt lines of the same shape, over one connection, 5,000 points a request."""
-    lines, now_ms = max(1, 5_000 // metrics), time.time_ns() // 1_000_000
+def _rules(count: int, metrics: int) -> str:
+    """Thresholds that nothing crosses, spread over the metrics; the first fires on the alarm value."""
+    of_device = min(200, max(20, metrics))
+    return "\n".join(
+        f'[[rule]]\nid = "r{n}"\ntitle = "Rule {n}"\ntype = "threshold"\nseverity = "info"\n'
+        f"above = {ALARM if n == 0 else 1e6 + n}\n"
+        f'[rule.select]\nmetric = "value_{n % of_device:03d}"\n'
+        for n in range(count)
+    )
+
+
+def _rest(running: Pipeline) -> None:
+    """Waits until ingest is at rest."""
+    used_s = -1.0
+    while (now_s := process.cpu_s(running.pid)) - used_s > 0.03:
+        used_s = now_s
+        time.sleep(0.3)
+
+
+def _written(running: Pipeline) -> int:
+    return _sql(running, "SELECT coalesce(sum(written), 0) FROM account")
+
+
+def _sql(running: Pipeline, question: str) -> int:
+    with sqlite3.connect(f"file:{running.folder / 'frostline.db'}?mode=ro", uri=True) as connection:
+        return int(connection.execute(question).fetchone()[0])
+
+
+def store_limit(store: Store, metrics: int) -> int:
+    """What the store takes of prebuilt lines of the same shape over one connection, 20,000 points a request.
+
+    The sender shares the store's core, as broker and load do in a run.
+    """
+    fields = max(metrics, 1)
+    lines, now_ms = _REQUEST_POINTS // fields, time.time_ns() // 1_000_000 - 3_600_000
     bodies = []
-    for number in range(40):
-        fields = ",".join(f"m{n}={n + number / 7!r}" for n in range(metrics))
-        text = "\n".join(f"limit,device=d{n} {fields} {now_ms + number}" for n in range(lines))
-        bodies.append(text.encode())
-    with httpx.Client(timeout=30) as client:
-        began = time.monotonic()
+    for number in range(_LIMIT_POINTS // _REQUEST_POINTS):
+        text = ",".join(f"value_{n:03d}={20 + (n * 31 + number) % 997 / 100!r}" for n in range(fields))
+        rows = (f"limit,device=device-{n % 200:03d},node=load-{n % NODES:04d} {text} " for n in range(lines))
+        bodies.append("\n".join(f"{row}{now_ms + number * lines + n}" for n, row in enumerate(rows)).encode())
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {OTHER_CORE} & before or before)
+    connection = http.client.HTTPConnection(store.host, store.port, timeout=30)
+    try:
+        began = time.perf_counter()
         for body in bodies:
-            client.post(f"{url}/api/v2/write?precision=ms", content=body).raise_for_status()
-        return round(len(bodies) * lines * metrics / (time.monotonic() - began))
+            connection.request("POST", "/write?db=frostline&precision=ms", body)
+            answer = connection.getresponse()
+            if answer.status != 204 or answer.read():
+                raise RuntimeError(f"store refuses: {answer.status}")
+        return round(_LIMIT_POINTS / (time.perf_counter() - began))
+    finally:
+        connection.close()
+        os.sched_setaffinity(0, before)
+
+
+def _quantiles(values: list[float]) -> dict[str, float]:
+    cuts = statistics.quantiles(values, n=100) if len(values) > 1 else [0.0] * 99
+    return {"n": len(values), "p50": round(cuts[49], 1), "p99": round(cuts[98], 1), "most": round(max(values), 1)}

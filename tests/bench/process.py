@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -46,3 +49,38 @@ def pin(pid: int, core: int) -> None:
     core = core if core in os.sched_getaffinity(0) else min(os.sched_getaffinity(0))
     for task in Path(f"/proc/{pid}/task").iterdir():
         os.sched_setaffinity(int(task.name), {core})
+
+
+class Player:
+    """A player that has given birth and waits."""
+
+    def __init__(self, child: subprocess.Popen[str]) -> None:
+        self._child = child
+
+    def play(self) -> dict[str, Any]:
+        """Lets it play; returns what it says.
+
+        Raises:
+            RuntimeError: It has failed; its log says why.
+        """
+        out, _ = self._child.communicate("go\n", timeout=180)
+        if self._child.returncode:
+            raise RuntimeError("the player has failed: see its log")
+        told: dict[str, Any] = json.loads(out)
+        return told
+
+
+@contextmanager
+def player(url: str, load: dict[str, Any], core: int, log: Path) -> Iterator[Player]:
+    """`tests.bench.player` on one core, born."""
+    command = [sys.executable, "-m", "tests.bench.player", url, json.dumps(load)]
+    with log.open("ab") as sink:
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sink, text=True)
+    os.sched_setaffinity(child.pid, {core} & os.sched_getaffinity(0) or os.sched_getaffinity(0))
+    try:
+        if child.stdout is None or child.stdout.readline() != "born\n":
+            raise RuntimeError(f"the player was not born: {log.read_text(encoding='utf-8')[-2000:]}")
+        yield Player(child)
+    finally:
+        child.kill()
+        child.wait()

@@ -314,11 +314,15 @@ class HostSession:
         if columns is not None and message.HasField("timestamp"):
             # In pieces, the last one counts: such a message is read in full.
             columns, message = None, parse(raw)
-        arrived = _Arrived(parsed, topic, raw, message, columns)
-        if node is not None and node.view.online and message.HasField("seq") and node.order.passes(message.seq):
-            node.view.seq = message.seq
-            return self._data(node, arrived, now_ms)
-        return self._from_node(arrived, now_ms)
+        if node is None or not node.view.online or not message.HasField("seq") or not node.order.passes(message.seq):
+            return self._from_node(_Arrived(parsed, topic, raw, message, columns), now_ms)
+        view = node.view
+        view.seq = message.seq
+        if columns is not None and view.proved and len(message.metrics) == 1:
+            (metric,) = message.metrics
+            if metric.alias == view.batch_aliases.get(parsed.device) and parsed.device:
+                return [DataCame(view, parsed.device, message, metric.bytes_value, None, topic, raw, columns)]
+        return self._data(node, _Arrived(parsed, topic, raw, message, columns), now_ms)
 
     def _learn(self, node: _Node, arrived: _Arrived) -> None:
         device = arrived.topic.device

@@ -58,7 +58,19 @@ class Layout:
         plan: Free for ingest: what it derived from `bound`; None at first.
     """
 
-    __slots__ = ("_at", "_constant", "_flags", "_mask", "_stamps", "_values", "bound", "plan", "size")
+    __slots__ = (
+        "_at",
+        "_constant",
+        "_flags",
+        "_head",
+        "_head_ms",
+        "_mask",
+        "_stamps",
+        "_unpack",
+        "bound",
+        "plan",
+        "size",
+    )
 
     def __init__(self, form: _Form) -> None:
         """Keeps what a scan has found."""
@@ -76,21 +88,28 @@ class Layout:
         for at, code, width in form.values:
             text += f"{at - end}x{code}"
             end = at + width
-        self._values = struct.Struct(text)
+        self._unpack = struct.Struct(text).unpack_from
+        self._head, self._head_ms = -1, 0
 
     def read(self, raw: bytes) -> Columns | None:
         """The values of a message, None when it has another form."""
         if len(raw) < self.size:
             return None
-        stamp = _stamp_at(raw, self._at)
+        at = self._at
+        stamp = int.from_bytes(raw[at : at + _STAMP_BYTES], "little")
         if int.from_bytes(raw[: self.size], "little") & self._mask != self._constant + self._stamps * stamp:
             return None
-        if stamp & _MORE != _LAST:
+        head = stamp >> 16
+        if head != self._head:  # each 16 seconds
+            if stamp & _MORE != _LAST:
+                return None
+            self._head, self._head_ms = head, _milliseconds(head << 16)
+        elif stamp & 0x8080 != 0x8080:
             return None
-        values = self._values.unpack_from(raw)
+        values = self._unpack(raw)
         if self._flags:
             values = tuple(map(float, values))
-        return Columns(self, _milliseconds(stamp), values)
+        return Columns(self, self._head_ms | stamp & 0x7F | stamp >> 1 & 0x3F80, values)
 
 
 @dataclass(slots=True)
