@@ -18,6 +18,7 @@ from frostline_cloud.api import tokens
 from frostline_cloud.api.tokens import Role
 from frostline_cloud.check import findings
 from frostline_cloud.config import CloudConfig, load_cloud
+from frostline_cloud.delivery_cli import letters, refetch
 from frostline_cloud.run import now_ms
 from frostline_cloud.run import run as run_parts
 from frostline_cloud.sql import migrate, open_engine, translated
@@ -27,6 +28,8 @@ from frostline_core.logs import setup
 app = typer.Typer(no_args_is_help=True, help="Ingest, rules, alerts, API and console.")
 token = typer.Typer(no_args_is_help=True, help="API tokens.")
 app.add_typer(token, name="token")
+app.add_typer(letters, name="dead-letters")
+app.command()(refetch)
 
 ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="cloud.toml")]
 

@@ -24,6 +24,7 @@ from frostline_cloud.ingest import journal
 from frostline_cloud.ingest.broker import Broker
 from frostline_cloud.ingest.decode import Batch
 from frostline_cloud.ingest.flush import Flusher
+from frostline_cloud.ingest.generation import Generation
 from frostline_cloud.ingest.ingest import Ingest, Parts
 from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.series import SeriesTable
@@ -108,8 +109,19 @@ def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
     evaluator = Evaluator(shared.rules)
     series = SeriesTable(evaluator)
     receivers = [each.name for each in config.receiver]
-    flusher = Flusher(shared.engine, shared.store, evaluator, series, shared.rules, receivers)
-    parts = Parts(broker, session, commit, Registry(shared.engine, series), series, flusher, evaluator, _check(shared))
+    generation = Generation(shared.engine, shared.store)
+    flusher = Flusher(shared.engine, shared.store, evaluator, series, shared.rules, receivers, generation)
+    parts = Parts(
+        broker,
+        session,
+        commit,
+        Registry(shared.engine, series),
+        series,
+        flusher,
+        evaluator,
+        generation,
+        _check(shared, generation),
+    )
     return Ingest(parts, limits, now_ms)
 
 
@@ -121,9 +133,10 @@ def _committed_of(engine: Engine) -> Callable[[int], int]:
     return read
 
 
-def _check(shared: Shared) -> Callable[[], None]:
+def _check(shared: Shared, generation: Generation) -> Callable[[], None]:
     def check() -> None:
         shared.store.check()
+        generation.compare(now_ms())
         with translated("SQL"), shared.engine.begin() as connection:
             connection.execute(text("SELECT 1"))
 

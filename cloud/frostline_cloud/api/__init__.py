@@ -1,7 +1,7 @@
 """The HTTP API: the fleet, its series, alerts, rules and account, for people's programs and for the console."""
 
 from frostline_cloud.api.access import Access, Caller
-from frostline_cloud.api.app import DOCS, V1, build
+from frostline_cloud.api.app import DOCS, V1, build, build_beside
 from frostline_cloud.api.config import HttpConfig
 from frostline_cloud.api.services import Services
 from frostline_cloud.api.tokens import Role, TokenRecord, create_token, list_tokens, revoke_token
@@ -16,6 +16,7 @@ __all__ = [
     "Services",
     "TokenRecord",
     "build",
+    "build_beside",
     "create_token",
     "list_tokens",
     "revoke_token",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from frostline_cloud.api import account, alerts, fleet, health, problems, reference, rules, series
+from frostline_cloud.api import account, alerts, delivery, fleet, health, problems, reference, rules, series
 from frostline_cloud.api.access import Access
 from frostline_cloud.api.border import Border
 from frostline_cloud.api.services import Services
@@ -25,6 +26,7 @@ _FAULTS = {
     401: "No token, or a wrong one.",
     403: "The role does not suffice.",
     404: "Nothing of that name is known.",
+    409: "The gateway is not online, or cannot do that.",
     422: "A parameter does not fit.",
     429: "Too many wrong tokens; wait as `Retry-After` says.",
     503: "SQL or the store does not answer; try again.",
@@ -38,18 +40,35 @@ def build(services: Services) -> FastAPI:
     Raises:
         UnavailableError: SQL does not answer.
     """
+    app = _application(services, (fleet.router, series.router, alerts.router, rules.router, account.router))
+    _describe(app)
+    app.add_api_route("/api/{path:path}", _unknown, methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
+    problems.install(app)
+    app.add_middleware(Border)
+    return app
+
+
+def build_beside(services: Services) -> FastAPI:
+    """The application of an ingest without a web side: health, metrics, and what only ingest can do.
+
+    Raises:
+        UnavailableError: SQL does not answer.
+    """
+    app = _application(services, ())
+    problems.install(app)
+    app.add_middleware(Border)
+    return app
+
+
+def _application(services: Services, parts: Sequence[APIRouter]) -> FastAPI:
     app = FastAPI(title="Frostline", version=version("frostline"), openapi_url=None, docs_url=None, redoc_url=None)
     app.state.services = services
     app.state.access = Access(services)
     app.include_router(health.router)
     v1 = APIRouter(prefix=V1)
-    for part in (fleet, series, alerts, rules, account):
-        v1.include_router(part.router)
+    for part in (*parts, delivery.router):
+        v1.include_router(part)
     app.include_router(v1)
-    _describe(app)
-    app.add_api_route("/api/{path:path}", _unknown, methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
-    problems.install(app)
-    app.add_middleware(Border)
     return app
 
 
@@ -89,6 +108,12 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             if path in _PUBLIC:
                 continue
             for status, description in _FAULTS.items():
-                if status != 404 or "{" in path or path.endswith("/series"):
+                if _may_answer(path, status):
                     operation["responses"][str(status)] = {"description": description, "content": content}
     return document
+
+
+def _may_answer(path: str, status: int) -> bool:
+    if status == 404:
+        return "{" in path or path.endswith("/series")
+    return status != 409 or path.endswith("/refetch")

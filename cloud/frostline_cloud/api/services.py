@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine
 
 from frostline_cloud.api.config import HttpConfig
+from frostline_cloud.ingest.errands import Refetch
 from frostline_cloud.sql import read_only, translated
 from frostline_cloud.store.port import Store
 from frostline_core.rules import RuleSet
@@ -29,6 +30,7 @@ class Services:
             `connected` nothing is known, and nothing is then called ready or fresh.
         config: Where to listen and whom to let in.
         clock: UTC milliseconds.
+        refetch: Asks a gateway to send a span of time again; None where ingest runs in another process.
     """
 
     engine: Engine
@@ -37,6 +39,7 @@ class Services:
     status: Callable[[], Mapping[str, object]]
     config: HttpConfig
     clock: Callable[[], int]
+    refetch: Callable[[Refetch], None] | None = None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

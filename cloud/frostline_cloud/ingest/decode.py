@@ -36,6 +36,7 @@ class Batch:
         raw: The message as it came, for the dead letters.
         numbers: What came in the device's usual form; comes before `samples`.
         good: How many samples `numbers` and `samples` hold.
+        unfit: Why nobody can take the batch; "" for nearly all. It has no samples then, and `good` is what it had.
     """
 
     site: str
@@ -48,6 +49,7 @@ class Batch:
     gap: str | None = None
     numbers: Numbers | None = None
     good: int = 0
+    unfit: str = ""
 
     @property
     def count(self) -> int:

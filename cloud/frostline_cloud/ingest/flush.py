@@ -11,62 +11,30 @@ If anything fails, nothing is committed: the caller forgets its queue and the ga
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from frostline_cloud import alerts
 from frostline_cloud.ingest import journal
+from frostline_cloud.ingest.apart import Piece, by_batch, by_node, letter_of, without_content
 from frostline_cloud.ingest.decode import Batch, Sample
-from frostline_cloud.ingest.journal import AccountDelta, DeadLetter, Loss
+from frostline_cloud.ingest.generation import Generation, OvertakenError
+from frostline_cloud.ingest.journal import AccountDelta, Loss
+from frostline_cloud.ingest.load import Load, Written
+from frostline_cloud.ingest.refusal import RefusedDataError, refusals
 from frostline_cloud.ingest.series import DeviceKey, SeriesTable
 from frostline_cloud.sql import translated
 from frostline_cloud.store.port import AnyRow, NumberRow, RejectedError, Row, Store
-from frostline_core.commit import BatchMark, Queued, advance, run_text
+from frostline_core.commit import BatchMark, advance, run_text
 from frostline_core.errors import FrostlineError, UnavailableError
 from frostline_core.reading import Quality
 from frostline_core.rules import Evaluator, RuleSet
 
-
-class OvertakenError(FrostlineError):
-    """Another ingest process has moved a run: reload and start over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What a flush is to bring home.
-
-    Attributes:
-        queued: Batches of the commit protocol, in order of arrival.
-        plain: Messages of plain Sparkplug nodes, in order of arrival.
-        extra: Duplicates, losses and dead letters noted since the last flush.
-    """
-
-    queued: Sequence[Queued[Batch]]
-    plain: Sequence[Batch]
-    extra: journal.Extra
-
-
-@dataclass(slots=True)
-class Written:
-    """What is in the store, or will never be.
-
-    Attributes:
-        rows: As written.
-        owners: The batch of each row.
-        counts: How many samples each row holds.
-        buried: What was refused.
-        seconds: What the write took.
-    """
-
-    seconds: float = 0.0
-    rows: list[AnyRow] = field(default_factory=list)
-    owners: list[Batch] = field(default_factory=list)
-    counts: list[int] = field(default_factory=list)
-    buried: list[DeadLetter] = field(default_factory=list)
+log = logging.getLogger("frostline.ingest")
 
 
 @dataclass(slots=True)
@@ -82,8 +50,14 @@ class Flushed:
     committed: dict[int, int]
     samples: int
     transitions: int
-    store_s: float
-    sql_s: float
+    store_s: float = 0.0
+    sql_s: float = 0.0
+
+    def add(self, part: Flushed) -> None:
+        """Takes in what a part of the flush has done."""
+        self.committed |= part.committed
+        self.samples += part.samples
+        self.transitions += part.transitions
 
 
 class Flusher:
@@ -97,8 +71,10 @@ class Flusher:
         series: SeriesTable,
         rules: RuleSet,
         receivers: Sequence[str],
+        generation: Generation | None = None,
     ) -> None:
         self._engine, self._store, self._evaluator = engine, store, evaluator
+        self._generation = generation or Generation(engine, store)
         self._series, self._rules, self._receivers = series, rules, receivers
 
     def write(self, load: Load) -> Written:
@@ -128,22 +104,59 @@ class Flusher:
         """
         began = time.perf_counter()
         try:
-            with translated("SQL"), self._engine.begin() as connection:
+            done = self._transact(load, written, now_ms)
+        except RefusedDataError as error:
+            log.warning("%s; taking the flush apart", error)
+            done = self._apart(load, written, now_ms)
+        done.store_s, done.sql_s = written.seconds, time.perf_counter() - began
+        return done
+
+    def renew(self, evaluator: Evaluator) -> None:
+        """Goes on with another evaluator."""
+        self._evaluator = evaluator
+
+    def _apart(self, load: Load, written: Written, now_ms: int) -> Flushed:
+        """One transaction for each gateway; for each batch of the one that is refused; without what nobody can take."""
+        done = Flushed({}, 0, 0)
+        for piece in by_node(load, written):
+            try:
+                done.add(self._transact(piece.load, piece.written, now_ms))
+            except RefusedDataError:
+                for one in by_batch(piece):
+                    done.add(self._alone(one, now_ms))
+                    load.brought_home(one.load)
+            load.brought_home(piece.load)
+        return done
+
+    def _alone(self, piece: Piece, now_ms: int) -> Flushed:
+        try:
+            return self._transact(piece.load, piece.written, now_ms)
+        except RefusedDataError as error:
+            emptied = without_content(piece, str(error))
+        try:
+            done = self._transact(emptied.load, emptied.written, now_ms)
+        except RefusedDataError as error:
+            raise UnavailableError(f"not even a dead letter can be written: {error}") from error
+        for letter in emptied.written.buried:
+            log.error("a message on %s is a dead letter: %s", letter.topic, letter.reason)
+        return done
+
+    def _transact(self, load: Load, written: Written, now_ms: int) -> Flushed:
+        try:
+            with refusals(), translated("SQL"), self._engine.begin() as connection:
+                self._generation.advance(connection, now_ms)
                 committed, batches = self._commit(connection, load, now_ms)
                 batches += load.plain
                 self._rule(connection, batches, now_ms)
                 journal.bury(connection, [*written.buried, *load.extra.buried], now_ms)
                 self._account(connection, batches, (written, load.extra), now_ms)
-            transitions = len(self._evaluator.staged().transitions)
-            self._evaluator.settle()
-        except DBAPIError as error:
-            self._evaluator.forget()
-            raise UnavailableError(f"SQL refuses the data: {error.orig}") from error
         except FrostlineError:
             self._evaluator.forget()
             raise
-        samples = sum(batch.good for batch in batches)
-        return Flushed(committed, samples, transitions, written.seconds, time.perf_counter() - began)
+        transitions = len(self._evaluator.staged().transitions)
+        self._evaluator.settle()
+        self._generation.settled()
+        return Flushed(committed, sum(batch.good for batch in batches if not batch.unfit), transitions)
 
     def _plan(self, batches: Iterable[Batch]) -> Written:
         plan = Written()
@@ -160,7 +173,9 @@ class Flusher:
                     owners(batch)
                     counts(count)
             for metric, reason in batch.refused:
-                plan.buried.append(_letter(batch, f"{metric}: {reason}"))
+                plan.buried.append(letter_of(batch, f"{metric}: {reason}", 1))
+            if batch.unfit:
+                plan.buried.append(letter_of(batch, batch.unfit, batch.good))
         return plan
 
     def _rows(self, samples: Sequence[Sample]) -> list[tuple[AnyRow, int]]:
@@ -191,7 +206,7 @@ class Flusher:
         except RejectedError as error:
             for index, reason in error.rows:
                 owner, samples = plan.owners[index], plan.counts[index]
-                plan.buried.append(_letter(owner, f"rejected by the store: {reason}", samples))
+                plan.buried.append(letter_of(owner, f"rejected by the store: {reason}", samples))
 
     def _commit(self, connection: Connection, load: Load, now_ms: int) -> tuple[dict[int, int], list[Batch]]:
         """Moves `committed` of every run in the flush and lists what is lost; returns it, and what is to be ruled."""
@@ -207,7 +222,7 @@ class Flusher:
             reached[number] = known.get(text, 0)
         delivered: list[Batch] = []
         for each in queued:
-            plain = not each.mark.gap and each.item.gap is None
+            plain = not each.mark.gap and each.item.gap is None and not each.item.unfit
             if plain and each.mark.n == reached[each.mark.run] + 1:  # nearly all: `advance` says the same
                 reached[each.mark.run] = each.mark.n
                 delivered.append(each.item)
@@ -220,6 +235,8 @@ class Flusher:
             if step.deliver:
                 delivered.append(each.item)
                 losses += _notice(each.item)
+                if each.item.unfit:
+                    losses.append(_unfit(each.item, each.mark))
             losses += [_loss(each.item, each.mark, span, each.item.gap) for span in step.losses]
         texts = {number: run_text(number) for number in reached}
         moves = [(texts[number], known.get(texts[number], 0), new) for number, new in reached.items()]
@@ -256,16 +273,15 @@ class Flusher:
             delta = deltas.get((batch.site, batch.node))
             if delta is None:
                 delta = deltas[batch.site, batch.node] = AccountDelta()
-            delta.received += batch.good + len(batch.refused)
-            delta.written += batch.good
-            delta.dead_lettered += len(batch.refused)
+            count = batch.good + len(batch.refused)
+            delta.received += count
+            delta.written += count
         for owner, count in extra.duplicates.items():
             delta = deltas.setdefault(owner, AccountDelta())
             delta.received += count
             delta.duplicate += count
-        rejected = [letter for letter in written.buried if letter.samples]
-        for letter in rejected:
-            delta = deltas[(letter.site, letter.node)]
+        for letter in written.buried:
+            delta = deltas.setdefault((letter.site, letter.node), AccountDelta())
             delta.written -= letter.samples
             delta.dead_lettered += letter.samples
         if deltas:
@@ -298,10 +314,6 @@ def _observe_one(evaluator: Evaluator, slot: int, value: float | None, at_ms: in
         evaluator.observe(slot, value, at_ms)
 
 
-def _letter(batch: Batch, reason: str, samples: int = 0) -> DeadLetter:
-    return DeadLetter(batch.site, batch.node, batch.device, batch.topic, reason, batch.raw, samples)
-
-
 def _loss(batch: Batch, mark: BatchMark, span: tuple[int, int, str], gap: str | None) -> Loss:
     first, last, reason = span
     told = _gap(gap) if mark.gap and gap else {}
@@ -319,6 +331,10 @@ def _loss(batch: Batch, mark: BatchMark, span: tuple[int, int, str], gap: str | 
             _number(told.get("to_ms")),
         )
     return Loss(batch.site, batch.node, run_text(mark.run), first, last, reason)
+
+
+def _unfit(batch: Batch, mark: BatchMark) -> Loss:
+    return Loss(batch.site, batch.node, run_text(mark.run), mark.n, mark.n, batch.unfit, batch.count or None)
 
 
 def _notice(batch: Batch) -> list[Loss]:

@@ -23,11 +23,17 @@ from dataclasses import dataclass, field
 from frostline_cloud.ingest.broker import Arrived, Broker, Connected, Disconnected, Incoming
 from frostline_cloud.ingest.config import IngestConfig
 from frostline_cloud.ingest.decode import Batch, decode
-from frostline_cloud.ingest.flush import Flusher, Load, OvertakenError, Written
+from frostline_cloud.ingest.errands import REFETCH, Errands, NotPossibleError, Refetch
+from frostline_cloud.ingest.flush import Flusher
 from frostline_cloud.ingest.gate import PersistGate
+from frostline_cloud.ingest.generation import Generation, OvertakenError
 from frostline_cloud.ingest.journal import DeadLetter, Extra, Loss
+from frostline_cloud.ingest.letters import named
+from frostline_cloud.ingest.load import Load, Written
+from frostline_cloud.ingest.refusal import RefusedDataError
 from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.series import SeriesTable
+from frostline_cloud.ingest.unread import Parking, Puzzles, mark_of, without_seq
 from frostline_core.commit import Commit, HostCommit, pack_commits, unpack_batch
 from frostline_core.errors import ProtocolError, UnavailableError
 from frostline_core.rules import Evaluator
@@ -37,12 +43,16 @@ from frostline_core.sparkplug import (
     DeviceDied,
     Event,
     HostSession,
+    MessageType,
+    Metric,
     NodeBorn,
     NodeDied,
+    NodeView,
     RebirthWanted,
     Refused,
     SequenceGap,
     StateWrong,
+    Topic,
     Unresolved,
     topics,
 )
@@ -57,6 +67,7 @@ are a flush's whole time."""
 _TICK_MS = 1_000
 _COMMITS_PER_NCMD = 8
 _MOST_BURIED = 1_000
+_LAST_MARK_S = 5.0
 _GC = (200_000, 20, 100)
 """Messages make no cycles, but thousands of them wait for a flush: with Python's own (700, 10, 10) the collector would
 look at all of them, and at every series, many times in each flush."""
@@ -79,6 +90,8 @@ class IngestStatus:
     duplicates: int = 0
     refused: int = 0
     unresolved: int = 0
+    parked: int = 0
+    overtaken: int = 0
     rebirths: int = 0
     queued: int = 0
     dropped: int = 0
@@ -99,6 +112,7 @@ class Parts:
     series: SeriesTable
     flusher: Flusher
     evaluator: Evaluator
+    generation: Generation
     check: Callable[[], None]
     """Raises UnavailableError unless store and SQL can write."""
 
@@ -123,6 +137,9 @@ class Ingest:
         self._ticked_ms = 0
         self._gathered = 0
         self._flight: _Flight | None = None
+        self._stale = False
+        self._parking, self._puzzles = Parking(), Puzzles()
+        self._errands = Errands(parts.broker.wake)
         self._writer = ThreadPoolExecutor(1, "store")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
@@ -135,6 +152,7 @@ class Ingest:
         Raises:
             UnavailableError: SQL does not answer.
         """
+        self._parts.generation.load()
         self.status.nodes = self._parts.registry.restore(self._parts.session)
         self._probe(self._clock_ms())
         sys.setswitchinterval(_SWITCH_S)
@@ -148,6 +166,15 @@ class Ingest:
         self._thread.join(timeout=30)
         self._writer.shutdown(wait=False)
         self._parts.broker.stop()
+
+    def refetch(self, wanted: Refetch) -> None:
+        """Asks a gateway to send a span of time again; may be called by any thread.
+
+        Raises:
+            NotPossibleError: The gateway is not known, not online, or cannot do that.
+            UnavailableError: There is no broker session, or ingest is busy; nothing was sent.
+        """
+        self._errands.ask(lambda: self._refetch(wanted))
 
     @property
     def alive(self) -> bool:
@@ -208,6 +235,8 @@ class Ingest:
                 # A birth that cannot be written leaves no way to read what follows; offline and online again makes
                 # every gateway give birth anew.
                 self._shut(now_ms, str(error))
+            except RefusedDataError as error:
+                self._refuse(event, str(error))
 
     def _event(self, event: Event, now_ms: int) -> None:
         registry = self._parts.registry
@@ -215,9 +244,13 @@ class Ingest:
             case DataCame():
                 self._data(event, now_ms)
             case NodeBorn():
-                self._tell((event.view.site, event.view.node), registry.node_born(event, now_ms), now_ms)
+                owner = (event.view.site, event.view.node)
+                self._tell(owner, registry.node_born(event, now_ms), now_ms)
+                self._puzzles.born(owner)
+                self._release(event.view, "", now_ms)
             case DeviceBorn():
                 registry.device_born(event, now_ms)
+                self._release(event.view, event.device_view.description.id, now_ms)
             case NodeDied() | DeviceDied():
                 registry.died(event)
             case _:
@@ -239,6 +272,7 @@ class Ingest:
                 self._bury(topic, raw, reason)
             case Unresolved():
                 self.status.unresolved += 1
+                self._unread(event, now_ms)
             case StateWrong():
                 self._say_state(now_ms)
 
@@ -268,6 +302,46 @@ class Ingest:
         if self._waiting_since_ms is None and (commit.queued or self._plain):
             self._waiting_since_ms = now_ms
 
+    def _unread(self, event: Unresolved, now_ms: int) -> None:
+        """A message that needs a birth, which was asked for: a plain node's waits, any other's comes again."""
+        view, commit = self._parts.session.node(event.site, event.node), self._parts.commit
+        if view is None or not view.proved:
+            self._extra.losses += self._parking.park(event, view, now_ms)
+            return
+        mark, owner = mark_of(view, event), (event.site, event.node)
+        if mark is None:
+            return
+        if self._puzzles.hopeless(owner, mark, commit.known(mark.run)):
+            reason = f"not readable after three births: {event.reason}"
+            place = topics.parse(event.topic)
+            batch = Batch(event.site, event.node, place.device, event.topic, event.raw, [], [], unfit=reason)
+            answer = commit.on_data(mark, batch, len(event.raw), now_ms)
+        else:
+            answer = commit.unreadable(mark, now_ms)
+        if answer is not None:
+            self._tell(owner, [answer], now_ms)
+        if self._waiting_since_ms is None and commit.queued:
+            self._waiting_since_ms = now_ms
+
+    def _release(self, view: NodeView, device: str, now_ms: int) -> None:
+        """A birth came: what waited for it is read."""
+        if not len(self._parking):
+            return
+        parked, losses = self._parking.born(view, device)
+        self._extra.losses += losses
+        for each in parked:
+            self._events(self._parts.session.receive(each.topic, without_seq(each.raw), now_ms), now_ms)
+
+    def _refuse(self, event: Event, reason: str) -> None:
+        """A birth that SQL cannot take is a dead letter; what follows it is read with the births that SQL has."""
+        self.status.refused += 1
+        log.error("a birth is a dead letter: %s", reason)
+        if isinstance(event, NodeBorn):
+            self._bury(str(Topic(MessageType.NBIRTH, event.view.site, event.view.node)), event.raw, reason)
+        elif isinstance(event, DeviceBorn):
+            device = event.device_view.description.id
+            self._bury(str(Topic(MessageType.DBIRTH, event.view.site, event.view.node, device)), event.raw, reason)
+
     def _keep_plain(self, batch: Batch) -> None:
         """A plain node sends once: what it sent waits here while the store is away, up to the queue's bound."""
         if len(self._plain) < self._config.queue_messages:
@@ -290,6 +364,7 @@ class Ingest:
     def _turn(self, now_ms: int) -> None:
         if now_ms - self._ticked_ms >= _TICK_MS:
             self._tick(now_ms)
+        self._errands.run()
         if self._flight is not None and self._flight.writing.done():
             self._land(self._flight, now_ms)
         waited = self._waiting_since_ms is not None and now_ms - self._waiting_since_ms >= self._config.linger_ms
@@ -302,7 +377,9 @@ class Ingest:
     def _tick(self, now_ms: int) -> None:
         self._ticked_ms = now_ms
         self._events(self._parts.session.tick(now_ms), now_ms)
-        if self.status.connected and self._gate.open:
+        self._extra.losses += self._parking.expired(now_ms)
+        self.status.parked = len(self._parking)
+        if self.status.connected and self._gate.open and not self._stale:
             self._parts.evaluator.advance(now_ms)
         if self._parts.evaluator.staged().transitions or self._extra:
             self._launch()
@@ -325,14 +402,18 @@ class Ingest:
         self._flight = None
         parts, status = self._parts, self.status
         try:
-            done = parts.flusher.commit(flight.load, flight.writing.result(), now_ms)
-        except (UnavailableError, OvertakenError) as error:
-            parts.commit.forget()
-            self._plain = [*flight.load.plain, *self._plain]
-            self._extra = flight.load.extra.before(self._extra)
-            if self._plain:
-                self._waiting_since_ms = now_ms + _TICK_MS  # sent once only: they are tried again
-            status.flush_failures += 1
+            written = flight.writing.result()
+            self._freshen(now_ms)
+            written.buried = [named(parts.session, each) for each in written.buried]
+            done = parts.flusher.commit(flight.load, written, now_ms)
+        except OvertakenError as error:
+            log.warning("%s", error)
+            status.overtaken += 1
+            self._stale = True
+            self._again(flight.load, now_ms)
+            return
+        except UnavailableError as error:
+            self._again(flight.load, now_ms)
             self._failed(now_ms, str(error))
             return
         queued = flight.load.queued
@@ -348,6 +429,44 @@ class Ingest:
         status.transitions += done.transitions
         status.store_s += done.store_s
         status.sql_s += done.sql_s
+        if parts.generation.due(now_ms):
+            self._writer.submit(parts.generation.mark, now_ms)
+
+    def _again(self, load: Load, now_ms: int) -> None:
+        """Nothing of a flush is committed: the gateways send it again, and what is sent only once is kept."""
+        self._parts.commit.forget()
+        self._plain = [*load.plain, *self._plain]
+        self._extra = load.extra.before(self._extra)
+        if self._plain:
+            self._waiting_since_ms = now_ms + _TICK_MS
+        self.status.flush_failures += 1
+
+    def _freshen(self, now_ms: int) -> None:
+        """Reads from SQL what another ingest has written, if one has.
+
+        Raises:
+            UnavailableError: SQL does not answer.
+        """
+        if not self._stale:
+            return
+        parts = self._parts
+        parts.generation.load()
+        parts.evaluator = parts.registry.renew()
+        parts.flusher.renew(parts.evaluator)
+        parts.evaluator.listen(self.status.connected_ms or now_ms)
+        self._stale = False
+
+    def _refetch(self, wanted: Refetch) -> None:
+        session = self._parts.session
+        where, view = f"{wanted.site}/{wanted.node}", session.node(wanted.site, wanted.node)
+        if view is None or not view.online:
+            raise NotPossibleError(f"{where} is not online")
+        if ("", REFETCH) not in view.by_name:
+            raise NotPossibleError(f"{where} does not offer to send anything again")
+        metric = Metric(REFETCH, value=wanted.to_json())
+        topic, payload = session.command(wanted.site, wanted.node, "", [metric], self._clock_ms())
+        if not self._parts.broker.publish(topic, payload):
+            raise UnavailableError("there is no session with the broker")
 
     def _tell(self, owner: tuple[str, str], commits: list[Commit], now_ms: int) -> None:
         """Tells a gateway what is committed: always something durable, so that it may be told at any time."""
@@ -404,6 +523,7 @@ class Ingest:
         self._home()
         self._launch()
         self._home()
+        wait([self._writer.submit(self._parts.generation.mark, self._clock_ms(), last=True)], _LAST_MARK_S)
 
     def _home(self) -> None:
         """Waits for the flush under way."""
@@ -415,4 +535,4 @@ class Ingest:
 def count(status: IngestStatus) -> Counter[str]:
     """The counters of a status by name, for metrics."""
     names = ("messages", "samples", "flushes", "flush_failures", "transitions", "duplicates", "refused", "unresolved")
-    return Counter({name: getattr(status, name) for name in (*names, "rebirths", "dropped")})
+    return Counter({name: getattr(status, name) for name in (*names, "rebirths", "dropped", "overtaken")})

@@ -5,7 +5,6 @@ Every function takes the open connection of a transaction; who begins and ends i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -57,7 +56,12 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """Something that cannot be stored, with its bytes as they came; `samples` of it were counted as written before."""
+    """Something that cannot be stored, with its bytes as they came.
+
+    Attributes:
+        samples: So many samples are counted as dead-lettered because of it.
+        names: Alias to metric name and type, as births said when it came; None where nobody knew.
+    """
 
     site: str
     node: str
@@ -66,6 +70,7 @@ class DeadLetter:
     reason: str
     raw: bytes
     samples: int = 0
+    names: dict[str, list[object]] | None = None
 
 
 @dataclass(slots=True)
@@ -245,6 +250,15 @@ def rule_states(connection: Connection, key: DeviceKey) -> dict[str, dict[str, d
     return found
 
 
+def all_rule_states(connection: Connection) -> dict[DeviceKey, dict[str, dict[str, dict[str, object]]]]:
+    """Every saved state: device to metric to rule id to state."""
+    found: dict[DeviceKey, dict[str, dict[str, dict[str, object]]]] = {}
+    for row in connection.execute(select(rule_state)):
+        of_device = found.setdefault(DeviceKey(row.site, row.node, row.device), {})
+        of_device.setdefault(row.metric, {})[row.rule] = row.state
+    return found
+
+
 def save_rule_states(
     connection: Connection, states: Sequence[tuple[str, Series, dict[str, object] | None]], now_ms: int
 ) -> None:
@@ -263,6 +277,11 @@ def clock(connection: Connection, key: DeviceKey) -> bytes:
     """The saved event times of a device's series, b"" where there are none."""
     where = (series_clock.c.site == key.site, series_clock.c.node == key.node, series_clock.c.device == key.device)
     return connection.execute(select(series_clock.c.clock).where(*where)).scalar_one_or_none() or b""
+
+
+def all_clocks(connection: Connection) -> dict[DeviceKey, bytes]:
+    """The saved event times of every device."""
+    return {DeviceKey(row.site, row.node, row.device): row.clock for row in connection.execute(select(series_clock))}
 
 
 def save_clocks(connection: Connection, clocks: Iterable[tuple[DeviceKey, bytes]]) -> None:
@@ -286,20 +305,15 @@ def bury(connection: Connection, letters: Sequence[DeadLetter], now_ms: int) -> 
     """Writes dead letters."""
     if letters:
         rows = [
-            {name: getattr(each, name) for name in DeadLetter.__dataclass_fields__ if name != "samples"}
-            | {"at_ms": now_ms}
+            {name: getattr(each, name) for name in DeadLetter.__dataclass_fields__} | {"at_ms": now_ms}
             for each in letters
         ]
         connection.execute(dead_letter.insert(), rows)
 
 
-def generation(connection: Connection, number: int | None = None) -> int:
-    """The number of flushes so far; with a number, sets it."""
-    if number is not None:
-        upsert(connection, setting, [{"key": "generation", "value": json.dumps(number)}])
-        return number
-    found = connection.execute(select(setting.c.value).where(setting.c.key == "generation")).scalar_one_or_none()
-    return int(json.loads(found)) if found else 0
+def put_setting(connection: Connection, key: str, value: str) -> None:
+    """Writes one setting."""
+    upsert(connection, setting, [{"key": key, "value": value}])
 
 
 def _state_key(rule: str, series: Series) -> dict[str, str]:

@@ -7,10 +7,12 @@ from dataclasses import replace
 from sqlalchemy import Connection, Engine
 
 from frostline_cloud.ingest import journal
+from frostline_cloud.ingest.refusal import refusals
 from frostline_cloud.ingest.series import NODE_KIND, DeviceKey, SeriesTable, read_clock
-from frostline_cloud.sql import translated
+from frostline_cloud.sql import read_only, translated
 from frostline_core.commit import RUNS, Commit, run_number, run_text, unpack_runs
 from frostline_core.reading import DeviceDescription
+from frostline_core.rules import Evaluator
 from frostline_core.sparkplug import (
     DeviceBorn,
     DeviceDied,
@@ -36,7 +38,7 @@ class Registry:
         Raises:
             UnavailableError: SQL does not answer.
         """
-        with translated("SQL"), self._engine.begin() as connection:
+        with refusals(), translated("SQL"), self._engine.begin() as connection:
             known = journal.births(connection)
             for row, devices in known:
                 view = session.restore(row.site, row.node, row.birth, {each.device: each.birth for each in devices})
@@ -45,11 +47,21 @@ class Registry:
                     self._bind(connection, view, device.description)
         return len(known)
 
+    def renew(self) -> Evaluator:
+        """After another ingest has written: an evaluator with the rule states of SQL; every series keeps its slot.
+
+        Raises:
+            UnavailableError: SQL does not answer.
+        """
+        with refusals(), translated("SQL"), read_only(self._engine).connect() as connection:
+            return self._series.renew(journal.all_rule_states(connection), journal.all_clocks(connection))
+
     def node_born(self, event: NodeBorn, now_ms: int) -> list[Commit]:
         """One transaction; returns what is committed of the newest runs that the gateway holds, as the answer.
 
         Raises:
             UnavailableError: SQL cannot write.
+            RefusedDataError: SQL refuses what the birth says.
         """
         view = event.view
         owner = (view.site, view.node)
@@ -63,7 +75,7 @@ class Registry:
             "death_ms": None,
             "birth": event.raw,
         }
-        with translated("SQL"), self._engine.begin() as connection:
+        with refusals(), translated("SQL"), self._engine.begin() as connection:
             journal.node_born(connection, row)
             answers = self._announce(connection, owner, event.payload, now_ms)
             self._bind(connection, view, node_description(view))
@@ -74,10 +86,11 @@ class Registry:
 
         Raises:
             UnavailableError: SQL cannot write.
+            RefusedDataError: SQL refuses what the birth says.
         """
         view, description = event.view, event.device_view.description
         key = DeviceKey(view.site, view.node, description.id)
-        with translated("SQL"), self._engine.begin() as connection:
+        with refusals(), translated("SQL"), self._engine.begin() as connection:
             journal.device_born(connection, key, description, now_ms, event.raw)
             self._bind(connection, view, description)
 
@@ -86,9 +99,10 @@ class Registry:
 
         Raises:
             UnavailableError: SQL cannot write.
+            RefusedDataError: SQL refuses what the birth says.
         """
         view = event.view
-        with translated("SQL"), self._engine.begin() as connection:
+        with refusals(), translated("SQL"), self._engine.begin() as connection:
             if isinstance(event, NodeDied):
                 journal.node_died(connection, (view.site, view.node), event.at_ms)
             else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -51,7 +51,7 @@ class Plan:
 class _Clock:
     """How a device's event times are packed: `entries` has metric_hash and a place for the time, by turns."""
 
-    slots: list[int]
+    slots: Sequence[int]
     entries: list[int]
     packer: struct.Struct
 
@@ -65,6 +65,7 @@ class SeriesTable:
         self._clocks: dict[DeviceKey, _Clock] = {}
         self._forms: dict[tuple[Place, tuple[str, ...]], RowForm] = {}
         self._single: dict[int, RowForm] = {}
+        self._series: dict[int, Series] = {}
         self.places: dict[int, Place] = {}
         self.fields: dict[int, str] = {}
 
@@ -114,7 +115,7 @@ class SeriesTable:
         else:
             slot = self._evaluator.bind(series, states.get(metric, {}), clock.get(metric_hash(metric), -1))
             known[metric] = slot
-        self.places[slot], self.fields[slot] = place, metric
+        self.places[slot], self.fields[slot], self._series[slot] = place, metric, series
         self._single.pop(slot, None)
         return slot
 
@@ -142,6 +143,27 @@ class SeriesTable:
             layout.plan = Plan(self._form(self.places[slots[0]], names), slots[0])
         return cast(Plan, layout.plan)
 
+    def renew(
+        self,
+        states: Mapping[DeviceKey, Mapping[str, Mapping[str, dict[str, object]]]],
+        clocks: Mapping[DeviceKey, bytes],
+    ) -> Evaluator:
+        """A new evaluator with what SQL holds; every series keeps its slot.
+
+        Args:
+            states: Saved rule states: device to metric to rule id to state.
+            clocks: Saved event times by device, as `clock` gives them.
+        """
+        evaluator = Evaluator(self._evaluator.rules)
+        times = {key: read_clock(raw) for key, raw in clocks.items()}
+        for slot in range(len(self._series)):  # in order, so that they are numbered as before
+            series = self._series[slot]
+            key = DeviceKey(series.site, series.node, series.device)
+            saved = states.get(key, {}).get(series.metric, {})
+            evaluator.bind(series, saved, times.get(key, {}).get(metric_hash(series.metric), -1))
+        self._evaluator = evaluator
+        return evaluator
+
     def knows(self, key: DeviceKey) -> bool:
         """Whether a birth of this device was bound in this process."""
         return key in self._slots
@@ -152,13 +174,20 @@ class SeriesTable:
         if clock is None:
             clock = self._clocks[key] = _clock(self._slots.get(key, {}))
         last_ms = self._evaluator.last_ms
-        clock.entries[1::2] = [last_ms[slot] for slot in clock.slots]
+        slots = clock.slots
+        if isinstance(slots, range):
+            clock.entries[1::2] = last_ms[slots.start : slots.stop]
+        else:
+            clock.entries[1::2] = [last_ms[slot] for slot in slots]
         return clock.packer.pack(*clock.entries)
 
 
 def _clock(slots: Mapping[str, int]) -> _Clock:
     entries = [entry for name in slots for entry in (metric_hash(name), 0)]
-    return _Clock(list(slots.values()), entries, struct.Struct("<" + "Iq" * len(slots)))
+    found: Sequence[int] = list(slots.values())
+    if found and found == list(block := range(found[0], found[0] + len(found))):
+        found = block
+    return _Clock(found, entries, struct.Struct("<" + "Iq" * len(slots)))
 
 
 def metric_hash(name: str) -> int:

@@ -1,0 +1,86 @@
+"""What an operator may do about delivery: take a dead letter in after all, and have a gateway send a span again."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from frostline_cloud.api.access import Operator
+from frostline_cloud.api.account import LetterId
+from frostline_cloud.api.parameters import Instant, Text
+from frostline_cloud.api.problems import not_found, unfit
+from frostline_cloud.api.services import Wired
+from frostline_cloud.ingest.errands import NotPossibleError, Refetch
+from frostline_cloud.replay import replay
+from frostline_core.errors import UnavailableError
+
+router = APIRouter(tags=["delivery"])
+
+LONGEST_MS = 31 * 24 * 3600 * 1000
+"""Longest span of one request: what a gateway keeps of the past."""
+
+
+class ReplayOut(BaseModel):
+    """What became of a dead letter."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int = Field(description="Its number.")
+    samples: int = Field(description="Samples that were stored now; 0 when it stays.")
+    reason: str = Field(description="Why it stays; empty when it was taken in.")
+
+
+class RefetchIn(BaseModel):
+    """A span of time; the gateway sends what it still has of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    from_ms: Instant = Field(description="Measured not before: UTC milliseconds, or RFC 3339 with an offset.")
+    to_ms: Instant = Field(description="Measured before.")
+    device: Text = Field(default="", description="Only this device; empty is all of them.")
+
+
+class RefetchOut(BaseModel):
+    """The gateway was asked; what it sends arrives as any other data."""
+
+    site: str = Field(description="The site.")
+    node: str = Field(description="The gateway.")
+    from_ms: int = Field(description="UTC milliseconds.")
+    to_ms: int = Field(description="UTC milliseconds.")
+    device: str = Field(description="The device; empty is all of them.")
+
+
+SiteName = Annotated[Text, Path(description="The site.")]
+NodeName = Annotated[Text, Path(description="The gateway.")]
+
+
+@router.post("/dead-letters/{letter_id}/replay", summary="Take a dead letter in after all")
+def replay_dead_letter(services: Wired, _caller: Operator, letter_id: LetterId) -> ReplayOut:
+    """Decodes it with the births of today and stores what it holds. Rules do not see it; a letter is taken in once."""
+    done = replay(services.engine, services.store, letter_id, services.clock())
+    if done is None:
+        raise not_found(f"dead letter {letter_id}")
+    return ReplayOut.model_validate(done)
+
+
+@router.post(
+    "/nodes/{site}/{node}/refetch",
+    summary="Have a gateway send a span of time again",
+    status_code=HTTPStatus.ACCEPTED,
+)
+def refetch(services: Wired, _caller: Operator, site: SiteName, node: NodeName, wanted: RefetchIn) -> RefetchOut:
+    """Asks the gateway; what it still has comes in the background, and overwrites itself in the store."""
+    if not wanted.from_ms < wanted.to_ms <= wanted.from_ms + LONGEST_MS:
+        raise unfit("body.to_ms", "must be after from_ms, by 31 days at most")
+    if services.refetch is None:
+        raise UnavailableError("ingest runs in another process: ask there")
+    asked = Refetch(site, node, wanted.from_ms, wanted.to_ms, wanted.device)
+    try:
+        services.refetch(asked)
+    except NotPossibleError as error:
+        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
+    return RefetchOut(site=site, node=node, from_ms=asked.from_ms, to_ms=asked.to_ms, device=asked.device)

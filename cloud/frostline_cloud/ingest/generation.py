@@ -1,0 +1,147 @@
+"""The generation: how often SQL was written by a flush, kept in SQL and, a little later, in the store.
+
+Each flush counts it up in its own transaction, and only if nobody else has: so two ingests at once notice each other
+whatever they wrote. And each is told to the store now and then, after SQL: a store that knows of more flushes than SQL
+says that SQL was restored from a backup (commit protocol, section 5).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, Engine, select, update
+
+from frostline_cloud.ingest import journal
+from frostline_cloud.ingest.journal import Loss
+from frostline_cloud.sql import translated
+from frostline_cloud.sql.tables import node, setting
+from frostline_cloud.store.port import Store
+from frostline_core.commit import RESTORED
+from frostline_core.errors import FrostlineError, UnavailableError
+
+log = logging.getLogger("frostline.ingest")
+
+MARK_EVERY_MS: Final = 10_000
+_KEY: Final = "generation"
+
+
+class OvertakenError(FrostlineError):
+    """Another ingest process has written: reload from SQL and start over."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """A row of SQL: its text, which is what is compared and swapped, and what it says."""
+
+    text: str
+    number: int
+    at_ms: int
+
+    @classmethod
+    def of(cls, number: int, at_ms: int) -> _Reached:
+        return cls(json.dumps({"number": number, "at_ms": at_ms}), number, at_ms)
+
+    @classmethod
+    def read(cls, text: str) -> _Reached:
+        told = json.loads(text)
+        return cls(text, int(told["number"]), int(told["at_ms"]))
+
+
+class Generation:
+    """What this process knows of the generation; `load` first."""
+
+    def __init__(self, engine: Engine, store: Store) -> None:
+        self._engine, self._store = engine, store
+        self._known = self._next = _Reached.of(0, 0)
+        self._marked = self._marked_ms = 0
+        self._compared = False
+
+    @property
+    def number(self) -> int:
+        """Of the last flush that this process knows of."""
+        return self._known.number
+
+    def load(self) -> None:
+        """Reads what SQL says; before rule states are read, so that a flush in between is noticed.
+
+        Raises:
+            UnavailableError: SQL does not answer.
+        """
+        with translated("SQL"), self._engine.begin() as connection:
+            self._known = _current(connection)
+
+    def advance(self, connection: Connection, now_ms: int) -> None:
+        """Counts up, in the transaction of a flush.
+
+        Raises:
+            OvertakenError: Another ingest has counted since.
+        """
+        self._next = _Reached.of(self._known.number + 1, now_ms)
+        known = (setting.c.key == _KEY, setting.c.value == self._known.text)
+        if connection.execute(update(setting).where(*known).values(value=self._next.text)).rowcount != 1:
+            raise OvertakenError("another ingest process has written; starting over from what SQL says")
+
+    def settled(self) -> None:
+        """The flush is durable."""
+        self._known = self._next
+
+    def due(self, now_ms: int) -> bool:
+        """Whether the store should be told."""
+        return self._known.number > self._marked and now_ms - self._marked_ms >= MARK_EVERY_MS
+
+    def mark(self, now_ms: int, *, last: bool = False) -> None:
+        """Tells the store, each 10 s at most and at a clean stop; a store that is away is told later."""
+        if not last and not self.due(now_ms):
+            return
+        number, self._marked_ms = self._known.number, now_ms
+        try:
+            self._store.mark_generation(number)
+        except UnavailableError as error:
+            log.debug("generation %d is not in the store yet: %s", number, error)
+            return
+        self._marked = number
+
+    def compare(self, now_ms: int) -> bool:
+        """Once per process: whether SQL went back; then the time that it has forgotten is listed as lost.
+
+        What was committed in that time is in the store; SQL no longer knows of it, nor of the alerts and the account.
+
+        Raises:
+            UnavailableError: SQL or the store does not answer; ask again.
+        """
+        if self._compared:
+            return False
+        in_store = self._store.generation()
+        with translated("SQL"), self._engine.begin() as connection:
+            known = _current(connection)
+            went_back = in_store > known.number
+            if went_back:
+                self._list(connection, known, now_ms)
+                self._known = _Reached.of(in_store + 1, now_ms)
+                journal.put_setting(connection, _KEY, self._known.text)
+        self._compared = True
+        if went_back:
+            log.error(
+                "SQL was restored: it knows of %d flushes, the store of %d; what it has forgotten is listed as lost",
+                known.number,
+                in_store,
+            )
+        return went_back
+
+    def _list(self, connection: Connection, known: _Reached, now_ms: int) -> None:
+        owners = connection.execute(select(node.c.site, node.c.node)).all()
+        span = (known.at_ms or None, now_ms)
+        losses = [Loss(owner.site, owner.node, None, None, None, RESTORED, None, *span) for owner in owners]
+        journal.list_losses(connection, losses or [Loss("", "", None, None, None, RESTORED, None, *span)], now_ms)
+
+
+def _current(connection: Connection) -> _Reached:
+    found = connection.scalar(select(setting.c.value).where(setting.c.key == _KEY))
+    if found is not None:
+        return _Reached.read(found)
+    first = _Reached.of(0, 0)
+    journal.put_setting(connection, _KEY, first.text)
+    return first
