@@ -70,6 +70,10 @@ class Link:
         """Bandwidth each way; None is unlimited."""
         self._set("bytes_per_s", bytes_per_s)
 
+    def narrow(self, receive_bytes: int) -> None:
+        """Connections from now on hold so little that what nobody reads piles up at the server."""
+        self._proxy.receive_bytes = receive_bytes
+
     def _set(self, name: str, value: object) -> None:
         self._do(lambda: setattr(self._proxy, name, value))
 

@@ -20,6 +20,8 @@ class TcpProxy:
         bytes_per_s: Bandwidth each way; None is unlimited.
         black_hole: True keeps connections open and forwards nothing until it is False again; nothing is lost.
         refuse: True resets every new connection at once.
+        receive_bytes: Kernel buffer for what the server sends, of connections from now on: when nobody reads, it piles
+            up at the server. None leaves it to the kernel, which takes megabytes.
         connections: How many were accepted and forwarded.
         forwarded_bytes: Both directions together.
     """
@@ -28,6 +30,7 @@ class TcpProxy:
         self.latency_s = 0.0
         self.bytes_per_s: float | None = None
         self.refuse = False
+        self.receive_bytes: int | None = None
         self.connections = 0
         self.forwarded_bytes = 0
         self.host = "127.0.0.1"
@@ -90,7 +93,7 @@ class TcpProxy:
             _reset(writer)
             return
         try:
-            far_reader, far_writer = await asyncio.open_connection(*self._upstream)
+            far_reader, far_writer = await self._connect()
         except OSError:
             _reset(writer)
             return
@@ -104,6 +107,15 @@ class TcpProxy:
             self._writers -= pair
             for each in pair:
                 each.transport.abort()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self.receive_bytes is None:
+            return await asyncio.open_connection(*self._upstream)
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_bytes)
+        await asyncio.get_running_loop().sock_connect(sock, self._upstream)
+        return await asyncio.open_connection(sock=sock, limit=self.receive_bytes)
 
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, age: int) -> None:
         with contextlib.suppress(OSError):

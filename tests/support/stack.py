@@ -187,6 +187,13 @@ class Stack:
         found: dict[str, int] = self.api(f"nodes/site-a/{node}")["account"]
         return found
 
+    def written(self, node: str) -> int:
+        """Samples of a gateway that the cloud has written; 0 of one that it does not know yet, or while it is down."""
+        try:
+            return self.account(node)["written"]
+        except httpx.HTTPError:
+            return 0
+
     def ready(self) -> bool:
         """Whether the cloud says that it can take data."""
         try:

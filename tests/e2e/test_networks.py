@@ -1,0 +1,193 @@
+"""What networks and brokers do to a connection, on the whole system: none of it costs or doubles a sample."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.support.link import Link
+from tests.support.services import Mosquitto, eventually
+from tests.support.stack import Counter, Settings, Stack, stored
+
+NODE = "gw-1"
+KEEPALIVE_S = 5
+UPLINK = f"keepalive_s = {KEEPALIVE_S}"
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    with Stack(tmp_path, settings=Settings(broker=UPLINK, links=True)) as started:
+        yield started
+
+
+@pytest.fixture
+def counter(tmp_path: Path) -> Iterator[Counter]:
+    with Counter(tmp_path / "field") as device:
+        yield device
+
+
+def begin(stack: Stack, counter: Counter) -> None:
+    """Starts the gateway and the device, and waits until numbers arrive."""
+    stack.add_gateway(NODE, counter.driver, UPLINK)
+    eventually(lambda: stack.born(NODE), 30)
+    counter.start()
+    eventually(lambda: stack.written(NODE) > 50, 20)
+
+
+def finish(stack: Stack, counter: Counter) -> dict[str, int]:
+    """Comes to rest, checks that all is there once, and returns the cloud's account."""
+    counter.stop()
+    eventually(lambda: stack.drained(NODE), 90)
+    eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["kept"], 10)
+    account = stack.account(NODE)
+    assert (account["residue"], account["dead_lettered"]) == (0, 0)
+    stack.gateways[NODE].stop()
+    stack.cloud.stop()
+    assert stored(stack.folder, NODE) == [float(n) for n in range(1, counter.sent + 1)]
+    return account
+
+
+@pytest.mark.parametrize("side", ["gateway_link", "cloud_link"])
+def test_a_network_that_swallows_everything_and_says_nothing_costs_nothing(
+    stack: Stack, counter: Counter, side: str
+) -> None:
+    begin(stack, counter)
+    link: Link = getattr(stack, side)
+    connections = link.connections
+    link.black_hole(True)
+    time.sleep(2.5 * KEEPALIVE_S)  # noticed after 1.5: what was sent before that is sent again
+    link.black_hole(False)
+    eventually(lambda: link.connections > connections, 60)
+    finish(stack, counter)
+
+
+@pytest.mark.parametrize("side", ["gateway_link", "cloud_link"])
+def test_a_connection_that_only_one_side_still_believes_in_is_replaced(
+    stack: Stack, counter: Counter, side: str
+) -> None:
+    begin(stack, counter)
+    link: Link = getattr(stack, side)
+    connections = link.connections
+    link.abandon()
+    eventually(lambda: link.connections > connections, 4 * KEEPALIVE_S)
+    finish(stack, counter)
+
+
+def test_a_broker_that_restarts_at_once_and_forgets_every_session_costs_nothing(stack: Stack, counter: Counter) -> None:
+    begin(stack, counter)
+    for _ in range(2):
+        stack.broker.kill()
+        stack.broker.start()
+        eventually(lambda: stack.born(NODE), 60)
+    finish(stack, counter)
+
+
+def test_a_slow_and_narrow_way_costs_nothing(stack: Stack, counter: Counter) -> None:
+    begin(stack, counter)
+    stack.gateway_link.latency(0.3)
+    stack.cloud_link.bandwidth(20_000)
+    time.sleep(8)
+    stack.gateway_link.latency(0)
+    stack.cloud_link.bandwidth(None)
+    finish(stack, counter)
+
+
+def test_every_message_delivered_twice_is_written_once(stack: Stack, counter: Counter) -> None:
+    echoed: set[bytes] = set()
+    echo = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="echo")
+
+    def twice(client: mqtt.Client, _user: object, message: mqtt.MQTTMessage) -> None:
+        payload = bytes(message.payload)
+        if payload in echoed:
+            echoed.discard(payload)
+        else:
+            echoed.add(payload)
+            client.publish(message.topic, payload)
+
+    echo.on_message = twice
+    echo.connect(stack.broker.host, stack.broker.port)
+    echo.subscribe("spBv1.0/site-a/DDATA/#")
+    echo.loop_start()
+    try:
+        begin(stack, counter)
+        time.sleep(3)
+        account = finish(stack, counter)
+    finally:
+        echo.disconnect()
+        echo.loop_stop()
+    assert account["duplicate"] >= counter.sent * 0.9
+
+
+class NarrowMosquitto(Mosquitto):
+    """Drops QoS 0 messages for a client once ten wait for it."""
+
+    def command(self) -> list[str]:
+        command = super().command()
+        config = self.folder / "mosquitto.conf"
+        text = config.read_text().replace("max_queued_messages 0", "max_queued_messages 10")
+        config.write_text(text.replace("max_queued_bytes 0\n", ""))
+        return command
+
+
+def test_what_a_broker_drops_at_its_queue_limit_is_sent_again(tmp_path: Path, counter: Counter) -> None:
+    stack = Stack(tmp_path, settings=Settings(links=True))
+    (tmp_path / "narrow").mkdir()
+    port, stack.broker = stack.broker.port, NarrowMosquitto(tmp_path / "narrow")
+    stack.broker.port = port
+    stack.cloud_link.narrow(2048)
+    with stack:
+        begin(stack, counter)
+        stack.cloud_link.black_hole(True)
+        flood(stack)
+        eventually(lambda: "being dropped" in stack.broker.tail(), 20)
+        in_flight = stack.status(NODE)["account"]["pending"]
+        eventually(lambda: stack.status(NODE)["account"]["pending"] > in_flight + 100, 20)
+        stack.cloud_link.black_hole(False)
+        finish(stack, counter)
+
+
+def flood(stack: Stack) -> None:
+    """A stranger fills the sockets between broker and cloud: what comes then is above the broker's limit."""
+    stranger = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="stranger")
+    stranger.connect(stack.broker.host, stack.broker.port)
+    stranger.loop_start()
+    for _ in range(80):
+        stranger.publish("spBv1.0/site-x/DDATA/stranger/x", bytes(100_000)).wait_for_publish(5)
+    stranger.disconnect()
+    stranger.loop_stop()
+
+
+def test_a_second_client_with_the_gateway_s_identity_is_reported_and_nothing_is_lost(
+    stack: Stack, counter: Counter
+) -> None:
+    begin(stack, counter)
+    clone = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"frostline-site-a-{NODE}", reconnect_on_failure=False)
+    clone.connect(stack.broker.host, stack.broker.port)
+    clone.loop_start()
+    try:
+        for _ in range(40):
+            if stack.status(NODE)["uplink"]["identity_conflicts"]:
+                break
+            time.sleep(0.5)
+            if not clone.is_connected():
+                clone.reconnect()
+        assert stack.status(NODE)["uplink"]["identity_conflicts"] == 1
+        time.sleep(3)
+        assert not stack.born(NODE), "it stays away for a while, so that one of the two can work"
+        assert stack.status(NODE)["account"]["pending"] > 0, "and goes on reading"
+    finally:
+        clone.disconnect()
+        clone.loop_stop()
+    gateway = stack.gateways[NODE]
+    gateway.stop()
+    gateway.start()
+    counter.stop()
+    eventually(lambda: stack.drained(NODE), 60)
+    kept, written = stack.status(NODE)["account"]["kept"], stack.account(NODE)["written"]
+    assert kept == written
