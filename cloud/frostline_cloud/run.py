@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
@@ -16,8 +17,9 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from frostline_cloud.api import Services, build
+from frostline_cloud.api import Services, build, build_beside
 from frostline_cloud.api.server import listen, serve
+from frostline_cloud.audit import EVERY_S, audit
 from frostline_cloud.config import CloudConfig
 from frostline_cloud.console import mount
 from frostline_cloud.ingest import journal
@@ -28,12 +30,13 @@ from frostline_cloud.ingest.generation import Generation
 from frostline_cloud.ingest.ingest import Ingest, Parts
 from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.series import SeriesTable
+from frostline_cloud.jobs import every
 from frostline_cloud.metrics import export
 from frostline_cloud.notify import NotifyWorker
-from frostline_cloud.sql import beat, last_beat, migrate, open_engine, read_only, translated
+from frostline_cloud.sql import beat, last_beat, migrate, open_engine, read_only, tidy, tidy_notices, translated
 from frostline_cloud.store import Store, open_store
 from frostline_core.commit import HostCommit, HostLimits, run_text
-from frostline_core.errors import FrostlineError, UnavailableError
+from frostline_core.errors import ConfigError, FrostlineError, UnavailableError
 from frostline_core.rules import Evaluator, RuleSet, load_folder
 from frostline_core.sparkplug import HostSession
 
@@ -41,6 +44,7 @@ log = logging.getLogger("frostline.cloud")
 
 _WATCH_S = 0.5
 _REPORT_S = 5.0
+_TIDY_S = 24 * 3600.0
 
 
 def now_ms() -> int:
@@ -64,7 +68,7 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
         FrostlineError: A part cannot start, or has failed for good; the process should end and be started again.
     """
     rules = load_folder(config.rules.folder)
-    listener = listen(config.http) if web else None  # a port in use fails at once, before anything is opened
+    listener = _listener(config, web=web)
     async with AsyncExitStack() as stack:
         engine = open_engine(config.sql.url)
         stack.callback(engine.dispose)
@@ -80,16 +84,50 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
                 tasks.create_task(_until(stop, notify.run), name="notify")
                 tasks.create_task(_watch(stop, worker), name="watch ingest")
                 tasks.create_task(_report(stop, worker, engine), name="report ingest")
+                for name, seconds, job in _jobs(config, engine):
+                    tasks.create_task(every(seconds, name, job, stop), name=name)
                 export(worker, notify)
-            if web:
-                services = Services(engine, store, rules, _status_of(worker, engine), config.http, now_ms)
-                app = build(services)
-                mount(app, services)
+            if listener is not None:
+                refetch = None if worker is None else worker.refetch
+                services = Services(engine, store, rules, _status_of(worker, engine), config.http, now_ms, refetch)
+                app = build(services) if web else build_beside(services)
+                if web:
+                    mount(app, services)
                 tasks.create_task(serve(app, config.http, stop, listener), name="http")
             log.info("running; rules: %d, receivers: %d", len(rules.rules), len(config.receiver))
             await stop.wait()
             if worker is not None:
                 await asyncio.to_thread(worker.stop)
+
+
+def _listener(config: CloudConfig, *, web: bool) -> socket.socket | None:
+    """The socket for HTTP, before anything is opened: a port in use is a fault of the config.
+
+    An ingest without a web side goes on without one: that it cannot be watched must not stop what it is there for.
+    """
+    try:
+        return listen(config.http)
+    except ConfigError as error:
+        if web:
+            raise
+        log.warning("no /metrics, /healthz, /readyz of this ingest: %s", error)
+        return None
+
+
+def _jobs(config: CloudConfig, engine: Engine) -> tuple[tuple[str, float, Callable[[], object]], ...]:
+    """Name, pause in seconds, and work of what is done beside ingest."""
+    receivers = [each.name for each in config.receiver]
+
+    def forget() -> None:
+        now = now_ms()
+        with translated("SQL"), engine.begin() as connection:
+            tidy(connection, now)
+            tidy_notices(connection, now)
+
+    return (
+        ("audit", EVERY_S, lambda: audit(engine, receivers, now_ms())),
+        ("tidy", _TIDY_S, forget),
+    )
 
 
 def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
