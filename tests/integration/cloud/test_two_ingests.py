@@ -1,4 +1,4 @@
-"""Two ingests on one SQL and one store, as in a rolling deploy: everything is applied once, and neither goes on blind."""
+"""Two ingests on one SQL and one store, as in a rolling deploy: all is applied once, and neither goes on blind."""
 
 from __future__ import annotations
 
