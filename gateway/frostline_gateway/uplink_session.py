@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -97,7 +97,8 @@ class Session:
         self._link = Link(parts.config, client_id, edge.will(), parts.signals.wake.set)
         self._born_at_ms: int | None = None
         self._born_spool = 0
-        self._unhanded: dict[int, tuple[int, int]] = {}
+        self._unhanded: dict[int, Commit] = {}
+        self._came: list[Commit] = []
         self._alarms: set[int] = set()
         self.accepted_ms: int | None = None
 
@@ -146,13 +147,16 @@ class Session:
     async def _turn(self) -> bool:
         """Looks at everything once; False when the host is gone."""
         self._parts.signals.wake.clear()
-        await self._hear()
+        self._hear()
         if self._link.lost:
             raise UnavailableError(self._link.lost)
         if not self._edge.may_birth:
+            await in_thread(self._apply)
             return not self._edge.born
         if await self._births():
-            await self._send_rows()
+            self._send_rows(await in_thread(self._apply_and_choose))
+        else:
+            await in_thread(self._apply)
         return True
 
     async def _rest(self) -> None:
@@ -166,11 +170,11 @@ class Session:
             return
 
     # ---- what comes
-    async def _hear(self) -> None:
+    def _hear(self) -> None:
         while (message := self._link.received()) is not None:
             for command in self._edge.receive(message.topic, message.payload, self._parts.clocks.utc_ms()):
                 if isinstance(command, CommitCame):
-                    await self._commits(command.raw)
+                    self._commits(command.raw)
                 elif isinstance(command, RebirthAsked):
                     self._parts.signals.rebirth = True
                 elif isinstance(command, HostState):
@@ -179,26 +183,26 @@ class Session:
                     self._parts.signals.commands(command)
         while (handed := self._link.handed()) is not None:
             if handed in self._unhanded:
-                await self._apply(Commit(*self._unhanded.pop(handed)))
+                self._came.append(self._unhanded.pop(handed))
 
-    async def _commits(self, raw: bytes) -> None:
+    def _commits(self, raw: bytes) -> None:
         try:
-            commits = unpack_commits(raw)
+            self._came += unpack_commits(raw)
         except ProtocolError as error:
             self._parts.signals.commands(Refused("NCMD", raw, str(error)))
-            return
-        for commit in commits:
-            await self._apply(commit)
 
-    async def _apply(self, commit: Commit) -> None:
-        try:
-            verdict = await in_thread(lambda: self._parts.commit.on_commit(commit, self._parts.clocks.steady_ms()))
-        except UnavailableError as error:  # the host will say it again when it sees the rows again
-            log.warning("committed rows stay in the spool for now: %s", error)
-            return
-        if verdict in (Verdict.IMPOSSIBLE, Verdict.IMAGE) and commit.run not in self._alarms:
-            self._alarms.add(commit.run)
-            log.error("commit %d of run %s is %s: is this disk a copy?", commit.n, run_text(commit.run), verdict)
+    def _apply(self) -> None:
+        """Does what the commits say that came since the last look; touches the disk."""
+        came, self._came = self._came, []
+        for commit in came:
+            try:
+                verdict = self._parts.commit.on_commit(commit, self._parts.clocks.steady_ms())
+            except UnavailableError as error:  # the host will say it again when it sees the rows again
+                log.warning("committed rows stay in the spool for now: %s", error)
+                continue
+            if verdict in (Verdict.IMPOSSIBLE, Verdict.IMAGE) and commit.run not in self._alarms:
+                self._alarms.add(commit.run)
+                log.error("commit %d of run %s is %s: is this disk a copy?", commit.n, run_text(commit.run), verdict)
 
     # ---- what goes
     async def _births(self) -> bool:
@@ -236,18 +240,23 @@ class Session:
         except UndeclaredError:
             return  # it was born and died between two looks
 
-    async def _send_rows(self) -> None:
-        sends = await in_thread(self._choose)
+    def _send_rows(self, sends: Sequence[Send]) -> None:
         for send in sends:
             messages = self._messages.of(send)
             if not messages:  # the node's birth comes first; the rows will be chosen again
                 self._parts.signals.rebirth = True
+                self._parts.signals.wake.set()
                 break
             mid = [self._link.publish(message) for message in messages][-1]
             if not self._edge.proved:
-                self._unhanded[mid] = (send.mark.run, send.mark.n)
-        if sends:
-            self._parts.signals.wake.set()
+                self._unhanded[mid] = Commit(send.mark.run, send.mark.n)
+        if len(sends) == SENDS_MOST:
+            self._parts.signals.wake.set()  # there may be more; else a row, a commit or a timer wakes us
+
+    def _apply_and_choose(self) -> list[Send]:
+        """Both in one go: changing threads costs more than either."""
+        self._apply()
+        return self._choose()
 
     def _choose(self) -> list[Send]:
         commit, clocks = self._parts.commit, self._parts.clocks
