@@ -25,7 +25,7 @@ from frostline_gateway.spool import Spool
 from frostline_gateway.uplink_births import Births
 from frostline_gateway.uplink_config import UplinkConfig
 from frostline_gateway.uplink_session import Clocks, Parts, Session, Signals, in_thread
-from frostline_gateway.uplink_waits import TAKEOVER_WAIT_MS, Waits
+from frostline_gateway.uplink_waits import Waits
 
 log = logging.getLogger("frostline.uplink")
 
@@ -198,12 +198,13 @@ class Uplink:
         session = self._session
         accepted_ms, cut = (session.accepted_ms, session.cut) if session is not None else (None, False)
         wait_ms = self._waits.after(self._clocks.steady_ms(), accepted_ms, cut)
-        if wait_ms == TAKEOVER_WAIT_MS:
+        if self._waits.suspects:
             log.error(
                 "the broker ended three sessions of %s/%s within a minute: does another gateway use this identity, or a"
-                " copy of this disk? Waiting five minutes",
+                " copy of this disk? Waiting %d s",
                 self._site,
                 self._node,
+                wait_ms // 1000,
             )
         return wait_ms
 

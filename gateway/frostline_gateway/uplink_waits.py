@@ -6,14 +6,18 @@ from collections import deque
 from collections.abc import Callable
 
 FIRST_MS, MOST_MS, STABLE_MS = 1_000, 60_000, 60_000
-TAKEOVERS, TAKEOVER_SPAN_MS, TAKEOVER_WAIT_MS = 3, 60_000, 300_000
+TAKEOVERS, TAKEOVER_SPAN_MS = 3, 60_000
+TAKEOVER_FIRST_MS, TAKEOVER_MOST_MS = 30_000, 300_000
 
 
 class Waits:
     """Exponential back-off with full jitter; a session of a minute makes it start small again.
 
     A broker ends a session when another client connects with the same id. Three sessions in a minute that the broker
-    had accepted and ended look like a cloned gateway: then the wait is five minutes, so that one of them can work.
+    had accepted and ended look like a cloned gateway: then the wait is 30 s, and doubles each time it looks so again,
+    up to five minutes, so that one of them can work. It starts short since a poor mobile link looks the same, and
+    because five minutes without alarms are worse than a few more connections. An attempt that fails in between speaks
+    against a clone: then the broker or the network is away.
 
     Args:
         random: Evenly spread over [0, 1).
@@ -23,7 +27,9 @@ class Waits:
         self._random = random
         self._failures = 0
         self._ended: deque[int] = deque(maxlen=TAKEOVERS)
+        self._takeover_ms = TAKEOVER_FIRST_MS
         self.conflicts = 0
+        self.suspects = False
 
     def after(self, now_ms: int, accepted_ms: int | None, cut: bool) -> int:
         """Milliseconds to wait after a session.
@@ -35,12 +41,20 @@ class Waits:
         """
         if accepted_ms is not None and now_ms - accepted_ms >= STABLE_MS:
             self._failures = 0
-        if cut:
-            self._ended.append(now_ms)
-            if len(self._ended) == TAKEOVERS and now_ms - self._ended[0] <= TAKEOVER_SPAN_MS:
-                self.conflicts += 1
-                self._ended.clear()
-                return TAKEOVER_WAIT_MS
+            self._takeover_ms = TAKEOVER_FIRST_MS
+        if accepted_ms is None:
+            self._ended.clear()
+        self.suspects = cut and self._was_taken_over(now_ms)
+        if self.suspects:
+            self.conflicts += 1
+            self._ended.clear()
+            wait_ms, self._takeover_ms = self._takeover_ms, min(2 * self._takeover_ms, TAKEOVER_MOST_MS)
+            return wait_ms
         most = min(MOST_MS, FIRST_MS << min(self._failures, 10))
         self._failures += 1
         return round(most * self._random())
+
+    def _was_taken_over(self, now_ms: int) -> bool:
+        """Notes a session that was cut; whether it looks as if somebody else used our identity."""
+        self._ended.append(now_ms)
+        return len(self._ended) == TAKEOVERS and now_ms - self._ended[0] <= TAKEOVER_SPAN_MS

@@ -36,8 +36,32 @@ def test_a_session_of_a_minute_makes_the_wait_small_again() -> None:
 
 def test_three_sessions_cut_within_a_minute_look_like_a_second_gateway() -> None:
     waits = Waits(lambda: 1.0)
-    assert [waits.after(at, at - 500, cut=True) for at in (0, 30_000, 60_000)] == [1000, 2000, 300_000]
+    assert [waits.after(at, at - 500, cut=True) for at in (0, 30_000, 60_000)] == [1000, 2000, 30_000]
+    assert waits.suspects
     assert waits.conflicts == 1
+
+
+def test_a_second_gateway_that_stays_is_avoided_for_longer_and_longer() -> None:
+    waits = Waits(lambda: 0.0)
+    after = [waits.after(at, at - 500, cut=True) for at in range(0, 18_000, 1000)]
+    assert [wait for wait in after if wait] == [30_000, 60_000, 120_000, 240_000, 300_000, 300_000]
+
+
+def test_after_a_good_session_the_next_suspicion_waits_short_again() -> None:
+    waits = Waits(lambda: 0.0)
+    for at in range(0, 6000, 1000):
+        waits.after(at, at - 500, cut=True)
+    waits.after(5 * MINUTE, 3 * MINUTE, cut=False)
+    after = [waits.after(5 * MINUTE + at, 5 * MINUTE + at - 500, cut=True) for at in range(1000, 4000, 1000)]
+    assert after == [0, 0, 30_000]
+
+
+def test_cuts_with_a_broker_that_is_away_in_between_are_no_second_gateway() -> None:
+    waits = Waits(lambda: 0.0)
+    for at in range(0, 10_000, 1000):
+        waits.after(at, at - 500, cut=True)
+        waits.after(at + 500, None, cut=False)
+    assert waits.conflicts == 0
 
 
 def test_three_sessions_cut_in_more_than_a_minute_do_not() -> None:
