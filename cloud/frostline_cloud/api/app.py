@@ -49,12 +49,12 @@ def build(services: Services) -> FastAPI:
 
 
 def build_beside(services: Services) -> FastAPI:
-    """The application of an ingest without a web side: health, metrics, and what only ingest can do.
+    """The application of an ingest without a web side: health, metrics, the account, and what only ingest can do.
 
     Raises:
         UnavailableError: SQL does not answer.
     """
-    app = _application(services, ())
+    app = _application(services, (account.router,))
     problems.install(app)
     app.add_middleware(Border)
     return app

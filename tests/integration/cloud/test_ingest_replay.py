@@ -16,7 +16,7 @@ from frostline_cloud.sql.tables import account, alert, dead_letter, device
 from frostline_core.errors import UnavailableError
 from frostline_core.reading import DataType
 from frostline_core.rules import RuleSet, parse
-from frostline_core.sparkplug import BirthMetric, DeviceBirth
+from frostline_core.sparkplug import BirthMetric, DeviceBirth, WriteAsked
 from tests.support.edge_node import EdgeNode, mark, now_ms, room
 from tests.support.ingest_cloud import PLACE, RUN, TOO_WARM, Cloud
 from tests.support.services import Mosquitto, eventually
@@ -123,11 +123,9 @@ def test_a_gateway_that_offers_it_is_asked_for_a_span(cloud: Cloud) -> None:
         for outgoing in edge.session.birth(now_ms(), offer, [DeviceBirth(room(), {})]):
             edge.publish(outgoing)
         eventually(lambda: cloud.rows(device, node="gw-9", online=True))
-        heard: list[str] = []
         cloud.ingest.refetch(Refetch("site-a", "gw-9", 1000, 2000, "freezer-1"))
-        eventually(lambda: heard.extend(str(each) for each in edge.commands) or any(REFETCH in each for each in heard))
-    told = next(each for each in heard if REFETCH in each)
-    assert json.dumps({"from_ms": 1000, "to_ms": 2000, "device": "freezer-1"}) in told
+        wanted = WriteAsked("", REFETCH, json.dumps({"from_ms": 1000, "to_ms": 2000, "device": "freezer-1"}))
+        eventually(lambda: wanted in edge.commands)
 
 
 def test_a_gateway_that_does_not_offer_it_is_not_asked(cloud: Cloud, edge: EdgeNode) -> None:

@@ -1,0 +1,78 @@
+"""Replay and refetch by HTTP: who may, what is answered."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from sqlalchemy import insert
+
+from frostline_cloud.api import Role, Services
+from frostline_cloud.ingest.errands import NotPossibleError, Refetch
+from frostline_cloud.sql.tables import dead_letter
+from tests.support.web import NOW_MS
+from tests.unit.cloud.api.conftest import client_of, token_for
+
+SPAN = {"from_ms": NOW_MS - 3_600_000, "to_ms": NOW_MS}
+URL = "/api/v1/nodes/berlin/gw-1/refetch"
+
+
+@pytest.fixture
+def letter(services: Services) -> int:
+    """A letter of a gateway without a birth."""
+    row = {"site": "berlin", "node": "gw-1", "device": "", "topic": "t", "reason": "r", "raw": b"x", "at_ms": NOW_MS}
+    with services.writing() as connection:
+        made = connection.execute(insert(dead_letter).values(**row))
+        return int(made.inserted_primary_key[0])  # type: ignore[index]  # an insert of one row has one
+
+
+async def test_an_operator_may_replay_and_is_told_why_a_letter_stays(services: Services, letter: int) -> None:
+    async with client_of(services, token_for(services, Role.OPERATOR)) as client:
+        answer = await client.post(f"/api/v1/dead-letters/{letter}/replay")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "id": letter,
+        "samples": 0,
+        "reason": "nothing is known of its gateway: it has not been born since",
+    }
+
+
+async def test_a_viewer_may_not(services: Services, letter: int) -> None:
+    async with client_of(services, token_for(services, Role.VIEWER)) as client:
+        assert (await client.post(f"/api/v1/dead-letters/{letter}/replay")).status_code == 403
+        assert (await client.post(URL, json=SPAN)).status_code == 403
+
+
+async def test_a_letter_that_is_not_there_is_not_found(services: Services) -> None:
+    async with client_of(services, token_for(services, Role.OPERATOR)) as client:
+        assert (await client.post("/api/v1/dead-letters/4711/replay")).status_code == 404
+
+
+async def test_a_span_is_handed_to_ingest(services: Services) -> None:
+    asked: list[Refetch] = []
+    wired = dataclasses.replace(services, refetch=asked.append)
+    async with client_of(wired, token_for(services, Role.OPERATOR)) as client:
+        answer = await client.post(URL, json=SPAN | {"device": "chiller-1"})
+    assert answer.status_code == 202
+    assert asked == [Refetch("berlin", "gw-1", SPAN["from_ms"], SPAN["to_ms"], "chiller-1")]
+
+
+async def test_a_gateway_that_cannot_is_a_conflict_and_no_ingest_is_unavailable(services: Services) -> None:
+    def refuse(_wanted: Refetch) -> None:
+        raise NotPossibleError("berlin/gw-1 is not online")
+
+    wired = dataclasses.replace(services, refetch=refuse)
+    token = token_for(services, Role.OPERATOR)
+    async with client_of(wired, token) as client:
+        answer = await client.post(URL, json=SPAN)
+        assert (answer.status_code, answer.json()["detail"]) == (409, "berlin/gw-1 is not online")
+    async with client_of(services, token) as client:
+        assert (await client.post(URL, json=SPAN)).status_code == 503
+
+
+@pytest.mark.parametrize("ends", [0, -1, 32 * 24 * 3_600_000])
+async def test_a_span_must_end_after_it_begins_and_not_a_month_later(services: Services, ends: int) -> None:
+    wired = dataclasses.replace(services, refetch=lambda _wanted: None)
+    async with client_of(wired, token_for(services, Role.OPERATOR)) as client:
+        answer = await client.post(URL, json={"from_ms": SPAN["from_ms"], "to_ms": SPAN["from_ms"] + ends})
+    assert answer.status_code == 422

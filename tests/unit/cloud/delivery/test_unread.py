@@ -1,0 +1,114 @@
+"""Where unreadable messages wait: bounds, order, and what is listed when one must go."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frostline_cloud.ingest.unread import PATIENCE_MS, Parking, Puzzles
+from frostline_core.commit import BatchMark
+from frostline_core.reading import DataType, Stream
+from frostline_core.sparkplug import Metric, NodeView, Payload, Unresolved, encode
+
+OWNER = ("s", "n")
+
+
+def message(n: int, device: str = "d") -> Unresolved:
+    raw = encode(Payload(1_000, n % 256, (Metric("x", None, 1_000, DataType.DOUBLE, float(n)),)))
+    topic = f"spBv1.0/s/DDATA/n/{device}" if device else "spBv1.0/s/NDATA/n"
+    return Unresolved("s", "n", topic, raw, "no birth")
+
+
+def view(bd_seq: int = 1, *, online: bool = True, proved: bool = False) -> NodeView:
+    return NodeView("s", "n", online, proved, bd_seq)
+
+
+def test_a_birth_gives_back_what_waited_for_it_in_order() -> None:
+    parking = Parking()
+    sent = [message(n) for n in range(3)]
+    for each in sent:
+        parking.park(each, None, 0)
+    parking.park(message(9, "other"), None, 0)
+    found, lost = parking.born(view(), "d")
+    assert [each.raw for each in found] == [each.raw for each in sent]
+    assert (lost, len(parking)) == ([], 1)
+
+
+def test_the_oldest_goes_first_and_is_listed() -> None:
+    parking = Parking(most=2)
+    assert parking.park(message(1), None, 10) == []
+    assert parking.park(message(2), None, 20) == []
+    (lost,) = parking.park(message(3), None, 30)
+    assert (lost.site, lost.node, lost.run, lost.samples, lost.from_ms) == ("s", "n", None, 1, 10)
+
+
+@given(st.lists(st.sampled_from(["a", "b", ""]), max_size=40), st.integers(1, 5), st.integers(20, 200))
+def test_it_never_holds_more_than_it_may_and_forgets_nothing_silently(
+    devices: list[str], most: int, most_bytes: int
+) -> None:
+    parking = Parking(most, most_bytes)
+    lost = sum(len(parking.park(message(n, device), None, 0)) for n, device in enumerate(devices))
+    assert len(parking) <= most
+    back = [parking.born(view(), device)[0] for device in ("a", "b", "")]
+    assert sum(len(each.raw) for some in back for each in some) <= most_bytes
+    assert lost + sum(map(len, back)) == len(devices)
+    assert len(parking) == 0
+
+
+def test_a_message_of_another_session_is_never_read_with_this_birth() -> None:
+    parking = Parking()
+    parking.park(message(1), view(bd_seq=1), 0)
+    found, lost = parking.born(view(bd_seq=2), "d")
+    assert found == []
+    assert [each.reason for each in lost] == ["its session ended before a birth said what it means"]
+
+
+def test_a_node_that_turns_out_to_send_again_by_itself_loses_nothing_here() -> None:
+    parking = Parking()
+    parking.park(message(1), None, 0)
+    assert parking.born(view(proved=True), "d") == ([], [])
+    assert len(parking) == 0
+
+
+def test_nobody_waits_for_ever() -> None:
+    parking = Parking()
+    parking.park(message(1), None, 0)
+    assert parking.expired(PATIENCE_MS) == []
+    assert len(parking.expired(PATIENCE_MS + 1)) == 1
+
+
+def batch(n: int, base: int = 1) -> BatchMark:
+    return BatchMark(7, Stream.SAMPLES, n, n, base, False)
+
+
+def test_three_births_are_tried_before_a_batch_is_given_up() -> None:
+    puzzles = Puzzles()
+    for _ in range(3):
+        assert not puzzles.hopeless(OWNER, batch(1), 0)
+        puzzles.born(OWNER)
+    assert puzzles.hopeless(OWNER, batch(1), 0)
+
+
+def test_births_of_other_nodes_do_not_count() -> None:
+    puzzles = Puzzles()
+    puzzles.hopeless(OWNER, batch(1), 0)
+    for _ in range(3):
+        puzzles.born(("s", "other"))
+    assert not puzzles.hopeless(OWNER, batch(1), 0)
+
+
+def test_only_the_next_batch_of_a_run_can_be_given_up() -> None:
+    puzzles = Puzzles()
+    puzzles.hopeless(OWNER, batch(1), 0)
+    for _ in range(3):
+        puzzles.born(OWNER)
+    assert not puzzles.hopeless(OWNER, batch(2), 0)
+    assert puzzles.hopeless(OWNER, batch(1), 0)
+
+
+def test_a_batch_behind_one_that_was_solved_is_counted_anew() -> None:
+    puzzles = Puzzles()
+    puzzles.hopeless(OWNER, batch(1), 0)
+    for _ in range(3):
+        puzzles.born(OWNER)
+    assert not puzzles.hopeless(OWNER, batch(2), 1)
