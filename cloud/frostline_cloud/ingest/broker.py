@@ -33,6 +33,8 @@ _MOST_READS = 16
 _MOST_UNSENT = 8 * 1024 * 1024
 _NAP_S = 0.002
 """Reads begin at most so often: a broker that sends each message by itself would cost a system call for each."""
+_SUBSCRIBE_S = 15.0
+"""A broker that has not answered SUBSCRIBE for so long is left: whoever hears nothing must not be online."""
 _DEAD_AFTER = 1.5
 """Keep-alives without a sign of life after which the connection is given up (MQTT 3.1.1 section 3.1.2.10)."""
 
@@ -43,6 +45,11 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The broker has taken the subscription: from now on everything is heard."""
+
+
+@dataclass(frozen=True, slots=True)
 class Disconnected:
     """The session is gone."""
 
@@ -50,7 +57,7 @@ class Disconnected:
 
 
 Arrived = Received
-Incoming = Connected | Disconnected | Received
+Incoming = Connected | Subscribed | Disconnected | Received
 
 
 @dataclass(slots=True)
@@ -64,6 +71,7 @@ class _Link:
     unsent: bytearray = field(default_factory=bytearray)
     packet_id: int = 0
     unacknowledged: set[int] = field(default_factory=set)
+    asked_s: float | None = None  # since when SUBSCRIBE waits for its answer
 
     def next_id(self) -> int:
         self.packet_id = self.packet_id % 0xFFFF + 1
@@ -139,8 +147,9 @@ class Broker:
         return taken
 
     def subscribe(self, topics: Sequence[tuple[str, int]]) -> None:
-        """Subscribes; without a session nothing happens."""
+        """Subscribes; `Subscribed` comes when the broker has done so. Without a session nothing happens."""
         if self._link is not None:
+            self._link.asked_s = time.monotonic()
             self._send(mqtt_wire.subscribe(self._link.next_id(), topics))
 
     def publish(self, topic: str, payload: bytes, qos: int = 0, retain: bool = False) -> bool:
@@ -264,14 +273,19 @@ class Broker:
                     queue.append(packet)
             elif packet.kind == Kind.PUBACK:
                 link.unacknowledged.discard(int.from_bytes(packet.body[:2], "big"))
-            elif packet.kind == Kind.SUBACK and 0x80 in packet.body[2:]:
-                raise ProtocolError("it refuses a subscription")
+            elif packet.kind == Kind.SUBACK:
+                if 0x80 in packet.body[2:]:
+                    raise ProtocolError("it refuses a subscription")
+                link.asked_s = None
+                queue.append(Subscribed())
         link.unsent += acks
 
     def _keep_alive(self, link: _Link, now_s: float) -> None:
         keepalive_s = self._config.keepalive_s
         if now_s - link.heard_s > keepalive_s * _DEAD_AFTER:
             raise ConnectionAbortedError(f"no sign of life for {now_s - link.heard_s:.0f} s")
+        if link.asked_s is not None and now_s - link.asked_s > _SUBSCRIBE_S:
+            raise ConnectionAbortedError(f"no answer to SUBSCRIBE for {_SUBSCRIBE_S:.0f} s")
         if now_s - link.pinged_s > keepalive_s / 2:
             link.pinged_s = now_s
             link.unsent += mqtt_wire.PINGREQ

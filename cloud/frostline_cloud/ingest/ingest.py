@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from frostline_cloud.ingest.broker import Arrived, Broker, Connected, Disconnected, Incoming
+from frostline_cloud.ingest.broker import Arrived, Broker, Connected, Disconnected, Incoming, Subscribed
 from frostline_cloud.ingest.config import IngestConfig
 from frostline_cloud.ingest.decode import Batch, decode
 from frostline_cloud.ingest.errands import REFETCH, Errands, NotPossibleError, Refetch
@@ -213,11 +213,12 @@ class Ingest:
                 else:
                     self._events([event], now_ms)
         elif isinstance(item, Connected):
+            parts.broker.subscribe(parts.session.subscriptions())
+        elif isinstance(item, Subscribed):
             log.info("connected to the broker")
             status.connected, status.connected_ms = True, now_ms
             parts.evaluator.listen(now_ms)  # silence while nobody listened proves nothing
-            parts.broker.subscribe(parts.session.subscriptions())
-            self._say_state(now_ms)
+            self._say_state(now_ms)  # not before: births that it calls for would not be heard
         elif isinstance(item, Disconnected):
             if status.connected:
                 log.warning("disconnected from the broker: %s", item.reason)
