@@ -13,6 +13,7 @@ from frostline_core.config import ConfigModel, parse, read
 from frostline_core.errors import ConfigError
 from frostline_core.logs import LogFormat
 from frostline_edge.driver import Driver, DriverConfig, build, config_model, types
+from frostline_gateway.clock import Trust
 from frostline_gateway.uplink_config import UplinkConfig
 
 _ID = r"^[A-Za-z0-9_.-]+$"
@@ -61,6 +62,22 @@ class SpoolConfig(ConfigModel):
     def keep_ms(self) -> int:
         """How long committed samples stay, in milliseconds."""
         return self.keep_days * 86_400_000
+
+
+class ClockConfig(ConfigModel):
+    """`[clock]`: when the machine's time of day is believed."""
+
+    trust: Trust = Field(
+        default=Trust.AUTO,
+        description="auto: when it is synchronised, or wait_s after the machine's start; until then readings wait for"
+        " the time of day. always: at once, for machines with a clock that a battery keeps.",
+    )
+    wait_s: float = Field(
+        default=600,
+        description="A clock that nothing synchronises is believed so long after the machine's start.",
+        ge=0,
+        le=31_536_000,
+    )
 
 
 class HttpConfig(ConfigModel):
@@ -119,6 +136,7 @@ class GatewayConfig(ConfigModel):
     data_dir: Path = Field(default=Path("/var/lib/frostline"), description="Folder of the spool; made if absent.")
     uplink: UplinkConfig = Field(default=UplinkConfig(), description="The way to the cloud.")
     spool: SpoolConfig = Field(default=SpoolConfig(), description="The queue on the disk.")
+    clock: ClockConfig = Field(default=ClockConfig(), description="The time of day.")
     http: HttpConfig = Field(default=HttpConfig(), description="Status and metrics.")
     log: LogConfig = Field(default=LogConfig(), description="Logs.")
     driver: tuple[DriverConfig, ...] = Field(default=(), description="What is read; see each driver's README.")

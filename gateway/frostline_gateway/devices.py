@@ -10,6 +10,8 @@ from frostline_core.sparkplug import BirthMetric, DeviceBirth
 
 AUDIT = "command"
 """Node metric (String, JSON): what became of each command, as an event."""
+CLOCK = "clock"
+"""Node metric (String, JSON): the clock was set, or is believed or no longer believed, as an event."""
 
 
 @dataclass(slots=True)
@@ -41,7 +43,7 @@ class Devices(Mapping[str, DeviceBirth]):
 
     def __init__(self) -> None:
         self._states: dict[str, DeviceState] = {}
-        self._audit: Reading | None = None
+        self._own: dict[str, Reading] = {}
 
     def __getitem__(self, device: str) -> DeviceBirth:
         state = self._states[device]
@@ -61,9 +63,11 @@ class Devices(Mapping[str, DeviceBirth]):
 
     def node_metrics(self) -> list[BirthMetric]:
         """What NBIRTH declares for the gateway itself, besides the commit protocol's metrics."""
-        audit = self._audit
-        value, at_ms = (audit.value, audit.at_ms) if audit else (None, None)
-        return [BirthMetric(AUDIT, DataType.STRING, value, at_ms)]
+        newest = ((name, self._own.get(name)) for name in (AUDIT, CLOCK))
+        return [
+            BirthMetric(name, DataType.STRING, *((each.value, each.at_ms) if each else (None, None)))
+            for name, each in newest
+        ]
 
     def born(self, description: DeviceDescription, now_ms: int) -> bool:
         """A device answers; False when it did already and nothing about it has changed.
@@ -101,4 +105,4 @@ class Devices(Mapping[str, DeviceBirth]):
             if sample.device:
                 self._states[sample.device].values[sample.metric] = sample
             else:
-                self._audit = sample
+                self._own[sample.metric] = sample

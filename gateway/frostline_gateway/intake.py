@@ -22,9 +22,11 @@ from frostline_core.reading import DataType, DeviceDescription, MetricDescriptio
 from frostline_core.sparkplug import MetricMessage, PayloadMessage, set_quality, set_value
 from frostline_edge.sampler import Sampler, SamplerAccount
 from frostline_edge.sampling import Sampling
-from frostline_gateway.devices import AUDIT, Devices
+from frostline_gateway.devices import AUDIT, CLOCK, Devices
 from frostline_gateway.spool import Spool
 from frostline_gateway.spool_rows import AccountDelta, Lost, NewRow, loss_notice
+from frostline_gateway.spool_waiting import restamped
+from frostline_gateway.timekeeper import Known, Timekeeper
 
 log = logging.getLogger("frostline.intake")
 
@@ -39,7 +41,10 @@ MOST_MEMORY_BYTES = 32 << 20
 _RETRY_S = 1.0
 _TEXTS = frozenset({DataType.STRING, DataType.TEXT, DataType.UUID, DataType.BYTES})
 _NO_METRICS: frozenset[str] = frozenset()
-_NODE = DeviceDescription("", "gateway", "", (MetricDescription(AUDIT, DataType.STRING),))
+_KNOWN = Known("", 0)
+"""Without a timekeeper every stamp is a time of day, and nothing waits."""
+_OWN = tuple(MetricDescription(name, DataType.STRING) for name in (AUDIT, CLOCK))
+_NODE = DeviceDescription("", "gateway", "", _OWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,9 @@ class Intake:
         self.sampler.configure("", {}, _NODE)
         self._on_device: Callable[[str], None] = lambda _: None
         self._on_durable: Callable[[int], None] = lambda _: None
-        self._types: dict[str, dict[str, DataType]] = {"": {AUDIT: DataType.STRING}}
+        self._types: dict[str, dict[str, DataType]] = {"": {metric.name: metric.datatype for metric in _OWN}}
+        self._keeper: Timekeeper | None = None
+        self._untold: list[Lost] = []
         self._raw: dict[str, frozenset[str]] = {}
         self._pending: deque[NewRow] = deque()
         self._bytes = 0
@@ -107,6 +114,10 @@ class Intake:
     def on_durable(self, told: Callable[[int], None]) -> None:
         """Calls that, in the writer's thread, with an instant (UTC ms): all that was read before it is on the disk."""
         self._on_durable = told
+
+    def keep_time(self, keeper: Timekeeper) -> None:
+        """Stamps readings by that, from now on; without it their own stamps are believed."""
+        self._keeper = keeper
 
     @property
     def in_hand(self) -> int:
@@ -143,15 +154,11 @@ class Intake:
 
     def scan(self, device: str, readings: Sequence[Reading]) -> None:
         """What one poll gave: thinned, then one row."""
-        self._take(Stream.SAMPLES, device, self.sampler.take(readings))
-        if readings:
-            self.devices.heard(device, max(reading.at_ms for reading in readings))
+        self._hear(Stream.SAMPLES, device, readings)
 
     def event(self, device: str, readings: Sequence[Reading]) -> None:
         """Something happened: kept whole, in the events stream."""
-        self._take(Stream.EVENTS, device, self.sampler.take(readings, event=True))
-        if readings and device:
-            self.devices.heard(device, max(reading.at_ms for reading in readings))
+        self._hear(Stream.EVENTS, device, readings)
 
     def died(self, device: str, reason: str) -> None:
         """A device no longer answers."""
@@ -166,8 +173,15 @@ class Intake:
         """Keeps what became of a command, as an event of the gateway itself."""
         self.event("", [Reading("", AUDIT, json.dumps(entry, default=str), self._clock())])
 
+    def note_clock(self, entry: Mapping[str, object]) -> None:
+        """Keeps what became of the clock, as an event of the gateway itself."""
+        self.event("", [Reading("", CLOCK, json.dumps(entry), self._clock())])
+
     def tell_lost(self, lost: Lost) -> None:
-        """Tells the cloud of readings that never reached the spool and were never counted."""
+        """Tells the cloud of readings that never reached the spool and were never counted; when the time is known."""
+        if self._keeper is not None and self._keeper.known is None:
+            self._untold.append(lost)
+            return
         row = loss_notice(lost)
         self._pending.append(row)
         self._bytes += len(row.payload)
@@ -189,13 +203,19 @@ class Intake:
     async def flush(self, writer: Executor) -> bool:
         """Writes everything in memory as one group; False when the disk did not take it."""
         self._wake.clear()
+        known = self._keeper.known if self._keeper is not None else _KNOWN
+        if known is not None:
+            self._tell_untold()
         account, delta, from_ms = self.sampler.account, self.unbooked, self._lost_from_ms
+        if known is None:  # losses are told, and booked, once it is known when they happened
+            lost = sum(delta.lost.values())
+            delta = AccountDelta(delta.read - lost, delta.kept - lost, delta.filtered, delta.rejected)
         rows = list(self._pending)
         group = [*rows, *self._notices(delta.lost, from_ms)]
         self._pending.clear()
         self._bytes = 0
         self._in_flight = sum(row.samples for row in rows)
-        error, cancelled = await self._append(writer, group, delta)
+        error, cancelled = await self._append(writer, group, delta, known)
         self._in_flight = 0
         if error:
             self._failed(rows, error)
@@ -205,16 +225,21 @@ class Intake:
             raise asyncio.CancelledError
         return not error
 
-    async def _append(self, writer: Executor, group: Sequence[NewRow], delta: AccountDelta) -> tuple[str, bool]:
+    async def _append(
+        self, writer: Executor, group: Sequence[NewRow], delta: AccountDelta, known: Known | None
+    ) -> tuple[str, bool]:
         """Appends; why it failed, and whether we were cancelled meanwhile: an append cannot be left half known."""
         taken_ms = self._clock()
 
         def append() -> str:
             try:
-                self._spool.append(group, delta)
+                if known is not None:
+                    self._spool.release(known.boot, known.difference_ms)
+                self._spool.append(_dated(group, known), delta)
             except UnavailableError as error:
                 return str(error)
-            self._on_durable(taken_ms)
+            if known is not None:
+                self._on_durable(taken_ms)
             return ""
 
         task = asyncio.get_running_loop().run_in_executor(writer, append)
@@ -243,19 +268,30 @@ class Intake:
         given = sampling.get(metric.name)
         return given if not fields else replace(given or Sampling(), **fields)  # type: ignore[arg-type] # from config
 
-    def _take(self, stream: Stream, device: str, samples: Sequence[Reading]) -> None:
-        self.devices.keep(samples)
+    def _hear(self, stream: Stream, device: str, readings: Sequence[Reading]) -> None:
+        """Readings get their times; what is worth keeping becomes rows."""
+        timed = [(reading, False) for reading in readings] if self._keeper is None else self._keeper.stamped(readings)
+        for waits in (True, False):
+            part = [reading for reading, its in timed if its is waits]
+            samples = self.sampler.take(part, event=stream is Stream.EVENTS)
+            self._take(stream, device, samples, self._keeper.boot if waits and self._keeper is not None else "")
+            if part and device and not waits:
+                self.devices.heard(device, max(reading.at_ms for reading in part))
+
+    def _take(self, stream: Stream, device: str, samples: Sequence[Reading], boot: str) -> None:
+        if not boot:
+            self.devices.keep(samples)
         for start in range(0, len(samples), MOST_METRICS_IN_ROW):
-            self._put(stream, device, samples[start : start + MOST_METRICS_IN_ROW])
+            self._put(stream, device, samples[start : start + MOST_METRICS_IN_ROW], boot)
         self._keep_bound()
 
-    def _put(self, stream: Stream, device: str, samples: Sequence[Reading]) -> None:
+    def _put(self, stream: Stream, device: str, samples: Sequence[Reading], boot: str) -> None:
         """One row, or two where one would be too large (long texts)."""
-        row = self._row(stream, device, samples)
+        row = replace(self._row(stream, device, samples), boot=boot)
         if len(row.payload) > MOST_ROW_BYTES and len(samples) > 1:
             half = len(samples) // 2
-            self._put(stream, device, samples[:half])
-            self._put(stream, device, samples[half:])
+            self._put(stream, device, samples[:half], boot)
+            self._put(stream, device, samples[half:], boot)
             return
         self._pending.append(row)
         self._bytes += len(row.payload)
@@ -295,11 +331,26 @@ class Intake:
             self._bytes -= len(row.payload)
             reason = f"spool: {self.error or 'too slow'}"[:200]
             self._lost[reason] = self._lost.get(reason, 0) + row.samples
-            self._lost_from_ms = row.first_ms if self._lost_from_ms is None else min(self._lost_from_ms, row.first_ms)
+            if not row.boot:
+                first_ms = row.first_ms
+                self._lost_from_ms = first_ms if self._lost_from_ms is None else min(self._lost_from_ms, first_ms)
+
+    def _tell_untold(self) -> None:
+        """Losses that were noticed while nobody knew the time."""
+        untold, self._untold = self._untold, []
+        for lost in untold:
+            self.tell_lost(replace(lost, to_ms=self._clock()))
 
     def _notices(self, lost: Mapping[str, int], from_ms: int | None) -> list[NewRow]:
         now_ms = self._clock()
         return [loss_notice(Lost(reason, count, from_ms, now_ms)) for reason, count in lost.items()]
+
+
+def _dated(rows: Sequence[NewRow], known: Known | None) -> Sequence[NewRow]:
+    """Rows as they go to the disk: those that waited in memory have times of day once these are known."""
+    if known is None or not any(row.boot for row in rows):
+        return rows
+    return [restamped(row, known.difference_ms) if row.boot else row for row in rows]
 
 
 def _identifies(metric: MetricDescription, sampling: Sampling | None) -> bool:

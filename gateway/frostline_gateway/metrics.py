@@ -19,6 +19,7 @@ class _Gateway(Collector):
         status = self._snapshot()
         yield from _account(status["account"])
         yield from _spool(status["spool"])
+        yield from _clock(status["clock"])
         yield from _uplink(status["uplink"])
         yield from _field(status)
 
@@ -67,11 +68,27 @@ def _spool(spool: dict[str, Any]) -> Iterator[Metric]:
             "frostline_spool_budget_bytes", "Most that rows may weigh.", value=spool["budget_bytes"]
         )
         yield GaugeMetricFamily(
+            "frostline_samples_waiting", "Samples that wait for the time of day.", value=spool["waiting_samples"]
+        )
+        yield GaugeMetricFamily(
             "frostline_spool_ring_bytes", "What rows weigh that the cloud has.", value=spool["ring_bytes"]
         )
         yield GaugeMetricFamily(
             "frostline_spool_oldest_age_seconds", "Age of the oldest row.", value=spool["oldest_age_s"] or 0
         )
+
+
+def _clock(clock: dict[str, Any]) -> Iterator[Metric]:
+    for name, text in (
+        ("believed", "1 while the time of day is believed; readings wait while it is not."),
+        ("synchronised", "1 while something keeps the clock right."),
+    ):
+        yield GaugeMetricFamily(f"frostline_clock_{name}", text, value=bool(clock[name]))
+    ahead_s = clock["ahead_ms"] / 1000
+    yield GaugeMetricFamily("frostline_clock_ahead_seconds", "Our time before the clock's, once set back.", ahead_s)
+    yield CounterMetricFamily("frostline_clock_steps", "Times that the clock was set.", value=clock["steps"])
+    last_s = clock["last_step_ms"] / 1000
+    yield GaugeMetricFamily("frostline_clock_last_step_seconds", "By how much it was last set.", value=last_s)
 
 
 def _uplink(uplink: dict[str, Any]) -> Iterator[Metric]:

@@ -30,11 +30,13 @@ from frostline_gateway.config import GatewayConfig, build_drivers
 from frostline_gateway.devices import Devices
 from frostline_gateway.http import serving
 from frostline_gateway.intake import Intake, IntakeLimits
+from frostline_gateway.machine_clock import boot_id, look
 from frostline_gateway.refetch import Refetches
 from frostline_gateway.spool import Spool
 from frostline_gateway.spool_file import default_budget
 from frostline_gateway.spool_rows import Lost
 from frostline_gateway.status import Parts, snapshot
+from frostline_gateway.timekeeper import Timekeeper
 from frostline_gateway.uplink import Uplink
 
 log = logging.getLogger("frostline.gateway")
@@ -77,8 +79,10 @@ async def run(config: GatewayConfig, stop: asyncio.Event, listening: Callable[[s
         uplink = Uplink(config.uplink, config.site, config.node, spool, devices, refetches.follow)
         intake.on_device(uplink.device_changed)
         intake.on_durable(partial(_note_durable, config))
+        keeper = Timekeeper(config.clock.trust, round(config.clock.wait_s * 1000), look, boot_id())
+        intake.keep_time(keeper)
         _tell_unclean(config, intake)
-        parts = Parts(config, spool, intake, uplink, commands, now_ms, now_ms())
+        parts = Parts(config, spool, intake, uplink, commands, keeper, now_ms, now_ms())
         pulse = _Pulse()
         address = stack.enter_context(serving(config.http, partial(snapshot, parts), pulse.fault))
         listening(*address)
@@ -103,12 +107,13 @@ async def _run_parts(
         intake = group.create_task(parts.intake.run(writer), name="intake")
         uplink = group.create_task(_supervised(parts, "uplink", parts.uplink.run), name="uplink")
         alive = group.create_task(pulse.run(), name="pulse")
+        clock = group.create_task(parts.keeper.run(parts.intake.note_clock), name="clock")
         service.tell("READY=1")
         log.info("%s/%s: %d drivers, spool %s", parts.config.site, parts.config.node, len(drivers), parts.spool.path)
         await stop.wait()
         service.tell("STOPPING=1")
         parts.intake.close()
-        await _end(field)
+        await _end([*field, clock])
         await _end([intake])
         drained = await parts.intake.flush(writer)
         if not drained:

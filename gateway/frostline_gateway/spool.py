@@ -34,7 +34,15 @@ from frostline_core.commit import RUNS_MAX, HeldRun, Row
 from frostline_core.commit.wire import NUMBER_MAX
 from frostline_core.errors import UnavailableError
 from frostline_core.reading import DeviceDescription, Stream
-from frostline_gateway import spool_account, spool_budget, spool_devices, spool_draft, spool_file, spool_ring
+from frostline_gateway import (
+    spool_account,
+    spool_budget,
+    spool_devices,
+    spool_draft,
+    spool_file,
+    spool_ring,
+    spool_waiting,
+)
 from frostline_gateway.spool_rows import Account, AccountDelta, Lost, NewRow, loss_notice
 
 _VACUUM_EVERY = 64
@@ -60,6 +68,7 @@ class Spool:
         self.path = path
         self._connection = connection
         self.budget_bytes, self._clock, self._keep_ms = budget_bytes, clock, keep_ms
+        self._waits = False  # rows may wait for the time of day
         self._asked = False  # spans may wait to be sent again
         self._appends = 0
         self._mutex = threading.Lock()
@@ -158,8 +167,9 @@ class Spool:
             raise UnavailableError(f"spool {self.path}: {spool_file.DISK_FULL}")
         with self._change() as draft:
             for stream in Stream:
-                draft.append(stream, [row for row in rows if row.stream is stream])
+                draft.append(stream, [row for row in rows if row.stream is stream and not row.boot])
             spool_account.add(self._connection, self._clock(), delta)
+            self._wait([row for row in rows if row.boot])
             self._send_again(draft)
             for reason, samples in spool_budget.keep(self._connection, draft, self.budget_bytes, self._clock()).items():
                 spool_account.lose(self._connection, self._clock(), reason, samples)
@@ -168,6 +178,32 @@ class Spool:
                 spool_ring.expire(self._connection, self._clock() - self._keep_ms)
         if self._listener is not None:
             self._listener()
+
+    def release(self, boot: str, difference_ms: int) -> None:
+        """The time of day is known: rows that waited for it are numbered, with true stamps; lost ones are told.
+
+        Rows of another start of the machine can no longer be dated: they are lost. At most 500 rows a transaction.
+
+        Args:
+            boot: The present start of the machine.
+            difference_ms: What makes its stamps times of day.
+
+        Raises:
+            UnavailableError: The disk does not let us; what is left goes on waiting.
+        """
+        more = self._waits
+        while more:
+            with self._change() as draft:
+                now_ms = self._clock()
+                undated, dropped = spool_waiting.forget_others(self._connection, boot)
+                spool_account.lose(self._connection, now_ms, spool_waiting.NEVER_SET, undated)
+                told = ((spool_waiting.NEVER_SET, undated), (spool_waiting.OVER_BOUND, dropped))
+                lost = [loss_notice(Lost(reason, count, None, now_ms)) for reason, count in told if count]
+                rows = spool_waiting.take(self._connection, boot, difference_ms)
+                for stream in Stream:
+                    draft.append(stream, [row for row in (*lost, *rows) if row.stream is stream])
+                more = bool(rows)
+        self._waits = False
 
     def next_bd_seq(self) -> int:
         """The bdSeq of the next CONNECT: first 0, then one more each time, 0 after 255; durable before it is used.
@@ -278,13 +314,23 @@ class Spool:
             UnavailableError: The disk does not let us.
         """
         with self._mutex, self._translated():
-            return spool_account.read(self._connection, sum(run.samples for run in self._runs.values()))
+            pending = sum(run.samples for run in self._runs.values()) + spool_waiting.samples(self._connection)
+            return spool_account.read(self._connection, pending)
 
     @property
     def held_rows(self) -> int:
         """Data rows held."""
         with self._mutex:
             return sum(run.data_rows for run in self._runs.values())
+
+    def waiting_samples(self) -> int:
+        """Samples that wait for the time of day; part of what is pending.
+
+        Raises:
+            UnavailableError: The disk does not let us.
+        """
+        with self._mutex, self._translated():
+            return spool_waiting.samples(self._connection)
 
     def ring_bytes(self) -> int:
         """What the rows weigh that the cloud has and that can be sent again.
@@ -331,7 +377,15 @@ class Spool:
         self._spool_id = int.from_bytes(raw_id)
         self._runs = spool_draft.load(self._connection)
         self._asked = spool_ring.waiting(self._connection) > 0
+        self._waits = spool_waiting.any_rows(self._connection)
         self._stale = False
+
+    def _wait(self, rows: Sequence[NewRow]) -> None:
+        """Keeps rows that have no time of day yet, within a quarter of the budget."""
+        if rows:
+            self._waits = True
+            dropped = spool_waiting.put(self._connection, rows, self.budget_bytes // 4)
+            spool_account.lose(self._connection, self._clock(), spool_waiting.OVER_BOUND, dropped)
 
     def _send_again(self, draft: spool_draft.Draft) -> None:
         """Takes the next lot out of the ring, once the cloud has the one before."""

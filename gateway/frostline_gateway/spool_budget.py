@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from frostline_core.reading import Stream
-from frostline_gateway import spool_ring
+from frostline_gateway import spool_ring, spool_waiting
 from frostline_gateway.spool_draft import Draft, StoredRun
 from frostline_gateway.spool_ring import ROW_COST
 from frostline_gateway.spool_thin import MINUTE_MS, TEN_MINUTES_MS, Candidate, survivors
@@ -58,13 +58,14 @@ class _Budget:
     def __init__(self, connection: sqlite3.Connection, draft: Draft, budget_bytes: int, now_ms: int) -> None:
         self._connection, self._draft = connection, draft
         self._bytes, self._now_ms = budget_bytes, now_ms
+        self._waiting = spool_waiting.weight(connection)
         self.lost: Counter[str] = Counter()
 
     @property
     def excess(self) -> int:
         """Bytes over the budget."""
         held = sum(run.bytes for run in self._draft.runs.values())
-        return held + spool_ring.weight(self._connection) - self._bytes
+        return held + spool_ring.weight(self._connection) + self._waiting - self._bytes
 
     def drop_raw(self) -> bool:
         """The oldest raw identifications become gap rows."""

@@ -26,6 +26,8 @@ class NewRow:
         first_ms: Event time of its oldest sample, UTC milliseconds.
         last_ms: Event time of its newest sample, UTC milliseconds.
         raw: It holds raw identifications only (each read of a tag): the first to go when the disk is short.
+        boot: "" with times of day; else the start of the machine that all its stamps count milliseconds from. Such a
+            row waits, without a number, until the time of day is known.
     """
 
     stream: Stream
@@ -35,6 +37,7 @@ class NewRow:
     first_ms: int
     last_ms: int
     raw: bool = False
+    boot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Account:
         filtered: Readings that said nothing new.
         rejected: Readings that no metric describes, or of the wrong type.
         committed: Samples that the cloud has.
-        pending: Samples in the spool.
+        pending: Samples in the spool, also those that wait for the time of day.
         lost: Samples dropped, by reason.
     """
 

@@ -17,6 +17,7 @@ from frostline_gateway.intake import Intake
 from frostline_gateway.spool import Spool
 from frostline_gateway.spool_file import default_budget
 from frostline_gateway.spool_rows import Account, AccountDelta
+from frostline_gateway.timekeeper import Timekeeper
 from frostline_gateway.uplink import Uplink
 
 _NOTHING = AccountDelta()
@@ -35,6 +36,7 @@ class Parts:
     intake: Intake
     uplink: Uplink
     commands: Commands
+    keeper: Timekeeper
     clock: Callable[[], int]
     started_ms: int
     health: dict[str, Health] = field(default_factory=dict)
@@ -52,6 +54,7 @@ def snapshot(parts: Parts) -> dict[str, Any]:
         "now_ms": now_ms,
         "started_ms": parts.started_ms,
         **_spool(parts, now_ms),
+        "clock": parts.keeper.document(),
         "uplink": asdict(parts.uplink.status()) | _health(parts.health.get("uplink")),
         "drivers": [_driver(each, parts.health.get(each.name)) for each in parts.config.driver],
         "devices": [_device(name, each) for name, each in sorted(devices.items())],
@@ -126,6 +129,7 @@ def _spool_document(config: GatewayConfig, spool: Spool) -> dict[str, Any]:
         "bytes": spool.held_bytes,
         "budget_bytes": spool.budget_bytes or config.spool.budget_bytes or default_budget(config.spool_path),
         "ring_bytes": spool.ring_bytes(),
+        "waiting_samples": spool.waiting_samples(),
         "oldest_ms": spool.oldest_ms,
     }
 

@@ -1,0 +1,104 @@
+"""Keeps the gateway's time: looks at the machine's clocks, stamps readings, and says when the time of day is known."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from frostline_core.reading import Quality, Reading
+from frostline_gateway.clock import Clock, Look, Trust
+
+log = logging.getLogger("frostline.clock")
+
+_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The time of day is known.
+
+    Attributes:
+        boot: Which start of the machine this is.
+        difference_ms: What makes time since that start time of day.
+    """
+
+    boot: str
+    difference_ms: int
+
+
+class Timekeeper:
+    """One for the process. Belongs to the event loop.
+
+    Args:
+        trust: When to believe the wall clock.
+        wait_ms: See `Clock`.
+        look: The machine's clocks.
+        boot: Which start of the machine this is.
+    """
+
+    def __init__(self, trust: Trust, wait_ms: int, look: Callable[[], Look], boot: str) -> None:
+        self._look, self.boot = look, boot
+        self.clock = Clock(trust, wait_ms, look())
+        self._newest: dict[tuple[str, str], int] = {}
+
+    @property
+    def known(self) -> Known | None:
+        """What turns waiting stamps into times of day; None while that is not known."""
+        self.clock.look(self._look())
+        return Known(self.boot, self.clock.difference_ms) if self.clock.believed else None
+
+    def stamped(self, readings: Sequence[Reading]) -> Sequence[tuple[Reading, bool]]:
+        """The readings with the times that they were measured at, and whether they wait for the time of day.
+
+        After the clock was set back, one that would not be later than the newest of its series comes 1 ms after it.
+        """
+        self.clock.look(self._look())
+        return [self._stamped(reading) for reading in readings]
+
+    def _stamped(self, reading: Reading) -> tuple[Reading, bool]:
+        stamp = self.clock.stamp(reading.at_ms)
+        at_ms, quality, series = stamp.at_ms, reading.quality, (reading.device, reading.metric)
+        if not stamp.waits:
+            newest_ms = self._newest.get(series, 0)
+            if self.clock.unsteady and at_ms <= newest_ms < at_ms + self.clock.window_ms:
+                at_ms = newest_ms + 1
+            self._newest[series] = max(at_ms, newest_ms)
+        if stamp.doubtful and quality is Quality.GOOD:
+            quality = Quality.UNCERTAIN
+        if (at_ms, quality) == (reading.at_ms, reading.quality):
+            return reading, stamp.waits
+        return replace(reading, at_ms=at_ms, quality=quality), stamp.waits
+
+    async def run(self, changed: Callable[[Mapping[str, object]], None]) -> None:
+        """Looks each second until cancelled.
+
+        Args:
+            changed: Told when the clock was set, or is believed or no longer believed.
+        """
+        if not self.clock.believed:
+            log.warning("the clock is not set; readings wait until it is")
+        before = self._state()
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            self.clock.look(self._look())
+            state = self._state()
+            if state != before:
+                log.warning("the clock was set, or is judged anew: %s", self.document())
+                changed(self.document())
+            before = state
+
+    def document(self) -> dict[str, object]:
+        """What status says of the clock."""
+        clock = self.clock
+        return {
+            "believed": clock.believed,
+            "synchronised": clock.synchronised,
+            "ahead_ms": clock.ahead_ms,
+            "steps": clock.steps,
+            "last_step_ms": clock.last_step_ms,
+        }
+
+    def _state(self) -> tuple[bool, int]:
+        return self.clock.believed, self.clock.steps
