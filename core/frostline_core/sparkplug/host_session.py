@@ -311,8 +311,8 @@ class HostSession:
         learned = node.learned.get(parsed.device) if node is not None and self._columns else None
         columns = learned.read(raw) if learned is not None else None
         message = parse(raw if columns is None else raw[columns.layout.size :])
-        if columns is not None and message.HasField("timestamp"):
-            # In pieces, the last one counts: such a message is read in full.
+        if columns is not None and (message.HasField("timestamp") or not all(map(_own_time, message.metrics))):
+            # Of pieces the last one's time counts, and a metric without a time has the message's: read in full.
             columns, message = None, parse(raw)
         if node is None or not node.view.online or not message.HasField("seq") or not node.order.passes(message.seq):
             return self._from_node(_Arrived(parsed, topic, raw, message, columns), now_ms)
@@ -424,7 +424,7 @@ class HostSession:
             elif (alias not in aliases or not alias) and not _resolve(view, device, metric):
                 what = f"metric '{metric.name:.80}'" if metric.name else f"alias {alias}"
                 return self._unresolved(arrived, f"no birth declared {what}", now_ms)
-        if columns is None and self._columns and len(arrived.message.metrics) > LEAST_METRICS:
+        if columns is None and self._columns and len(arrived.message.metrics) >= LEAST_METRICS:
             self._learn(node, arrived)
         gap = None if device or batch is None else _gap(view, arrived.message)
         return [DataCame(view, device, arrived.message, batch, gap, arrived.text, arrived.raw, columns)]
@@ -437,6 +437,11 @@ class HostSession:
     def _want_birth(self, topic: Topic, reason: str, now_ms: int) -> list[Event]:
         asked = self._rebirths.want((topic.group, topic.node), reason, now_ms)
         return [RebirthWanted(topic.group, topic.node, reason)] if asked else []
+
+
+def _own_time(metric: MetricMessage) -> bool:
+    """Whether a metric says when it was measured, or need not because it is transient: the batch metric."""
+    return metric.timestamp != 0 or metric.is_transient
 
 
 def _still_holds(node: _Node, device: str, columns: Columns) -> bool:

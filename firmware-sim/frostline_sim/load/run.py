@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from frostline_core import mqtt_wire
 from frostline_core.errors import ConfigError, FrostlineError, ProtocolError, UnavailableError
+from frostline_core.mqtt_wire import Kind, Login, Packet, Parser, Received, Will
 from frostline_core.sparkplug import Outgoing
-from frostline_sim.load import mqtt_wire
-from frostline_sim.load.mqtt_wire import Kind, Login, Packet, Parser, Will
 from frostline_sim.load.node import LoadNode, Shape
 
 _PACE_S = 0.005
@@ -104,19 +104,18 @@ class Connection(asyncio.Protocol):
             self._transport.write(mqtt_wire.DISCONNECT)
             self._transport.close()
 
-    def _follow(self, packet: Packet) -> None:
-        if packet.kind == Kind.CONNACK:
+    def _follow(self, packet: Packet | Received) -> None:
+        if isinstance(packet, Received):
+            if packet.qos == 1 and self._transport is not None:
+                self._transport.write(mqtt_wire.puback(packet.packet_id))
+            self._publish(self.node.receive(packet.topic, packet.payload, _now_ms(), _utc_ms()))
+        elif packet.kind == Kind.CONNACK:
             if packet.body[1:2] != b"\0":
                 raise ProtocolError(f"mqtt: the broker refused the connection (code {packet.body[1:2].hex()})")
             assert self._transport is not None  # noqa: S101 - data came from it
             self._transport.write(mqtt_wire.subscribe(1, self._session.subscriptions()))
         elif packet.kind == Kind.SUBACK:
             self._publish(self.node.births(_now_ms(), _utc_ms()))
-        elif packet.kind == Kind.PUBLISH:
-            message = mqtt_wire.received(packet)
-            if message.qos == 1 and self._transport is not None:
-                self._transport.write(mqtt_wire.puback(message.packet_id))
-            self._publish(self.node.receive(message.topic, message.payload, _now_ms(), _utc_ms()))
 
     def _publish(self, messages: Sequence[Outgoing]) -> None:
         self.send((each.topic.encode(), each.payload) for each in messages)

@@ -7,67 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from frostline_core.commit import BatchMark, HostCommit, advance, pack_commits, unpack_batch
-from frostline_core.errors import ConfigError, ProtocolError
+from frostline_core.errors import ConfigError
 from frostline_core.sparkplug import DataCame, DeviceBorn, Event, HostSession, NodeBorn, NodeDied, Outgoing
-from frostline_sim.load import mqtt_wire
-from frostline_sim.load.mqtt_wire import Kind, Login, Parser, Will
 from frostline_sim.load.node import LoadNode, Shape
 from frostline_sim.load.run import Target
 
 NOW_MS = 1_800_000_000_000
-
-
-def test_connect_with_a_will_is_the_bytes_of_the_specification() -> None:
-    raw = mqtt_wire.connect(Login("c", 10), Will("w", b"\x01\x02", 1, retain=False))
-    assert raw == bytes.fromhex("10 14 0004 4d515454 04 0e 000a 0001 63 0001 77 0002 0102".replace(" ", ""))
-
-
-def test_connect_with_a_login_carries_name_and_password() -> None:
-    raw = mqtt_wire.connect(Login("c", 10, "user", "pass"))
-    assert raw[9] == 0xC2
-    assert raw.endswith(b"\0\1c\0\4user\0\4pass")
-
-
-def test_subscribe_is_the_bytes_of_the_specification() -> None:
-    # The example of MQTT 3.1.1, section 3.8: packet 10, a/b with QoS 1, c/d with QoS 2.
-    assert mqtt_wire.subscribe(10, [("a/b", 1), ("c/d", 2)]) == bytes.fromhex("820e000a0003612f62010003632f6402")
-
-
-@given(
-    messages=st.lists(
-        st.tuples(st.text(st.characters(codec="utf-8"), max_size=20), st.binary(max_size=300)), max_size=8
-    ),
-    cuts=st.lists(st.integers(1, 50), min_size=1, max_size=20),
-)
-def test_packets_come_out_whole_however_the_stream_is_cut(messages: list[tuple[str, bytes]], cuts: list[int]) -> None:
-    stream = b"".join(mqtt_wire.publish(topic.encode(), payload) for topic, payload in messages)
-    parser, found, at = Parser(), [], 0
-    while at < len(stream):
-        size = cuts[at % len(cuts)]
-        found += parser.feed(stream[at : at + size])
-        at += size
-    assert [(m.topic, m.payload) for m in map(mqtt_wire.received, found)] == messages
-
-
-@given(st.lists(st.binary(max_size=40), max_size=10))
-def test_no_bytes_make_the_parser_raise_anything_else(pieces: list[bytes]) -> None:
-    parser = Parser()
-    try:
-        for piece in pieces:
-            for packet in parser.feed(piece):
-                if packet.kind == Kind.PUBLISH:
-                    mqtt_wire.received(packet)
-    except ProtocolError:
-        return
-
-
-def test_a_packet_that_is_too_long_is_refused_before_it_is_here() -> None:
-    with pytest.raises(ProtocolError, match="at most"):
-        Parser().feed(bytes.fromhex("30ffffff7f"))
 
 
 @pytest.mark.parametrize("url", ["mqtts://host:8883", "host:1883", "mqtt://"])
