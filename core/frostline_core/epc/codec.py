@@ -220,9 +220,7 @@ def _reference_bits(scheme: Scheme, row: Partition, reference: str) -> int:
         return 0
     digits = _digits(reference, "reference")
     if scheme.padded and len(digits) != row.reference_digits:
-        raise ValueError(
-            f"{scheme.name}: this company prefix leaves {row.reference_digits} digits, not '{reference}'"
-        )
+        raise ValueError(f"{scheme.name}: this company prefix leaves {row.reference_digits} digits, not '{reference}'")
     value = int(digits)
     if not scheme.padded and str(value) != digits:
         raise ValueError(f"{scheme.name} cannot keep the leading zeros of '{reference}'")
