@@ -1,13 +1,18 @@
-"""When a device is read: aligned to UTC, spread over the period. Pure."""
+"""When a device is read: aligned to UTC, spread over the period."""
 
 from __future__ import annotations
 
+import asyncio
 import math
+
+STEP_S = 0.5
+"""Devices take turns in groups so far apart: a machine that wakes up twice a second and then reads ten devices does so
+at half the cost of one that wakes up twenty times, and what is read together is written and sent together."""
 
 
 def phase_s(index: int, units: int, period_s: float) -> float:
-    """The offset of a device's ticks, so that the devices of one bus do not all want it at once."""
-    return period_s * index / units
+    """The offset of a device's ticks, so that the devices of one bus do not all want it at once; whole steps."""
+    return math.floor(period_s * index / units / STEP_S) * STEP_S
 
 
 def until_tick_s(now_s: float, period_s: float, phase: float) -> float:
@@ -22,3 +27,35 @@ def until_tick_s(now_s: float, period_s: float, phase: float) -> float:
 def missed(started_s: float, ended_s: float, period_s: float) -> int:
     """Ticks that passed during a poll, by a clock that cannot be set; they are counted and not made up for."""
     return max(0, int((ended_s - started_s) / period_s))
+
+
+class Alarm:
+    """A sleep that can be ended early; half the cost of an event with a time-out."""
+
+    __slots__ = ("_rung", "_waiting")
+
+    def __init__(self) -> None:
+        self._rung = False
+        self._waiting: asyncio.Future[None] | None = None
+
+    def ring(self) -> None:
+        """Ends the wait under way, or the next one at once."""
+        self._rung = True
+        self._end()
+
+    async def wait(self, seconds: float) -> None:
+        """Waits so long, or until it rings; one waiter at a time."""
+        if not self._rung:
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.create_future()
+            timer = loop.call_later(seconds, self._end)
+            try:
+                await self._waiting
+            finally:
+                timer.cancel()
+                self._waiting = None
+        self._rung = False
+
+    def _end(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frostline_edge.schedule import missed, phase_s, until_tick_s
+from frostline_edge.schedule import Alarm, missed, phase_s, until_tick_s
 
 
 def test_units_are_spread_over_the_period() -> None:
     assert [phase_s(i, 4, 10) for i in range(4)] == [0, 2.5, 5, 7.5]
+
+
+def test_units_that_are_read_often_are_read_in_groups() -> None:
+    assert [phase_s(i, 4, 1) for i in range(4)] == [0, 0, 0.5, 0.5]
+    assert [phase_s(i, 4, 0.1) for i in range(4)] == [0, 0, 0, 0]
 
 
 def test_ticks_are_aligned_to_the_clock() -> None:
@@ -28,3 +35,25 @@ def test_ticks_that_passed_are_counted() -> None:
 @given(now=st.floats(0, 4e9), period=st.floats(0.1, 86_400), index=st.integers(0, 246))
 def test_the_wait_is_never_longer_than_a_period(now: float, period: float, index: int) -> None:
     assert 0 < until_tick_s(now, period, phase_s(index, 247, period)) <= period
+
+
+async def test_an_alarm_that_rang_before_ends_the_wait_at_once() -> None:
+    alarm = Alarm()
+    alarm.ring()
+    await asyncio.wait_for(alarm.wait(3600), 1)
+
+
+async def test_an_alarm_ends_the_wait_under_way_and_only_that() -> None:
+    alarm = Alarm()
+    waiting = asyncio.create_task(alarm.wait(3600))
+    await asyncio.sleep(0)
+    alarm.ring()
+    await asyncio.wait_for(waiting, 1)
+    again = asyncio.create_task(alarm.wait(3600))
+    await asyncio.sleep(0)
+    assert not again.done()
+    again.cancel()
+
+
+async def test_an_alarm_that_does_not_ring_waits_for_its_time() -> None:
+    await asyncio.wait_for(Alarm().wait(0), 1)

@@ -1,9 +1,9 @@
 """One Modbus connection, made safe: one request at a time, and no number without the answer that belongs to it.
 
-pymodbus speaks the protocol; what it leaves open is closed here:
+A line (`tcp`, `rtu`) carries one request and one answer; what may go wrong with them is settled here:
 
-* It reconnects by itself and retries: both are off. A lost line is an UnavailableError for the supervisor.
-* It takes an answer with the right unit for the answer. Here function, transaction, length and echo must match too.
+* Nothing is tried again, nothing reconnects by itself. A lost line is an UnavailableError for the supervisor.
+* Unit, function, transaction, length and echo of an answer must match.
 * RTU has no transaction ids, so that an answer which comes after its time-out would pass for the next one, and every
   later value would be its neighbour's. Here the bus stays quiet after a time-out (`quiet_s`, no less than `timeout_s`),
   and the unit that was late is then asked for another number of registers first: only when the lengths agree are its
@@ -18,17 +18,16 @@ from __future__ import annotations
 import asyncio
 import termios
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Final
-
-from pymodbus.exceptions import ConnectionException, ModbusIOException
-from pymodbus.pdu import ModbusPDU
+from typing import Final, Protocol
 
 from frostline_core.errors import ProtocolError, UnavailableError
+from frostline_edge.drivers.modbus import pdu
 from frostline_edge.drivers.modbus.config import Config
-from frostline_edge.drivers.modbus.line import Client, Line
+from frostline_edge.drivers.modbus.pdu import Answer, LineLostError, NoAnswerError, Request
+from frostline_edge.drivers.modbus.tcp import TcpLine
 from frostline_edge.drivers.modbus.turns import Priority, Turns
 from frostline_edge.profiles.model import Table
 
@@ -45,7 +44,12 @@ REFUSALS: Final = {
     11: "gateway target device failed to respond",
 }
 _GATEWAY = (10, 11)
-_READ = {Table.COIL: 1, Table.DISCRETE: 2, Table.HOLDING: 3, Table.INPUT: 4}
+_READ = {
+    Table.COIL: pdu.READ_COILS,
+    Table.DISCRETE: pdu.READ_DISCRETE,
+    Table.HOLDING: pdu.READ_HOLDING,
+    Table.INPUT: pdu.READ_INPUT,
+}
 _BITS = (Table.COIL, Table.DISCRETE)
 # Modbus over Serial Line V1.02, section 2.5.1.1: 3.5 characters of 11 bits between frames, at least 1.75 ms.
 _FRAME_GAP_BITS = 3.5 * 11
@@ -92,6 +96,31 @@ class _Late:
         """A short request whose answer has another length than those."""
         length = next(n for n in range(1, _OWED + 2) if n not in self.lengths)
         return Span(self.span.table, self.span.address, length * 8 if self.span.table in _BITS else length)
+
+
+class Line(Protocol):
+    """One connection, used once: connect, ask, close."""
+
+    received: int
+    """Bytes that came since the last request, as far as is known."""
+    last_received_s: float
+
+    @property
+    def transaction(self) -> int:
+        """The transaction id of the last request; 0 where there are none."""
+
+    @property
+    def unread(self) -> int:
+        """Bytes that came and made no frame."""
+
+    async def connect(self) -> bool:
+        """Whether the connection was made, within the configured time-out."""
+
+    def close(self) -> None:
+        """Ends the connection."""
+
+    async def ask(self, request: Request) -> Answer:
+        """Sends one request and waits for an answer; LineLostError, NoAnswerError."""
 
 
 class Bus:
@@ -174,24 +203,16 @@ class Bus:
             await self._write(unit, span, words)
 
     async def _read(self, unit: int, span: Span) -> Sequence[int]:
-        def request(client: Client) -> Awaitable[ModbusPDU]:
-            ask = {
-                Table.COIL: client.read_coils,
-                Table.DISCRETE: client.read_discrete_inputs,
-                Table.HOLDING: client.read_holding_registers,
-                Table.INPUT: client.read_input_registers,
-            }[span.table]
-            return ask(span.address, count=span.count, device_id=unit)
-
+        function, count = _READ[span.table], span.count
         try:
-            answer = await self._exchange(unit, _READ[span.table], request)
+            answer = await self._exchange(Request(unit, function, span.address, count))
             if span.table in _BITS:
-                if len(answer.bits) != ceil(span.count / 8) * 8:
-                    raise self._mismatch(f"unit {unit} sent {len(answer.bits)} bits for {span.count}")
-                return [int(bit) for bit in answer.bits[: span.count]]
-            if len(answer.registers) != span.count:
-                raise self._mismatch(f"unit {unit} sent {len(answer.registers)} registers for {span.count}")
-            return answer.registers
+                if len(answer.words) != ceil(count / 8) * 8:
+                    raise self._mismatch(f"unit {unit} sent {len(answer.words)} bits for {count}")
+                return answer.words[:count]
+            if len(answer.words) != count:
+                raise self._mismatch(f"unit {unit} sent {len(answer.words)} registers for {count}")
+            return answer.words
         except (UnavailableError, GarbledError, asyncio.CancelledError):
             if self._is_rtu:  # the answer may still come, also after the line was closed and opened again
                 owed = self._late[unit].lengths if unit in self._late else ()
@@ -210,41 +231,37 @@ class Bus:
 
     async def _write(self, unit: int, span: Span, words: Sequence[int]) -> None:
         if span.table is Table.COIL:
-            await self._echoed(unit, 5, span, words)
+            await self._echoed(unit, pdu.WRITE_COIL, span, [int(bool(words[0]))])
         elif len(words) > 1:
-            await self._echoed(unit, 16, span, words)
+            await self._echoed(unit, pdu.WRITE_REGISTERS, span, words)
         else:
             try:
-                await self._echoed(unit, 6, span, words)
+                await self._echoed(unit, pdu.WRITE_REGISTER, span, words)
             except RefusedError as error:
                 if error.code != 1:
                     raise
-                await self._echoed(unit, 16, span, words)  # some devices know only "write multiple registers"
+                await self._echoed(
+                    unit, pdu.WRITE_REGISTERS, span, words
+                )  # some devices know only "write multiple registers"
 
     async def _echoed(self, unit: int, function: int, span: Span, words: Sequence[int]) -> None:
-        def request(client: Client) -> Awaitable[ModbusPDU]:
-            if function == 5:
-                return client.write_coil(span.address, bool(words[0]), device_id=unit)
-            if function == 6:
-                return client.write_register(span.address, words[0], device_id=unit)
-            return client.write_registers(span.address, list(words), device_id=unit)
-
-        answer = await self._exchange(unit, function, request)
-        echo = {5: answer.bits[:1], 6: answer.registers, 16: [answer.count]}[function]
-        wanted = {5: [bool(words[0])], 6: list(words), 16: [len(words)]}[function]
-        if answer.address != span.address or list(echo) != wanted:
+        answer = await self._exchange(Request(unit, function, span.address, len(words), words))
+        wanted = [len(words)] if function == pdu.WRITE_REGISTERS else list(words)
+        if answer.address != span.address or list(answer.words) != wanted:
             raise self._mismatch(f"unit {unit} confirmed another write than the one asked for")
 
-    async def _exchange(self, unit: int, function: int, request: Callable[[Client], Awaitable[ModbusPDU]]) -> ModbusPDU:
+    async def _exchange(self, request: Request) -> Answer:
         """One request and the answer that belongs to it."""
-        line = await self._connected()
-        await self._silence(line)
+        line = self._line or await self._connected()
+        if self._clock() < self._free_at_s:
+            await self._silence(line)
+        unit = request.unit
         try:
             answer = await line.ask(request)
-        except ConnectionException as error:
+        except LineLostError as error:
             self.close()
             raise UnavailableError(f"connection to {self.where} lost") from error
-        except ModbusIOException as error:
+        except NoAnswerError as error:
             raise self._no_answer(unit, line) from error
         except asyncio.CancelledError:
             self._hush()
@@ -252,22 +269,22 @@ class Bus:
         finally:
             self._ended_s = self._clock()
             self._free_at_s = max(self._free_at_s, self._ended_s + self._gap_s)
-        if not self._is_rtu and answer.transaction_id != line.transaction:
-            raise self._mismatch(f"unit {unit} answered transaction {answer.transaction_id}, which was not asked")
-        if answer.dev_id != unit:
-            raise self._mismatch(f"unit {answer.dev_id} answered for unit {unit}")
-        if answer.function_code & 0x7F != function:
-            raise self._mismatch(f"unit {unit} answered function {answer.function_code} to function {function}")
-        if answer.isError():
-            if answer.exception_code in _GATEWAY:
-                raise SilentError(f"unit {unit}: {REFUSALS[answer.exception_code]}")
-            raise RefusedError(unit, answer.exception_code)
+        if answer.transaction != line.transaction:
+            raise self._mismatch(f"unit {unit} answered transaction {answer.transaction}, which was not asked")
+        if answer.unit != unit:
+            raise self._mismatch(f"unit {answer.unit} answered for unit {unit}")
+        if answer.function != request.function:
+            raise self._mismatch(f"unit {unit} answered function {answer.function} to function {request.function}")
+        if answer.code:
+            if answer.code in _GATEWAY:
+                raise SilentError(f"unit {unit}: {REFUSALS[answer.code]}")
+            raise RefusedError(unit, answer.code)
         return answer
 
     async def _connected(self) -> Line:
         if self._line is not None:
             return self._line
-        line = Line(self._config, self._clock)
+        line = _line(self._config, self._clock)
         try:
             is_open = await line.connect()
         except (ValueError, termios.error) as error:
@@ -305,6 +322,14 @@ class Bus:
         if self._config.transport != "rtu":
             self.close()
         return GarbledError(text)
+
+
+def _line(config: Config, clock: Callable[[], float]) -> Line:
+    if config.transport == "tcp":
+        return TcpLine(config, clock)
+    from frostline_edge.drivers.modbus.rtu import RtuLine  # a library that only serial lines need
+
+    return RtuLine(config, clock)
 
 
 def _length(span: Span) -> int:

@@ -13,7 +13,7 @@ from frostline_edge.drivers.modbus.bus import Bus
 from frostline_edge.drivers.modbus.config import Config
 from frostline_edge.drivers.modbus.unit import Poll, Unit, UnitStatistics
 from frostline_edge.profiles import model
-from frostline_edge.schedule import missed, phase_s, until_tick_s
+from frostline_edge.schedule import Alarm, missed, phase_s, until_tick_s
 
 # After a silence that is not yet death the unit is asked again so soon, so that neither a lost frame nor a dead device
 # with a long period leaves a hole as long as the period.
@@ -26,7 +26,7 @@ class Driver:
     def __init__(self, config: Config, wall_s: Callable[[], float] = time.time) -> None:
         self._bus = Bus(config)
         self._units = {unit.name: Unit(unit, model.load(unit.profile)) for unit in config.unit}
-        self._wake = {name: asyncio.Event() for name in self._units}
+        self._alarms = {name: Alarm() for name in self._units}
         self._wall_s = wall_s
         self._born: set[str] = set()
         self._dead: set[str] = set()
@@ -79,7 +79,7 @@ class Driver:
         if not self._running:
             raise UnavailableError(f"{self._bus.where} is not connected")
         await self._bus.write(unit.config.unit, span, words, mask)
-        self._wake[device].set()
+        self._alarms[device].ring()
 
     async def _watch(self, unit: Unit, phase: float, emit: Emit) -> None:
         """Polls one unit for ever: at once, at its ticks, soon after a silence; while dead, when a probe is due."""
@@ -95,7 +95,7 @@ class Driver:
             if not unit.breaker.is_open:
                 tick_s = until_tick_s(self._wall_s(), unit.config.period_s, phase)
                 wait_s = tick_s if poll.answered else min(tick_s, RETRY_S)
-            await self._pause(unit, wait_s)
+            await self._alarms[unit.name].wait(wait_s)
 
     def _wall_ms(self) -> int:
         return int(self._wall_s() * 1000)
@@ -123,12 +123,3 @@ class Driver:
         if name not in self._dead:
             self._dead.add(name)
             emit.died(name, reason)
-
-    async def _pause(self, unit: Unit, seconds: float) -> None:
-        wake = self._wake[unit.name]
-        try:
-            async with asyncio.timeout(seconds):
-                await wake.wait()
-        except TimeoutError:
-            return
-        wake.clear()

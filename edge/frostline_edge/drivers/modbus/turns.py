@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from enum import IntEnum
+from types import TracebackType
 
 from frostline_core.errors import UnavailableError
 
@@ -27,20 +26,16 @@ class Turns:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._count = 0
 
-    @asynccontextmanager
-    async def turn(self, priority: Priority) -> AsyncIterator[None]:
-        """Waits for the bus and holds it.
+    def turn(self, priority: Priority) -> _Turn:
+        """Waits for the bus and holds it: `async with turns.turn(...)`.
 
         Raises:
             UnavailableError: Too many wait already.
         """
-        await self._take(priority)
-        try:
-            yield
-        finally:
-            self._pass_on()
+        return _Turn(self, priority)
 
-    async def _take(self, priority: Priority) -> None:
+    async def take(self, priority: Priority) -> None:
+        """Waits for the bus; whoever got it passes it on."""
         if not self._busy:
             self._busy = True
             return
@@ -53,13 +48,31 @@ class Turns:
             await mine
         except asyncio.CancelledError:
             if mine.done() and not mine.cancelled():
-                self._pass_on()  # the turn had been given to this one just before it was cancelled
+                self.pass_on()  # the turn had been given to this one just before it was cancelled
             raise
 
-    def _pass_on(self) -> None:
+    def pass_on(self) -> None:
+        """Gives the bus to the next one."""
         while self._waiting:
             _, _, next_one = heapq.heappop(self._waiting)
             if not next_one.done():
                 next_one.set_result(None)
                 return
         self._busy = False
+
+
+class _Turn:
+    """Not a generator: there is one for each request."""
+
+    __slots__ = ("_priority", "_turns")
+
+    def __init__(self, turns: Turns, priority: Priority) -> None:
+        self._turns, self._priority = turns, priority
+
+    async def __aenter__(self) -> None:
+        await self._turns.take(self._priority)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._turns.pass_on()

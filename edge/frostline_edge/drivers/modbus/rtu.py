@@ -1,4 +1,4 @@
-"""pymodbus's client behind a narrow face: no retries, no reconnects, and an end to every request."""
+"""RTU frames, on a serial port or through TCP: pymodbus's client without retries or reconnects, each request ending."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from pymodbus.exceptions import ConnectionException, ModbusException, ModbusIOEx
 from pymodbus.framer import FramerType
 from pymodbus.pdu import ModbusPDU
 
+from frostline_edge.drivers.modbus import pdu
 from frostline_edge.drivers.modbus.config import Config
+from frostline_edge.drivers.modbus.pdu import Answer, LineLostError, NoAnswerError, Request
 
 Client = AsyncModbusTcpClient | AsyncModbusSerialClient
 
 _NEVER = 2**31
 
 
-class Line:
+class RtuLine:
     """One connection, used once: connect, ask, close.
 
     Attributes:
@@ -37,8 +39,8 @@ class Line:
 
     @property
     def transaction(self) -> int:
-        """The transaction id of the last request (Modbus TCP; 0 in RTU)."""
-        return self._client.ctx.request_transaction_id
+        """RTU has no transaction ids."""
+        return 0
 
     @property
     def unread(self) -> int:
@@ -56,16 +58,20 @@ class Line:
         """Ends the connection; a request under way ends by its time-out."""
         self._client.close()
 
-    async def ask(self, request: Callable[[Client], Awaitable[ModbusPDU]]) -> ModbusPDU:
+    async def ask(self, request: Request) -> Answer:
         """Sends one request and waits for an answer, no longer than the configured time-out.
 
         Raises:
-            ConnectionException: The connection is gone.
-            ModbusIOException: No answer, or bytes that cannot be decoded.
+            LineLostError: The connection is gone.
+            NoAnswerError: No answer, or bytes that cannot be decoded.
         """
         self._asks, self.received = True, 0
         try:
-            return await request(self._client)
+            return _answer(await _asked(self._client, request))
+        except ConnectionException as error:
+            raise LineLostError from error
+        except ModbusIOException as error:
+            raise NoAnswerError from error
         finally:
             self._asks = False
             _heed_cancellation()
@@ -87,7 +93,7 @@ class Line:
         return AsyncModbusTcpClient(
             config.host,
             port=config.port,
-            framer=FramerType.SOCKET if config.transport == "tcp" else FramerType.RTU,
+            framer=FramerType.RTU,
             timeout=config.timeout_s,
             retries=0,
             reconnect_delay=0,
@@ -122,6 +128,38 @@ class Line:
         # The library has no other place for either.
         ctx.callback_data = received  # type: ignore[method-assign]
         ctx.callback_disconnected = disconnected  # type: ignore[method-assign]
+
+
+def _asked(client: Client, request: Request) -> Awaitable[ModbusPDU]:
+    """The request as the library wants it."""
+    unit, at = request.unit, request.address
+    if request.function == pdu.WRITE_COIL:
+        return client.write_coil(at, bool(request.words[0]), device_id=unit)
+    if request.function == pdu.WRITE_REGISTER:
+        return client.write_register(at, request.words[0], device_id=unit)
+    if request.function == pdu.WRITE_REGISTERS:
+        return client.write_registers(at, list(request.words), device_id=unit)
+    read = {
+        pdu.READ_COILS: client.read_coils,
+        pdu.READ_DISCRETE: client.read_discrete_inputs,
+        pdu.READ_HOLDING: client.read_holding_registers,
+        pdu.READ_INPUT: client.read_input_registers,
+    }[request.function]
+    return read(at, count=request.count, device_id=unit)
+
+
+def _answer(found: ModbusPDU) -> Answer:
+    """The library's answer as a value."""
+    function = found.function_code & 0x7F
+    if found.isError():
+        return Answer(found.dev_id, function, code=found.exception_code)
+    if function in (pdu.READ_COILS, pdu.READ_DISCRETE):
+        return Answer(found.dev_id, function, [int(bit) for bit in found.bits])
+    if function == pdu.WRITE_COIL:
+        return Answer(found.dev_id, function, [int(bit) for bit in found.bits[:1]], found.address)
+    if function == pdu.WRITE_REGISTERS:
+        return Answer(found.dev_id, function, [found.count], found.address)
+    return Answer(found.dev_id, function, found.registers, found.address)
 
 
 def _heed_cancellation() -> None:
