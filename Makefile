@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 HISTORIES ?= 20000
+KILLS ?= 200
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format chaos bench clean
@@ -27,8 +28,10 @@ format: $(VENV)/.dev ## Put the code into shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-chaos: $(VENV)/.dev services ## Long random histories of the commit protocol (HISTORIES=20000)
-	@FROSTLINE_HISTORIES=$(HISTORIES) $(BIN)/python -m pytest -m chaos --timeout 0 tests/unit/core/commit tests/chaos
+chaos: $(VENV)/.dev services ## Random histories of the commit protocol (HISTORIES=20000), then the whole system killed (KILLS=200 SEED=)
+	@[ $(HISTORIES) = 0 ] || \
+	FROSTLINE_HISTORIES=$(HISTORIES) $(BIN)/python -m pytest -m chaos --timeout 0 tests/unit/core/commit tests/chaos
+	@$(BIN)/python -m tests.chaos --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
 
 bench: $(VENV)/.dev services ## Measures; JSON results in var/bench
 	@$(BIN)/python -m tests.bench

@@ -38,7 +38,7 @@ class Scenario:
     @property
     def command(self) -> str:
         """Runs it again."""
-        return f"make chaos SEED={self.seed} KILLS={self.kills} MINUTES={self.minutes:g}"
+        return f"make chaos HISTORIES=0 SEED={self.seed} KILLS={self.kills} MINUTES={self.minutes:g}"
 
 
 @dataclass(slots=True)

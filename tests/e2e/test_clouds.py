@@ -54,7 +54,7 @@ def numbers(influxd: Influxd) -> list[float]:
 
 def begin(stack: Stack, counter: Counter) -> None:
     stack.add_gateway(NODE, counter.driver)
-    eventually(lambda: stack.born(NODE), 30)
+    eventually(lambda: stack.born(NODE) and stack.hears(NODE, "local"), 30)
     counter.start()
     eventually(lambda: stack.written(NODE) > 50, 20)
 
@@ -153,7 +153,7 @@ def test_two_ingests_at_once_write_nothing_twice_and_the_first_can_leave(
     tmp_path: Path, counter: Counter, front: InfluxFront, fresh_influxd: Influxd
 ) -> None:
     with on_influx(tmp_path, front, "serve") as stack:
-        first = stack.add_ingest("ingest-1")
+        (first,) = stack.ingests
         begin(stack, counter)
         stack.add_ingest("ingest-2")
         eventually(lambda: "connected to the broker" in stack.ingests[1].text(), 30)

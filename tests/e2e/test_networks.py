@@ -11,7 +11,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.support.link import Link
-from tests.support.services import Mosquitto, eventually
+from tests.support.qos0 import Qos0Dropper
+from tests.support.services import eventually
 from tests.support.stack import Counter, Settings, Stack, stored
 
 NODE = "gw-1"
@@ -35,7 +36,7 @@ def counter(tmp_path: Path) -> Iterator[Counter]:
 def begin(stack: Stack, counter: Counter) -> None:
     """Starts the gateway and the device, and waits until numbers arrive."""
     stack.add_gateway(NODE, counter.driver, UPLINK)
-    eventually(lambda: stack.born(NODE), 30)
+    eventually(lambda: stack.born(NODE) and stack.hears(NODE, "local"), 30)
     counter.start()
     eventually(lambda: stack.written(NODE) > 50, 20)
 
@@ -124,43 +125,23 @@ def test_every_message_delivered_twice_is_written_once(stack: Stack, counter: Co
     assert account["duplicate"] >= counter.sent * 0.9
 
 
-class NarrowMosquitto(Mosquitto):
-    """Drops QoS 0 messages for a client once ten wait for it."""
+@pytest.mark.parametrize("side", ["gateway_link", "cloud_link"])
+def test_what_a_broker_drops_at_its_queue_limit_is_sent_again(stack: Stack, counter: Counter, side: str) -> None:
+    link: Link = getattr(stack, side)
+    dropped: list[float] = []
 
-    def command(self) -> list[str]:
-        command = super().command()
-        config = self.folder / "mosquitto.conf"
-        text = config.read_text().replace("max_queued_messages 0", "max_queued_messages 10")
-        config.write_text(text.replace("max_queued_bytes 0\n", ""))
-        return command
+    def in_bursts() -> bool:
+        """A tenth of the messages, ten in a row: what a full queue drops."""
+        dropped.append(time.monotonic())
+        return len(dropped) % 100 >= 90
 
-
-def test_what_a_broker_drops_at_its_queue_limit_is_sent_again(tmp_path: Path, counter: Counter) -> None:
-    stack = Stack(tmp_path, settings=Settings(links=True))
-    (tmp_path / "narrow").mkdir()
-    port, stack.broker = stack.broker.port, NarrowMosquitto(tmp_path / "narrow")
-    stack.broker.port = port
-    stack.cloud_link.narrow(2048)
-    with stack:
-        begin(stack, counter)
-        stack.cloud_link.black_hole(True)
-        flood(stack)
-        eventually(lambda: "being dropped" in stack.broker.tail(), 20)
-        in_flight = stack.status(NODE)["account"]["pending"]
-        eventually(lambda: stack.status(NODE)["account"]["pending"] > in_flight + 100, 20)
-        stack.cloud_link.black_hole(False)
-        finish(stack, counter)
-
-
-def flood(stack: Stack) -> None:
-    """A stranger fills the sockets between broker and cloud: what comes then is above the broker's limit."""
-    stranger = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="stranger")
-    stranger.connect(stack.broker.host, stack.broker.port)
-    stranger.loop_start()
-    for _ in range(80):
-        stranger.publish("spBv1.0/site-x/DDATA/stranger/x", bytes(100_000)).wait_for_publish(5)
-    stranger.disconnect()
-    stranger.loop_stop()
+    link.thin(lambda: Qos0Dropper(in_bursts))
+    link.reset()
+    begin(stack, counter)
+    eventually(lambda: len(dropped) > 250, 90)
+    link.thin(None)
+    link.reset()
+    finish(stack, counter)
 
 
 def test_a_second_client_with_the_gateway_s_identity_is_reported_and_nothing_is_lost(

@@ -70,9 +70,9 @@ class Link:
         """Bandwidth each way; None is unlimited."""
         self._set("bytes_per_s", bytes_per_s)
 
-    def narrow(self, receive_bytes: int) -> None:
-        """Connections from now on hold so little that what nobody reads piles up at the server."""
-        self._proxy.receive_bytes = receive_bytes
+    def thin(self, make: Callable[[], Callable[[bytes], bytes]] | None) -> None:
+        """What is done, in each connection from now on, to the bytes that the server sends."""
+        self._proxy.thin = make
 
     def _set(self, name: str, value: object) -> None:
         self._do(lambda: setattr(self._proxy, name, value))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -20,8 +21,7 @@ class TcpProxy:
         bytes_per_s: Bandwidth each way; None is unlimited.
         black_hole: True keeps connections open and forwards nothing until it is False again; nothing is lost.
         refuse: True resets every new connection at once.
-        receive_bytes: Kernel buffer for what the server sends, of connections from now on: when nobody reads, it piles
-            up at the server. None leaves it to the kernel, which takes megabytes.
+        thin: Makes, for each new connection, what is done to the bytes that the server sends; None changes nothing.
         connections: How many were accepted and forwarded.
         forwarded_bytes: Both directions together.
     """
@@ -30,7 +30,7 @@ class TcpProxy:
         self.latency_s = 0.0
         self.bytes_per_s: float | None = None
         self.refuse = False
-        self.receive_bytes: int | None = None
+        self.thin: Callable[[], Callable[[bytes], bytes]] | None = None
         self.connections = 0
         self.forwarded_bytes = 0
         self.host = "127.0.0.1"
@@ -93,7 +93,7 @@ class TcpProxy:
             _reset(writer)
             return
         try:
-            far_reader, far_writer = await self._connect()
+            far_reader, far_writer = await asyncio.open_connection(*self._upstream)
         except OSError:
             _reset(writer)
             return
@@ -102,22 +102,20 @@ class TcpProxy:
         self._writers |= pair
         try:
             age = self._age
-            await asyncio.gather(self._pump(reader, far_writer, age), self._pump(far_reader, writer, age))
+            thin = self.thin() if self.thin else bytes
+            await asyncio.gather(self._pump(reader, far_writer, age), self._pump(far_reader, writer, age, thin))
         finally:
             self._writers -= pair
             for each in pair:
                 each.transport.abort()
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self.receive_bytes is None:
-            return await asyncio.open_connection(*self._upstream)
-        sock = socket.socket()
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_bytes)
-        await asyncio.get_running_loop().sock_connect(sock, self._upstream)
-        return await asyncio.open_connection(sock=sock, limit=self.receive_bytes)
-
-    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, age: int) -> None:
+    async def _pump(
+        self,
+        source: asyncio.StreamReader,
+        target: asyncio.StreamWriter,
+        age: int,
+        thin: Callable[[bytes], bytes] = bytes,
+    ) -> None:
         with contextlib.suppress(OSError):
             while chunk := await source.read(_CHUNK):
                 await asyncio.sleep(self.latency_s)
@@ -127,7 +125,7 @@ class TcpProxy:
                 if age != self._age:
                     continue
                 self.forwarded_bytes += len(chunk)
-                target.write(chunk)
+                target.write(thin(chunk))
                 await target.drain()
             if age == self._age:
                 target.write_eof()

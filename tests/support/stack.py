@@ -30,7 +30,7 @@ class Settings:
     """What a story wants different in the cloud; each text is lines of that table of cloud.toml.
 
     Attributes:
-        command: `run`, or `serve` where ingest runs in processes of their own (`add_ingest`).
+        command: `run`, or `serve`: then ingest runs in a process of its own, and `add_ingest` adds more.
         links: Gateways and cloud reach the broker through `gateway_link` and `cloud_link`.
     """
 
@@ -111,6 +111,8 @@ class Stack:
         self.broker.start()
         for link in self._links:
             link.__enter__()
+        if self._settings.command == "serve":
+            self.add_ingest("ingest-1")
         self.start_cloud()
         return self
 
@@ -172,6 +174,13 @@ class Stack:
         """Whether the gateway's session is up."""
         try:
             return bool(self.status(node)["uplink"]["born"])
+        except httpx.HTTPError:
+            return False
+
+    def hears(self, node: str, device: str) -> bool:
+        """Whether a device of the gateway answers."""
+        try:
+            return any(each["id"] == device and each["online"] for each in self.status(node)["devices"])
         except httpx.HTTPError:
             return False
 
