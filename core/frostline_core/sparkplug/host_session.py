@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from frostline_core.commit.wire import COMMIT
 from frostline_core.errors import ProtocolError
 from frostline_core.reading import DataType
 from frostline_core.sparkplug import topics
-from frostline_core.sparkplug.births import BD_SEQ, REBIRTH
-from frostline_core.sparkplug.codec import decode, encode, parse, read, write_metric
+from frostline_core.sparkplug.births import BD_SEQ
+from frostline_core.sparkplug.codec import decode, parse, read
 from frostline_core.sparkplug.envelope import Outgoing, Refused
 from frostline_core.sparkplug.events import (
     DataCame,
@@ -30,14 +29,15 @@ from frostline_core.sparkplug.events import (
     StateWrong,
     Unresolved,
 )
+from frostline_core.sparkplug.host_commands import commit_command, rebirth_command, write_command
 from frostline_core.sparkplug.layout import LEAST_METRICS, Columns, Learned
 from frostline_core.sparkplug.messages import MetricMessage, PayloadMessage
 from frostline_core.sparkplug.order import Order
-from frostline_core.sparkplug.payload import Metric, Payload
+from frostline_core.sparkplug.payload import Metric
 from frostline_core.sparkplug.rebirths import NodeKey, Rebirths
 from frostline_core.sparkplug.state import StatePayload
 from frostline_core.sparkplug.topics import MessageType, Topic, check_id, state_topic
-from frostline_core.sparkplug.views import FIRST_OWN_ALIAS, NodeView
+from frostline_core.sparkplug.views import NodeView
 
 MOST_NODES = 10_000
 """Most nodes of one host; messages of further ones are refused."""
@@ -212,53 +212,24 @@ class HostSession:
         return events
 
     def command(self, site: str, node: str, device: str, metrics: Sequence[Metric], now_ms: int) -> tuple[str, bytes]:
-        """NCMD (device "") or DCMD, to be published with QoS 0 and not retained.
-
-        Args:
-            site: The node's group.
-            node: The node.
-            device: The device, or "" for the node itself.
-            metrics: By name, as births declared them.
-            now_ms: UTC milliseconds.
+        """See `host_commands.write_command`.
 
         Raises:
             ValueError: A metric that no birth declared, or a value that does not fit its type.
         """
-        view = self.node(site, node)
-        message = PayloadMessage(timestamp=now_ms)
-        for metric in metrics:
-            bound = view.by_name.get((device, metric.name)) if view else None
-            if bound is None:
-                raise ValueError(f"{site}/{node}/{device}: no birth declared '{metric.name}'")
-            own = bound.alias >= FIRST_OWN_ALIAS
-            written = message.metrics.add()
-            write_metric(
-                written,
-                Metric(
-                    metric.name if own else "",
-                    None if own else bound.alias,
-                    now_ms,
-                    bound.description.datatype,
-                    metric.value,
-                    metric.value is None,
-                ),
-            )
-            written.ClearField("datatype")
-        kind = MessageType.DCMD if device else MessageType.NCMD
-        return str(Topic(kind, site, node, device)), message.SerializeToString()
+        return write_command(self.node(site, node) or NodeView(site, node), device, metrics, now_ms)
 
     def rebirth_command(self, site: str, node: str, now_ms: int) -> tuple[str, bytes]:
-        """NCMD that asks a node, known or not, for all its births."""
-        metric = Metric(REBIRTH, None, now_ms, DataType.BOOLEAN, True)
-        return str(Topic(MessageType.NCMD, site, node)), encode(Payload(now_ms, None, (metric,)))
+        """See `host_commands.rebirth_command`."""
+        return rebirth_command(site, node, now_ms)
 
     def commit_command(self, site: str, node: str, value: bytes, now_ms: int) -> tuple[str, bytes]:
-        """NCMD that tells a node what is in the database; `value` is from `commit.pack_commits`.
+        """See `host_commands.commit_command`.
 
         Raises:
             ValueError: The node never declared `Frostline/Commit`.
         """
-        return self.command(site, node, "", [Metric(COMMIT, value=value)], now_ms)
+        return commit_command(self.node(site, node) or NodeView(site, node), value, now_ms)
 
     def _parse(self, topic: str) -> Topic:
         if len(self._topics) >= _MOST_TOPICS:
