@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from frostline_cloud.ingest.ingest import Ingest, count
 from frostline_cloud.notify import NotifyWorker
 
-_GAUGES = ("connected", "online", "queued", "nodes")
+_GAUGES = ("connected", "online", "queued", "parked", "nodes")
 _SECONDS = ("store_s", "sql_s")
 
 

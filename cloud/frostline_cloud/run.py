@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine, text
@@ -28,6 +29,7 @@ from frostline_cloud.ingest.decode import Batch
 from frostline_cloud.ingest.flush import Flusher
 from frostline_cloud.ingest.generation import Generation
 from frostline_cloud.ingest.ingest import Ingest, Parts
+from frostline_cloud.ingest.letters import named
 from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.jobs import every
@@ -148,7 +150,8 @@ def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
     series = SeriesTable(evaluator)
     receivers = [each.name for each in config.receiver]
     generation = Generation(shared.engine, shared.store)
-    flusher = Flusher(shared.engine, shared.store, evaluator, series, shared.rules, receivers, generation)
+    name = partial(named, session)
+    flusher = Flusher(shared.engine, shared.store, evaluator, series, shared.rules, receivers, generation, name)
     parts = Parts(
         broker,
         session,

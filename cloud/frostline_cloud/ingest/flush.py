@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
@@ -23,7 +23,7 @@ from frostline_cloud.ingest import journal
 from frostline_cloud.ingest.apart import Piece, by_batch, by_node, letter_of, without_content
 from frostline_cloud.ingest.decode import Batch, Sample
 from frostline_cloud.ingest.generation import Generation, OvertakenError
-from frostline_cloud.ingest.journal import AccountDelta, Loss
+from frostline_cloud.ingest.journal import AccountDelta, DeadLetter, Loss
 from frostline_cloud.ingest.load import Load, Written
 from frostline_cloud.ingest.refusal import RefusedDataError, refusals
 from frostline_cloud.ingest.series import DeviceKey, SeriesTable
@@ -60,8 +60,12 @@ class Flushed:
         self.transitions += part.transitions
 
 
+def _as_it_is(letter: DeadLetter) -> DeadLetter:
+    return letter
+
+
 class Flusher:
-    """Writes batches; one at a time."""
+    """Writes batches; one at a time. `name` writes down what a letter's aliases mean."""
 
     def __init__(  # noqa: PLR0913 - the wiring file hands over what a flush touches
         self,
@@ -72,7 +76,9 @@ class Flusher:
         rules: RuleSet,
         receivers: Sequence[str],
         generation: Generation | None = None,
+        name: Callable[[DeadLetter], DeadLetter] = _as_it_is,
     ) -> None:
+        self._name = name
         self._engine, self._store, self._evaluator = engine, store, evaluator
         self._generation = generation or Generation(engine, store)
         self._series, self._rules, self._receivers = series, rules, receivers
@@ -148,7 +154,7 @@ class Flusher:
                 committed, batches = self._commit(connection, load, now_ms)
                 batches += load.plain
                 self._rule(connection, batches, now_ms)
-                journal.bury(connection, [*written.buried, *load.extra.buried], now_ms)
+                journal.bury(connection, [*map(self._name, written.buried), *load.extra.buried], now_ms)
                 self._account(connection, batches, (written, load.extra), now_ms)
         except FrostlineError:
             self._evaluator.forget()

@@ -28,7 +28,6 @@ from frostline_cloud.ingest.flush import Flusher
 from frostline_cloud.ingest.gate import PersistGate
 from frostline_cloud.ingest.generation import Generation, OvertakenError
 from frostline_cloud.ingest.journal import DeadLetter, Extra, Loss
-from frostline_cloud.ingest.letters import named
 from frostline_cloud.ingest.load import Load, Written
 from frostline_cloud.ingest.refusal import RefusedDataError
 from frostline_cloud.ingest.registry import Registry
@@ -138,6 +137,7 @@ class Ingest:
         self._gathered = 0
         self._flight: _Flight | None = None
         self._stale = False
+        self._unkept = 0
         self._parking, self._puzzles = Parking(), Puzzles()
         self._errands = Errands(parts.broker.wake)
         self._writer = ThreadPoolExecutor(1, "store")
@@ -353,6 +353,7 @@ class Ingest:
 
     def _bury(self, topic: str, raw: bytes, reason: str) -> None:
         if len(self._extra.buried) >= _MOST_BURIED:
+            self._unkept += 1
             return
         try:
             place = topics.parse(topic)
@@ -391,6 +392,10 @@ class Ingest:
         """Starts a flush with everything that waits, unless one is under way."""
         if self._flight is not None:
             return
+        if self._unkept:
+            reason = f"{self._unkept} messages that nobody can read, beyond the {_MOST_BURIED} that one flush keeps"
+            self._extra.losses.append(Loss("", "", None, None, None, reason))
+            self._unkept = 0
         load = Load(self._parts.commit.take(), self._plain, self._extra)
         self._plain, self._extra = [], Extra()
         self._waiting_since_ms, self._gathered = None, 0
@@ -405,7 +410,6 @@ class Ingest:
         try:
             written = flight.writing.result()
             self._freshen(now_ms)
-            written.buried = [named(parts.session, each) for each in written.buried]
             done = parts.flusher.commit(flight.load, written, now_ms)
         except OvertakenError as error:
             log.warning("%s", error)

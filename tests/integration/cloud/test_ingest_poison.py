@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from frostline_cloud.replay import replay
-from frostline_cloud.sql.tables import account, alert, dead_letter, loss, run
+from frostline_cloud.sql.tables import account, alert, dead_letter, loss, metric, run
 from frostline_core.commit import run_text
 from frostline_core.rules import RuleSet, parse
 from tests.support.edge_node import EdgeNode, mark, now_ms, room
@@ -82,10 +82,12 @@ def test_what_comes_later_is_ruled_as_if_the_refused_batch_had_never_been(
     assert [(row.state, row.value) for row in cloud.rows(alert)] == [("firing", -4.0)]
 
 
-def test_it_can_be_taken_in_when_sql_takes_it(cloud: Cloud, edges: tuple[EdgeNode, EdgeNode]) -> None:
+def test_it_can_be_taken_in_also_after_another_birth(cloud: Cloud, edges: tuple[EdgeNode, EdgeNode]) -> None:
     edge, _ = edges
     edge.data("freezer-1", {"air_temperature": POISON}, now_ms(), mark(RUN, 1))
     eventually(lambda: edge.committed(RUN) == 1)
+    edge.birth([room(metrics=("setpoint", "air_temperature"))])
+    eventually(lambda: cloud.rows(metric, metric="setpoint"))
     (letter,) = cloud.rows(dead_letter)
     done = replay(cloud.engine, cloud.store, letter.id, now_ms())
     assert done is not None
