@@ -123,6 +123,11 @@ class Clock:
         recent = self._stepped is not None and self._last.boot_ms - self._stepped[0] < _RECENT_MS
         return recent or self._ahead_ms > 0
 
+    @property
+    def steady(self) -> bool:
+        """Whether every stamp is what it was given: the clock is believed, and was not set a moment ago."""
+        return self.believed and not self.unsteady
+
     def look(self, now: Look) -> None:
         """Takes note of the clocks; at least each second, and before a reading is stamped."""
         elapsed_ms = max(0, now.boot_ms - self._last.boot_ms)

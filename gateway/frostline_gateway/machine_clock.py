@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from frostline_gateway.clock import Look
@@ -35,11 +37,23 @@ def boot_id() -> str:
 
 
 def _kernel_says_so() -> bool:
+    adjtimex = _adjtimex()
+    return adjtimex is not None and 0 <= adjtimex(_timex()) < _TIME_ERROR
+
+
+@lru_cache(maxsize=1)
+def _adjtimex() -> Callable[[object], int] | None:
+    """The system call; finding it costs more than all else that a reading costs here."""
     try:
         import ctypes  # where memory may not be executable it can fail
 
-        adjtimex = ctypes.CDLL(None).adjtimex
+        found: Callable[[object], int] = ctypes.CDLL(None).adjtimex
     except (OSError, AttributeError, MemoryError, ImportError):
-        return False
-    state = adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
-    return bool(0 <= state < _TIME_ERROR)
+        return None
+    return found
+
+
+def _timex() -> object:
+    import ctypes
+
+    return ctypes.create_string_buffer(_TIMEX_BYTES)

@@ -55,7 +55,14 @@ class Timekeeper:
         After the clock was set back, one that would not be later than the newest of its series comes 1 ms after it.
         """
         self.clock.look(self._look())
-        return [self._stamped(reading) for reading in readings]
+        if not self.clock.steady:
+            return [self._stamped(reading) for reading in readings]
+        newest = self._newest
+        for reading in readings:
+            series = reading.device, reading.metric
+            if reading.at_ms > newest.get(series, 0):
+                newest[series] = reading.at_ms
+        return [(reading, False) for reading in readings]
 
     def _stamped(self, reading: Reading) -> tuple[Reading, bool]:
         stamp = self.clock.stamp(reading.at_ms)
