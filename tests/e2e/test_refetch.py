@@ -1,0 +1,49 @@
+"""A span of time is asked for again: the gateway sends what it still keeps, and nothing becomes double."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.services import eventually
+from tests.support.stack import Counter, Stack, stored
+
+NODE = "gw-1"
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    with Stack(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def counter(tmp_path: Path) -> Iterator[Counter]:
+    with Counter(tmp_path / "field") as device:
+        yield device
+
+
+def test_what_the_gateway_keeps_comes_again_and_overwrites_itself(stack: Stack, counter: Counter) -> None:
+    stack.add_gateway(NODE, counter.driver)
+    eventually(lambda: stack.born(NODE), 30)
+    began = int(time.time() * 1000)
+    counter.start()
+    time.sleep(2)
+    counter.stop()
+    eventually(lambda: stack.drained(NODE), 60)
+    written = stack.account(NODE)["written"]
+    span = {"from_ms": began - 1_000, "to_ms": int(time.time() * 1000) + 1_000}
+    asked = stack.http.post(f"/api/v1/nodes/site-a/{NODE}/refetch", json=span)
+    assert asked.status_code == 202, asked.text
+    eventually(lambda: stack.account(NODE)["written"] >= written + counter.sent, 60)
+    account = stack.account(NODE)
+    assert account["residue"] == 0
+    for gateway in stack.gateways.values():
+        gateway.stop()
+    stack.cloud.stop()
+    values = [value for value in stored(stack.folder, NODE) if value]
+    assert values == [float(n) for n in range(1, counter.sent + 1)]
