@@ -43,6 +43,7 @@ LATENESS_MS = 2_000
 
 _NOTHING: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 _GLOB = frozenset("*?[")
+_MOST_FITTING = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class Evaluator:
         self._before: dict[tuple[int, str], State] = {}  # of every state changed since the last settle
         self._transitions: list[Transition] = []
         self._index = _index(self.rules.rules)
+        self._fitting: dict[tuple[str, str | None], list[Rule]] = {}
 
     def bind(self, series: Series, states: Mapping[str, Mapping[str, Any]] = _NOTHING, last_ms: int = NEVER) -> int:
         """Binds the rules to a series, and returns its slot; the same series always has the same slot.
@@ -256,9 +258,27 @@ class Evaluator:
         return slot
 
     def _choose(self, series: Series) -> tuple[Rule, ...]:
-        keys = ((metric, device) for metric in (series.metric, None) for device in (series.device, None))
-        candidates = [rule for key in keys for rule in self._index.get(key, ())]
-        return tuple(rule for rule in candidates if rule.select.matches(series))
+        metric = series.metric
+        candidates = [*self._index.get((metric, series.device), ()), *self._index.get((metric, None), ())]
+        candidates += self._globbed(metric, series.device)
+        candidates += self._globbed(metric, None)
+        return tuple([rule for rule in candidates if rule.select.matches_place(series)])
+
+    def _globbed(self, metric: str, device: str | None) -> list[Rule]:
+        """The rules of that device (None: of devices by a glob) with a glob for the metric that fits it.
+
+        Remembered by metric: a fleet has many series of one name, and trying each glob on each of them is what births
+        would otherwise cost most.
+        """
+        rules = self._index.get((None, device))
+        if not rules:
+            return []
+        fitting = self._fitting.get((metric, device))
+        if fitting is None:
+            if len(self._fitting) >= _MOST_FITTING:
+                self._fitting.clear()
+            fitting = self._fitting[metric, device] = [rule for rule in rules if rule.select.matches_metric(metric)]
+        return fitting
 
     def _heard(self, slot: int) -> Heard:
         return Heard(self.last_ms[slot], self._listening_ms[slot], self._now_ms)

@@ -45,12 +45,27 @@ class Selector(ConfigModel):
 
     def matches(self, series: Series) -> bool:
         """Whether the series is selected."""
-        return all(test(series) for test in self._tests)
+        return self.matches_metric(series.metric) and self.matches_place(series)
+
+    def matches_metric(self, metric: str) -> bool:
+        """Whether series of this metric may be selected."""
+        return self._metric(metric)
+
+    def matches_place(self, series: Series) -> bool:
+        """Whether the series is selected as far as anything but its metric is concerned."""
+        for test in self._tests:  # noqa: SIM110 - `all` with a generator costs as much as a test
+            if not test(series):
+                return False
+        return True
+
+    @cached_property
+    def _metric(self) -> Callable[[str], bool]:
+        return _matcher(self.metric)
 
     @cached_property
     def _tests(self) -> tuple[Test, ...]:
         """The globs, compiled once: a selector is tried on every series that is born."""
-        words = ((name, getattr(self, name)) for name in ("metric", "device", "zone", "kind", "node", "site"))
+        words = ((name, getattr(self, name)) for name in ("device", "zone", "kind", "node", "site"))
         tests = [_on_field(name, _matcher(globs)) for name, globs in words if "*" not in globs]
         tests += [_on_label(label, _matcher(globs)) for label, globs in self.labels.items()]
         return tuple(tests)
