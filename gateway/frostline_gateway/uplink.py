@@ -106,7 +106,7 @@ class Uplink:
         self._signals = Signals(self._command, self._born)
         self._to_remember: set[str] = set()
         self._remember = asyncio.Event()
-        limits = GatewayLimits(backlog_per_s=config.backlog_messages_per_s)
+        limits = GatewayLimits(backlog_per_s=config.backlog_messages_per_s, burst_ms=round(config.burst_s * 1000))
         commit = GatewayCommit(spool, chance, clocks.utc_ms(), limits)
         self._parts = Parts(config, spool, commit, Births(devices, spool), clocks, self._signals)
         self._session: Session | None = None

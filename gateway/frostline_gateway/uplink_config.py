@@ -44,6 +44,14 @@ class UplinkConfig(ConfigModel):
         default=100.0, gt=0, le=10_000, description="How fast what piled up during an outage is sent."
     )
 
+    burst_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=600,
+        description="On a link that is paid by the byte: samples wait so long on the disk and go out together; events"
+        " go out at once. Alerts on samples come that much later; 15 minutes late they are history. 0: no waiting.",
+    )
+
     @field_validator("url")
     @classmethod
     def _known(cls, url: str) -> str:

@@ -6,10 +6,10 @@ import json
 import sys
 from pathlib import Path
 
-from tests.bench import edge, ingest, spool
+from tests.bench import edge, ingest, metered, spool
 
 RESULTS = Path("var/bench")
-BENCHES = {"ingest": ingest.measure, "spool": spool.measure, "edge": edge.measure}
+BENCHES = {"ingest": ingest.measure, "spool": spool.measure, "edge": edge.measure, "metered": metered.measure}
 
 
 def main(wanted: list[str]) -> None:

@@ -28,6 +28,8 @@ class GatewayLimits:
         cut_after_ms: A live row that waited so long becomes backlog, so that what comes now is live.
         tail_ms: After a restart, live waits for rows of the run before that are no older than this.
         backlog_per_s: Backlog messages a second; a burst is at most one second's worth. 0 sets no limit.
+        burst_ms: Samples wait so long and go out together, for a link that is paid by the byte; events do not wait.
+            A new session sends all at once. 0: nothing waits.
     """
 
     window: WindowLimits = field(default_factory=WindowLimits)
@@ -35,6 +37,7 @@ class GatewayLimits:
     cut_after_ms: int = 30_000
     tail_ms: int = 30_000
     backlog_per_s: float = 100.0
+    burst_ms: int = 0
 
 
 class Verdict(StrEnum):
@@ -96,6 +99,8 @@ class GatewayCommit:
         self._events_turn = True
         self._tokens, self._tokens_ms = max(1.0, self._limits.backlog_per_s), 0
         self._token_at_ms: int | None = None  # while backlog waits only for its rate
+        self._burst_at_ms = 0
+        self._released: dict[int, int] = {}  # per run, how far the present burst goes
 
     def announcement(self) -> Runs:
         """What NBIRTH says: the spool, and the newest 64 runs held."""
@@ -116,6 +121,7 @@ class GatewayCommit:
         if self._tail is not None and self._tail_by_ms is None:
             self._tail_by_ms = now_ms + 2 * wait_ms
         self._in_session = True
+        self._burst_at_ms = now_ms
         self._cut_if_old(held, utc_ms)
 
     def session_ended(self) -> None:
@@ -135,6 +141,9 @@ class GatewayCommit:
         held = self._rows.runs()
         if self._cut_if_old(held, utc_ms):
             held = self._rows.runs()
+        if self._limits.burst_ms and now_ms >= self._burst_at_ms:
+            self._released = {each.run: each.last for each in held}
+            self._burst_at_ms = now_ms + self._limits.burst_ms
         if not self._waits_for_tail(held, now_ms):
             send = self._send(Lane.LIVE, held, now_ms)
             if send is not None:
@@ -178,6 +187,8 @@ class GatewayCommit:
         if not self._in_session:
             return None
         times = [window.deadline_ms for window in self._windows.values()]
+        if self._limits.burst_ms and self._answer_by_ms is None:
+            times.append(self._burst_at_ms)
         times += [self._answer_by_ms, self._tail_by_ms if self._tail is not None else None, self._token_at_ms]
         return min((max(at, now_ms) for at in times if at is not None), default=None)
 
@@ -218,7 +229,7 @@ class GatewayCommit:
         live = self._lane_run(Lane.LIVE, held)
         if live is None or live.empty or len(held) >= self._limits.runs:
             return False
-        if abs(utc_ms - live.oldest_ms) <= self._limits.cut_after_ms:
+        if abs(utc_ms - live.oldest_ms) <= self._limits.cut_after_ms + self._limits.burst_ms:
             return False
         self._rows.cut()
         return True
@@ -233,7 +244,7 @@ class GatewayCommit:
     def _send(self, lane: Lane, held: Sequence[HeldRun], now_ms: int) -> Send | None:
         run, window = self._lane_run(lane, held), self._windows[lane]
         window.attach(run.run if run is not None else None)
-        if run is None or run.empty or max(window.next_n, run.base) > run.last:
+        if run is None or run.empty or max(window.next_n, run.base) > self._sendable(lane, run):
             return None
         if window.in_flight >= window.size or (lane is Lane.BACKLOG and not self._has_token(now_ms)):
             return None
@@ -247,6 +258,11 @@ class GatewayCommit:
         if lane is Lane.BACKLOG:
             self._tokens -= 1
         return Send(lane, row, BatchMark(run.run, run.stream, row.n, row.first, run.base, row.gap))
+
+    def _sendable(self, lane: Lane, run: HeldRun) -> int:
+        """Highest number that may go out now."""
+        waits = self._limits.burst_ms and lane is not Lane.EVENTS
+        return self._released.get(run.run, 0) if waits else run.last
 
     def _has_token(self, now_ms: int) -> bool:
         rate = self._limits.backlog_per_s

@@ -117,6 +117,24 @@ async def test_everything_arrives_once_in_order_and_leaves_the_spool(
             assert (account.committed, account.pending, account.lost) == (153, 0, {})
 
 
+async def test_with_bursts_samples_wait_on_the_disk_and_events_do_not(
+    fresh_mosquitto: Mosquitto, spool_path: Path
+) -> None:
+    with opened(spool_path) as spool:
+        async with (
+            TestHost(fresh_mosquitto.port) as host,
+            running(fresh_mosquitto.port, spool, burst_s=4.0) as uplink,
+        ):
+            await eventually_async(lambda: uplink.status().born)
+            await asyncio.sleep(0.5)
+            spool.append([row(1), row(2)], AccountDelta(read=2, kept=2))
+            spool.append([row(True, EVENT, "door_open", kind=DataType.BOOLEAN)], AccountDelta(1, 1))
+            await eventually_async(lambda: host.values("door_open"), 3)
+            assert host.values("air_temperature") == []
+            await eventually_async(is_empty(spool), 20)
+            assert host.values("air_temperature") == [1, 2]
+
+
 async def test_births_say_what_devices_are_and_deaths_follow(fresh_mosquitto: Mosquitto, spool_path: Path) -> None:
     known = devices(ROOM)
     known.keep([Reading("room-1", "air_temperature", -18.5, 1_700_000_000_000)])

@@ -300,3 +300,56 @@ def test_a_birth_tells_of_the_newest_sixty_four_runs() -> None:
 
 def test_nothing_to_wait_for_when_nothing_is_held() -> None:
     assert Bench().commit.wake_ms(0) is None
+
+
+BURSTS = GatewayLimits(backlog_per_s=0, burst_ms=600_000)
+
+
+def test_between_bursts_samples_wait_and_events_do_not() -> None:
+    bench = Bench(BURSTS)
+    assert bench.next() is None
+    bench.append(3)
+    events = bench.append(1, Stream.EVENTS)
+    assert [send.lane for send in bench.all()] == [Lane.EVENTS]
+    bench.answer(events, 1)
+    bench.pass_ms(600_000)
+    assert [send.lane for send in bench.all()] == [Lane.LIVE] * 3
+
+
+def test_a_burst_takes_what_was_there_when_it_began_and_repeats_what_is_lost() -> None:
+    bench = Bench(BURSTS)
+    bench.all()
+    run = bench.append(2)
+    bench.pass_ms(600_000)
+    assert numbers(bench.all()) == [1, 2]
+    bench.append(1)
+    assert bench.all() == []
+    bench.answer(run, 0, hole=True)
+    assert numbers(bench.all()) == [1, 2]
+    bench.pass_ms(600_000)
+    bench.answer(run, 2)
+    assert numbers(bench.all()) == [3]
+
+
+def test_rows_that_wait_for_their_burst_do_not_become_backlog() -> None:
+    bench = Bench(BURSTS)
+    bench.all()
+    run = bench.append(1)
+    bench.pass_ms(600_000)
+    assert [(send.lane, send.row.run) for send in bench.all()] == [(Lane.LIVE, run)]
+
+
+def test_a_new_session_is_a_burst() -> None:
+    bench = Bench(BURSTS)
+    bench.all()
+    bench.append(2)
+    bench.commit.session_ended()
+    bench.commit.session_started(bench.ms, T0 + bench.ms)
+    bench.answer(0, 0)
+    assert numbers(bench.all()) == [1, 2]
+
+
+def test_the_next_burst_is_something_to_wake_up_for() -> None:
+    bench = Bench(BURSTS)
+    bench.all()
+    assert bench.commit.wake_ms(bench.ms) == 600_000
