@@ -154,8 +154,9 @@ class Flusher:
                 committed, batches = self._commit(connection, load, now_ms)
                 batches += load.plain
                 self._rule(connection, batches, now_ms)
-                journal.bury(connection, [*map(self._name, written.buried), *load.extra.buried], now_ms)
-                self._account(connection, batches, (written, load.extra), now_ms)
+                letters = _of_those(batches, written.buried)
+                journal.bury(connection, [*map(self._name, letters), *load.extra.buried], now_ms)
+                self._account(connection, batches, (letters, load.extra), now_ms)
         except FrostlineError:
             self._evaluator.forget()
             raise
@@ -271,9 +272,13 @@ class Flusher:
             alerts.record(connection, staged.transitions, self._rules, self._receivers, now_ms)
 
     def _account(
-        self, connection: Connection, batches: Sequence[Batch], noted: tuple[Written, journal.Extra], now_ms: int
+        self,
+        connection: Connection,
+        batches: Sequence[Batch],
+        noted: tuple[Sequence[DeadLetter], journal.Extra],
+        now_ms: int,
     ) -> None:
-        written, extra = noted
+        letters, extra = noted
         deltas: dict[tuple[str, str], AccountDelta] = {}
         for batch in batches:
             delta = deltas.get((batch.site, batch.node))
@@ -286,8 +291,8 @@ class Flusher:
             delta = deltas.setdefault(owner, AccountDelta())
             delta.received += count
             delta.duplicate += count
-        for letter in written.buried:
-            delta = deltas.setdefault((letter.site, letter.node), AccountDelta())
+        for letter in letters:
+            delta = deltas[letter.site, letter.node]
             delta.written -= letter.samples
             delta.dead_lettered += letter.samples
         if deltas:
@@ -337,6 +342,14 @@ def _loss(batch: Batch, mark: BatchMark, span: tuple[int, int, str], gap: str | 
             _number(told.get("to_ms")),
         )
     return Loss(batch.site, batch.node, run_text(mark.run), first, last, reason)
+
+
+def _of_those(batches: Sequence[Batch], letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+    """Letters of batches that this flush applies; those of one that another ingest was faster with are its matter."""
+    if not letters:
+        return letters
+    applied = {id(batch.raw) for batch in batches}
+    return [letter for letter in letters if id(letter.raw) in applied]
 
 
 def _unfit(batch: Batch, mark: BatchMark) -> Loss:
