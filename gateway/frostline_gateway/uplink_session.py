@@ -154,7 +154,10 @@ class Session:
             await in_thread(self._apply)
             return not self._edge.born
         if await self._births():
-            self._send_rows(await in_thread(self._apply_and_choose))
+            sends = await in_thread(self._apply_and_choose)
+            self._hear()
+            if self._edge.may_birth and not self._parts.signals.rebirth:
+                self._send_rows(sends)  # else no DATA until the next births; the rows will be chosen again
         else:
             await in_thread(self._apply)
         return True
