@@ -550,16 +550,27 @@ _prove(lambda t: t.host_says[1].qos == 1, "operational-behavior-host-application
 _prove(lambda t: t.host_says[1].retain, "operational-behavior-host-application-death-retained")
 
 # What the host makes of deaths.
-ACTION = "operational-behavior-edge-node-termination-host-action-"
-_prove(lambda t: not _death_events(t)[0].view.online, f"{ACTION}ndeath-node-offline")
-_prove(lambda t: _death_events(t)[0].at_ms == 3550, f"{ACTION}ndeath-node-tags-stale")
+_prove(
+    lambda t: not _death_events(t)[0].view.online,
+    "operational-behavior-edge-node-termination-host-action-ndeath-node-offline",
+)
+_prove(
+    lambda t: _death_events(t)[0].at_ms == 3550,
+    "operational-behavior-edge-node-termination-host-action-ndeath-node-tags-stale",
+)
 _prove(
     lambda t: not any(each.online for each in _death_events(t)[0].view.devices.values()),
-    f"{ACTION}ndeath-devices-offline",
-    f"{ACTION}ndeath-devices-tags-stale",
+    "operational-behavior-edge-node-termination-host-action-ndeath-devices-offline",
+    "operational-behavior-edge-node-termination-host-action-ndeath-devices-tags-stale",
 )
-_prove(lambda t: not _death_events(t)[1].device_view.online, f"{ACTION}ddeath-devices-offline")
-_prove(lambda t: _death_events(t)[1].at_ms == 3200, f"{ACTION}ddeath-devices-tags-stale")
+_prove(
+    lambda t: not _death_events(t)[1].device_view.online,
+    "operational-behavior-edge-node-termination-host-action-ddeath-devices-offline",
+)
+_prove(
+    lambda t: _death_events(t)[1].at_ms == 3200,
+    "operational-behavior-edge-node-termination-host-action-ddeath-devices-tags-stale",
+)
 
 # Commands.
 _prove(_command_is(MessageType.DCMD, 0), "operational-behavior-data-commands-dcmd-verb", "topics-dcmd-topic")
