@@ -19,6 +19,11 @@ class PersistGate:
         self._failing_since: int | None = None
         self._well_since: int | None = None
 
+    @property
+    def failing(self) -> bool:
+        """Open, though the last write failed: whether that is an outage is still to be found out."""
+        return self.open and self._failing_since is not None
+
     def succeeded(self, now_ms: int) -> bool:
         """Store and SQL have taken a write, or a probe; True when that opens the gate."""
         self._failing_since = None

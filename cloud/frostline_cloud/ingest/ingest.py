@@ -387,6 +387,8 @@ class Ingest:
             self._launch()
         if not self._gate.open:
             self._probe(now_ms)
+        elif self._gate.failing and self._flight is None:
+            self._doubt(now_ms)
 
     def _launch(self) -> None:
         """Starts a flush with everything that waits, unless one is under way."""
@@ -488,6 +490,16 @@ class Ingest:
             self._failed(now_ms, str(error))
         else:
             self._succeeded(now_ms)
+
+    def _doubt(self, now_ms: int) -> None:
+        """Looks whether an outage goes on: gateways that wait longer and longer before they send again do not tell.
+
+        Only a flush ends it, since a probe may pass where data does not.
+        """
+        try:
+            self._parts.check()
+        except UnavailableError as error:
+            self._failed(now_ms, str(error))
 
     def _failed(self, now_ms: int, reason: str) -> None:
         if self.status.notes.get("persist") != reason:

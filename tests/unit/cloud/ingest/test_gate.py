@@ -64,3 +64,16 @@ def test_shut_closes_at_once_and_says_whether_it_was_open() -> None:
     subject.succeeded(0)
     assert subject.shut("a birth could not be written")
     assert not subject.shut("again")
+
+
+def test_from_a_failure_to_a_success_or_the_closing_it_is_in_doubt() -> None:
+    subject = gate()
+    subject.succeeded(0)
+    assert not subject.failing
+    subject.failed(1_000, "busy")
+    assert subject.failing
+    subject.succeeded(2_000)
+    assert not subject.failing
+    subject.failed(3_000, "busy")
+    subject.failed(13_000, "busy")
+    assert not subject.failing, "closed: no longer a doubt"
