@@ -232,7 +232,7 @@ def _clashes(drivers: list[DriverConfig], path: Path) -> Iterator[str]:
     names = Counter(each.name for each in drivers)
     for name in sorted(name for name, count in names.items() if count > 1):
         yield f"{path}: driver.name: two drivers are named '{name}'"
-    owners: dict[str, str] = {}
+    owners: dict[str, tuple[str, str]] = {}
     for each in drivers:
         try:
             devices = build(each).devices()
@@ -240,5 +240,8 @@ def _clashes(drivers: list[DriverConfig], path: Path) -> Iterator[str]:
             yield f"{path}: driver '{each.name}': {error}"
             continue
         for device in devices:
-            if owners.setdefault(device, each.name) != each.name:
-                yield f"{path}: device '{device}': in driver '{owners[device]}' and in driver '{each.name}'"
+            other, owner = owners.setdefault(device.casefold(), (device, each.name))
+            if device != other:  # Sparkplug's case-sensitivity-sparkplug-ids
+                yield f"{path}: device '{device}': differs from device '{other}' by upper and lower case only"
+            elif owner != each.name:
+                yield f"{path}: device '{device}': in driver '{owner}' and in driver '{each.name}'"

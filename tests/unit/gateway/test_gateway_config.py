@@ -74,10 +74,6 @@ def test_every_key_is_described() -> None:
         (f"{HEAD}{BUS}{UNIT}pofile = 1\n", "driver[0].unit.0.pofile: unknown key (did you mean 'profile'?)"),
         (f"{HEAD}{BUS}{UNIT}{BUS}{UNIT.replace('room-1', 'room-2')}", "two drivers are named 'bus-1'"),
         (
-            f"{HEAD}{BUS}{UNIT}{BUS.replace('bus-1', 'bus-2')}{UNIT}",
-            "device 'room-1': in driver 'bus-1' and in driver 'bus-2'",
-        ),
-        (
             f'{HEAD}[[override]]\ndevice = "d"\nmetric = "m"\ndeadbnd = 1\n',
             "override.0.deadbnd: unknown key (did you mean 'deadband'?)",
         ),
@@ -89,6 +85,16 @@ def test_a_fault_is_named_with_file_and_key(tmp_path: Path, text: str, message: 
         _load(tmp_path, text)
     assert f"{tmp_path}/gateway.toml: " in str(caught.value)
     assert message in str(caught.value)
+
+
+def test_a_device_has_one_source__topic_structure_namespace_unique_device_id(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="device 'room-1': in driver 'bus-1' and in driver 'bus-2'"):
+        _load(tmp_path, f"{HEAD}{BUS}{UNIT}{BUS.replace('bus-1', 'bus-2')}{UNIT}")
+
+
+def test_devices_are_not_told_apart_by_case__case_sensitivity_sparkplug_ids(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="device 'Room-1': differs from device 'room-1' by upper and lower case only"):
+        _load(tmp_path, f"{HEAD}{BUS}{UNIT}{BUS.replace('bus-1', 'bus-2')}{UNIT.replace('room-1', 'Room-1')}")
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
