@@ -1,8 +1,9 @@
 """Ingest: mosquitto -> ingest (rules and commit protocol on) -> a store; and the store's own limit beside it.
 
 Broker, store and load share one core, ingest has the other. Load is played from prebuilt bytes as fast as commits
-allow, after births and a few messages of each device, so that the rate is the pipeline's. Several short runs each, their
-median: on a shared machine rates drift, CPU per point and ratios within one run less so.
+allow, after births and a few messages of each device, so that the rate is the pipeline's. Several short runs each, and
+their median: on a shared machine rates drift, CPU per point and ratios within one run less so. `python_ns` says how
+fast the machine was at that moment: one turn of a plain loop.
 """
 
 from __future__ import annotations
@@ -102,6 +103,7 @@ def _run(running: Pipeline, load: Load) -> dict[str, float]:
         "missing": told["points"] - written,
         "points_per_s": round(rate),
         "cpu_us_per_point": round(used_s / written * 1e6, 3),
+        "python_ns": process.python_ns(INGEST_CORE),
         "ingest_load": round(used_s / told["seconds"], 3),
         "player_load": round(told["player_cpu_s"] / told["seconds"], 3),
         "store_limit_points_per_s": limit,
