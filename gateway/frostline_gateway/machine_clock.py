@@ -18,14 +18,19 @@ _TIMEX_BYTES = 256
 
 
 def look() -> Look:
-    """The clocks now."""
+    """The clocks now; whether they are synchronised, a second ago at most."""
     boot_ms = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
-    return Look(time.time_ns() // 1_000_000, boot_ms, synchronised())
+    return Look(time.time_ns() // 1_000_000, boot_ms, _synchronised_in(boot_ms // 1_000))
 
 
 def synchronised() -> bool:
     """Whether the kernel, or systemd-timesyncd, says that the wall clock is right."""
     return _kernel_says_so() or _SYNCHRONISED.exists()
+
+
+@lru_cache(maxsize=1)
+def _synchronised_in(_second: int) -> bool:
+    return synchronised()
 
 
 def boot_id() -> str:

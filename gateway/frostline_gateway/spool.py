@@ -25,7 +25,7 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -46,9 +46,12 @@ from frostline_gateway import (
 from frostline_gateway.spool_rows import Account, AccountDelta, Lost, NewRow, loss_notice
 
 _VACUUM_EVERY = 64
-_FREE_PAGES = 4096  # 16 MiB stay in the file for reuse: moving pages wears flash more than it gains
+_FREE_PAGES = (16 << 20) // spool_file.PAGE_BYTES
+"""They stay in the file for reuse: moving pages wears flash more than it gains."""
 _EXPIRE_EVERY = 256
 """Appends between two looks at what is too old for the ring."""
+_OPEN_MOST, _OPEN_COST = 256 * 1024, 4096
+"""Bytes of rows that one transaction which is left open may free, and what each change counts at least."""
 _STEPS_MOST = 10
 _RUNS_LEFT = 8
 """Nothing is taken out of the ring while the birth could list so few runs more."""
@@ -79,6 +82,7 @@ class Spool:
         self._spool_id = 0
         self._stale = False  # memory is not what the file says
         self._deletes = 0
+        self._left_open = 0  # bytes that the transaction which was left open has freed, about
 
     @classmethod
     def open(cls, path: Path, budget_bytes: int, clock: Callable[[], int], keep_ms: int = 0) -> Self:
@@ -141,6 +145,8 @@ class Spool:
     def close(self) -> None:
         """Closes the file and gives up the lock; closing twice is harmless."""
         with self._mutex:
+            with suppress(sqlite3.Error):
+                self._close_transaction()
             self._connection.close()
             if self._lock is not None:
                 os.close(self._lock)
@@ -232,10 +238,13 @@ class Spool:
     def delete_through(self, run: int, n: int) -> None:
         """Takes the rows of a run whose number is n or less out of the queue: the host has them, or lists them as lost.
 
+        Durable with the next append: after a power cut they are sent and answered again.
+
         Raises:
             UnavailableError: Nothing changed.
         """
-        with self._change() as draft:
+        later = not self._asked and spool_file.has_reserve(self.path)
+        with self._change(later=later) as draft:
             if run not in draft.runs:
                 return
             committed = draft.delete_through(run, n, ring=self._keep_ms > 0)
@@ -345,7 +354,7 @@ class Spool:
     def held_bytes(self) -> int:
         """What the rows weigh, as the budget counts; without the ring."""
         with self._mutex:
-            return sum(run.bytes for run in self._runs.values())
+            return self._weight(self._runs)
 
     @property
     def oldest_ms(self) -> int | None:
@@ -355,22 +364,49 @@ class Spool:
 
     # ---- the transaction
     @contextmanager
-    def _change(self) -> Iterator[spool_draft.Draft]:
-        """One transaction: what it drafts is in memory exactly when it is durable."""
+    def _change(self, *, later: bool = False) -> Iterator[spool_draft.Draft]:
+        """One transaction: what it drafts is in memory exactly when it is durable, or in the transaction left open.
+
+        Args:
+            later: Leave it open for the next change, while little is in it: what is committed at the host may come
+                back after a power cut, and is then sent and answered again; that costs less than pages of the card.
+        """
         with self._mutex, self._translated():
             if self._stale:
                 self._load()
-            self._connection.execute("BEGIN IMMEDIATE")
+            if not self._connection.in_transaction:
+                self._connection.execute("BEGIN IMMEDIATE")
             try:
                 draft = spool_draft.Draft(self._connection, self._runs, self._current, self._spool_id, self._clock())
                 yield draft
                 draft.finish()
-                self._connection.execute("COMMIT")
+                self._left_open += _OPEN_COST + self._weight(self._runs) - self._weight(draft.runs)
+                if not later or self._left_open > _OPEN_MOST:
+                    self._left_open = 0
+                    self._connection.execute("COMMIT")
             except BaseException:
-                with suppress(sqlite3.Error):
-                    self._connection.execute("ROLLBACK")
+                self._undo()
                 raise
             self._runs, self._current = draft.runs, draft.current
+
+    @staticmethod
+    def _weight(runs: Mapping[int, spool_draft.StoredRun]) -> int:
+        return sum(run.bytes for run in runs.values())
+
+    def _undo(self) -> None:
+        """Takes back the transaction that is open, and what changes before had left in it."""
+        with suppress(sqlite3.Error):
+            self._connection.execute("ROLLBACK")
+        if self._left_open:
+            self._left_open, self._stale = 0, True
+            with suppress(sqlite3.Error):
+                self._load()
+
+    def _close_transaction(self) -> None:
+        """Makes durable what was left open."""
+        if self._left_open:
+            self._left_open = 0
+            self._connection.execute("COMMIT")
 
     def _load(self) -> None:
         ((raw_id,),) = self._connection.execute("SELECT id FROM spool").fetchall()
@@ -456,6 +492,7 @@ class Spool:
         if reserve and self._deletes % _VACUUM_EVERY:
             return
         with self._mutex, self._translated():
+            self._close_transaction()
             ((free,),) = self._connection.execute("PRAGMA freelist_count").fetchall()
             if free > _FREE_PAGES or not reserve:
                 keep = _FREE_PAGES if reserve else 0

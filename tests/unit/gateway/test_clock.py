@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frostline_core.reading import Quality, Reading
@@ -132,6 +132,7 @@ moves = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(moves)
 def test_stamps_of_a_series_rise_whatever_the_clock_is_set_to(moves: list[tuple[int, int]]) -> None:
     machine = Machine(NOW, DAY, synchronised=True)

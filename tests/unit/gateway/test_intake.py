@@ -324,7 +324,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_the_account_never_leaks(tmp_path_factory: pytest.TempPathFactory, steps: Sequence[str]) -> None:
     async def story() -> None:

@@ -100,6 +100,46 @@ def test_a_commit_deletes_rows_and_moves_base(spool: Spool) -> None:
     assert spool.held_bytes == 2 * (100 + ROW_COST)
 
 
+def test_a_commit_is_durable_with_the_next_append(tmp_path: Path) -> None:
+    with open_spool(tmp_path) as spool:
+        spool.append([new()] * 3)
+        spool.delete_through(spool.runs()[0].run, 2)
+        with Spool.open_read_only(tmp_path / "spool.db") as disk:
+            assert disk.held_rows == 3
+        spool.append([new()])
+        with Spool.open_read_only(tmp_path / "spool.db") as disk:
+            assert disk.held_rows == spool.held_rows == 2
+
+
+def test_a_commit_is_durable_after_an_orderly_end(tmp_path: Path) -> None:
+    with open_spool(tmp_path) as spool:
+        spool.append([new()] * 3)
+        spool.delete_through(spool.runs()[0].run, 2)
+    with open_spool(tmp_path) as spool:
+        assert spool.held_rows == 1
+
+
+def test_an_append_that_fails_takes_the_commit_before_it_back_and_both_can_be_repeated(spool: Spool) -> None:
+    spool.append([new()] * 3, AccountDelta(read=9, kept=9))
+    run = spool.runs()[0].run
+    spool.delete_through(run, 2)
+    with pytest.raises(UnavailableError):
+        spool.append([replace(new(), payload="no bytes")])  # type: ignore[arg-type]  # a disk that refuses
+    assert (spool.runs()[0].base, spool.held_rows, spool.account().committed) == (1, 3, 0)
+    spool.delete_through(run, 2)
+    spool.append([new()], AccountDelta(read=3, kept=3))
+    assert spool.account() == Account(read=12, kept=12, committed=6, pending=6)
+
+
+def test_many_commits_do_not_wait_for_an_append(tmp_path: Path) -> None:
+    with open_spool(tmp_path) as spool:
+        spool.append([new()] * 200)
+        for n in range(1, 151):
+            spool.delete_through(spool.runs()[0].run, n)
+        with Spool.open_read_only(tmp_path / "spool.db") as disk:
+            assert disk.held_rows < 150
+
+
 def test_an_empty_run_stays_while_it_is_current_and_goes_on_counting(spool: Spool) -> None:
     spool.append([new()])
     run = spool.runs()[0].run

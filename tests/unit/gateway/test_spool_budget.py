@@ -133,6 +133,7 @@ numbers = st.floats(-50, 50).map(lambda each: round(each, 1))
 scans = st.lists(st.tuples(st.sampled_from(["a", "b"]), numbers, st.integers(0, 120_000)), min_size=1, max_size=80)
 
 
+@settings(deadline=None)
 @given(scans, st.sampled_from([MINUTE_MS, TEN_MINUTES_MS]))
 def test_no_extreme_of_any_span_is_ever_thinned_away(scans: list[tuple[str, float, int]], span_ms: int) -> None:
     rows, at_ms = [], T0
