@@ -225,7 +225,7 @@ def _letters(config: Path, api: str, token_file: Path | None, *, writing: bool =
             yield ApiLetters(client)
         return
     loaded = load_cloud(config)
-    store = open_store(loaded.store) if writing else None
+    store = _own_store(loaded) if writing else None
     direct = SqlLetters(loaded, store)
     try:
         yield direct
@@ -233,6 +233,14 @@ def _letters(config: Path, api: str, token_file: Path | None, *, writing: bool =
         direct.close()
         if store is not None:
             store.close()
+
+
+def _own_store(config: CloudConfig) -> Store:
+    try:
+        return open_store(config.store)
+    except (ConfigError, UnavailableError) as error:
+        hint = "if a running process has the store, replay through it: --api URL --token-file FILE"
+        raise type(error)(f"{error}; {hint}") from error
 
 
 def _client(address: str, token_file: Path | None) -> AbstractContextManager[httpx.Client]:
