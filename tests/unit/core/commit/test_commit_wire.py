@@ -149,3 +149,14 @@ def test_other_text_is_no_run(text: str) -> None:
 def test_a_run_carries_two_bytes_of_its_spool() -> None:
     assert of_spool(0xBEEF_0000_0000_0001, 0x1234_5678_9ABC_BEEF)
     assert not of_spool(0xBEE0_0000_0000_0001, 0x1234_5678_9ABC_BEEF)
+
+
+@given(st.binary(max_size=6), st.sampled_from([0, 1, 2, 126, 127]))
+def test_short_marks_and_long_ones_are_read_alike(tail: bytes, behind: int) -> None:
+    """What nearly every message carries has a way of its own; it must refuse and read what the other way does."""
+    raw = bytes([0x11]) + bytes(range(8)) + tail + bytes([behind])
+    try:
+        found = unpack_batch(raw)
+    except ProtocolError:
+        return
+    assert pack_batch(found) == raw
