@@ -20,6 +20,9 @@ from frostline_edge.sampling import Sampling
 # The device does not have (all of) what was asked: illegal address, illegal value (a count that it does not like).
 _TOO_MUCH = (2, 3)
 
+_Part = tuple[str, slice, Callable[[Sequence[int]], Value]]
+"""A point's name, where it lies in a block's answer, and what decodes it."""
+
 
 @dataclass(slots=True)
 class UnitStatistics:
@@ -73,6 +76,8 @@ class Unit:
         self._points = {point.name: point for point in profile.points}
         self._blocks = plan(profile.points, profile.max_gap, profile.max_registers)
         self._codecs: dict[str, Codec] = {point.name: codec(point) for point in profile.points}
+        self._parts: dict[tuple[Table, int, int], tuple[Block, list[_Part]]] = {}
+        self._event_points = frozenset(point.name for point in profile.points if point.event)
         self._last_events: dict[str, Value] = {}
 
     @property
@@ -147,10 +152,19 @@ class Unit:
         return Span(point.table, point.address, len(words)), words, mask
 
     def _decode(self, block: Block, words: Sequence[int], values: dict[str, Value]) -> None:
+        place = block.table, block.address, block.count
+        known = self._parts.get(place)
+        if known is None or known[0] is not block:
+            known = self._parts[place] = block, self._compiled(block)
+        for name, part, decode in known[1]:
+            values[name] = decode(words[part])
+
+    def _compiled(self, block: Block) -> list[_Part]:
+        found: list[_Part] = []
         for point in block.points:
-            known = self._codecs[point.name]
-            first = point.address - block.address
-            values[point.name] = known.decode(words[first : first + known.width])
+            known, first = self._codecs[point.name], point.address - block.address
+            found.append((point.name, slice(first, first + known.width), known.decode))
+        return found
 
     def _refused(self, block: Block, code: int, done: list[Block]) -> tuple[Block, ...]:
         """The parts to ask instead; none if the block cannot be taken apart or is refused for another reason."""
@@ -165,14 +179,16 @@ class Unit:
     def _result(self, values: Mapping[str, Value], now_ms: int, answered: bool, error: str) -> Poll:
         scan: list[Reading] = []
         events: list[Reading] = []
-        for name, point in self._points.items():
+        device = self.name
+        for name in self._points:
             value = values.get(name)
-            quality = Quality.BAD if value is None else Quality.GOOD
-            reading = Reading(self.name, name, value, now_ms, quality)
-            is_change = point.event and value is not None and self._last_events.get(name, value) != value
-            if point.event and value is not None:
+            reading = Reading(device, name, value, now_ms, Quality.BAD if value is None else Quality.GOOD)
+            if name in self._event_points and value is not None:
+                is_change = self._last_events.get(name, value) != value
                 self._last_events[name] = value
-            (events if is_change else scan).append(reading)
+                (events if is_change else scan).append(reading)
+            else:
+                scan.append(reading)
         return Poll(tuple(scan), tuple(events), answered, error)
 
 
