@@ -12,9 +12,10 @@ from itertools import pairwise
 
 import pytest
 
-from frostline_core.commit import BATCH
+from frostline_core.commit import BATCH, COMMIT, GAP, RUNS
 from frostline_core.reading import DataType
 from frostline_core.sparkplug import REBIRTH, MessageType, parse, value_of
+from frostline_core.sparkplug.births import KIND, LABELS, ZONE
 from frostline_core.sparkplug.messages import MetricMessage
 from tests.integration.conformance.edge_conversation import STATE, TURNS, EdgeTalk, Message, converse
 from tests.support.services import Mosquitto
@@ -44,6 +45,11 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> EdgeTalk:
 def _each(check: Callable[[Message], bool], *kinds: MessageType) -> Check:
     """True of every message of these kinds, of which there must be some."""
     return lambda talk: bool(talk.messages(*kinds)) and all(check(each) for each in talk.messages(*kinds))
+
+
+def _valid(text: str) -> bool:
+    """An id: not empty, and nothing in it that means something in a topic filter."""
+    return bool(text) and not set(text) & set("+/#")
 
 
 def _connects(talk: EdgeTalk) -> list[Connect]:
@@ -206,6 +212,11 @@ def _property_arrays(talk: EdgeTalk) -> bool:
     return bool(sets) and all(len(each.keys) == len(each.values) for each in found)
 
 
+def _property_types(talk: EdgeTalk) -> set[int]:
+    births = talk.messages(*BIRTHS)
+    return {value.type for each in births for metric in each.message.metrics for value in metric.properties.values}
+
+
 def _qualities(talk: EdgeTalk) -> list[tuple[int, object]]:
     found: list[tuple[int, object]] = []
     for each in talk.messages(*BIRTHS):
@@ -290,6 +301,21 @@ _prove(
     "topic-structure-namespace-a",
     "payloads-nbirth-edge-node-descriptor",
     "message-flow-device-birth-publish-dbirth-match-edge-node-topic",
+)
+_prove(
+    lambda t: all(_valid(each.topic.group) for each in t.messages()),
+    "intro-group-id-string",
+    "intro-group-id-chars",
+)
+_prove(
+    lambda t: all(_valid(each.topic.node) for each in t.messages()),
+    "intro-edge-node-id-string",
+    "intro-edge-node-id-chars",
+)
+_prove(
+    lambda t: all(_valid(each.topic.device) for each in t.messages() if each.topic.type.startswith("D")),
+    "intro-device-id-string",
+    "intro-device-id-chars",
 )
 _prove(
     lambda t: {each.client_id for each in _connects(t)} == {"frostline-site-gw"},
@@ -426,6 +452,25 @@ _prove(_unique_aliases, "payloads-alias-uniqueness")
 _prove(
     _each(lambda m: all(each.alias or each.name in ("bdSeq", REBIRTH) for each in m.metrics), *BIRTHS),
     "payloads-alias-birth-requirement",
+)
+_prove(
+    _each(lambda m: {"bdSeq", REBIRTH, COMMIT, GAP, RUNS} <= {metric.name for metric in m.metrics}, NBIRTH),
+    "message-flow-edge-node-birth-publish-nbirth-payload",
+)
+_prove(
+    _each(lambda m: {KIND, ZONE, LABELS, BATCH} < {metric.name for metric in m.metrics}, DBIRTH),
+    "message-flow-device-birth-publish-dbirth-payload",
+)
+_prove(
+    _each(lambda m: all(metric.datatype in set(DataType) for metric in m.message.metrics), *BIRTHS),
+    "payloads-metric-datatype-value-type",
+    "payloads-metric-datatype-value",
+)
+_prove(
+    lambda t: bool(_property_types(t)) and _property_types(t) <= set(DataType),
+    "payloads-metric-propertyvalue-type-type",
+    "payloads-metric-propertyvalue-type-value",
+    "payloads-metric-propertyvalue-type-req",
 )
 _prove(_property_arrays, "payloads-propertyset-keys-array-size", "payloads-propertyset-values-array-size")
 _prove(

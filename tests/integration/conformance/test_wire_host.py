@@ -119,6 +119,12 @@ def _commit(talk: HostTalk) -> bool:
     return {m.alias for m in sent} == {aliases[0]} and commits[0] == (RUN, 1) and commits[-1] == (RUN, 2)
 
 
+def _namesakes(talk: HostTalk) -> set[str]:
+    """The nodes that have a device of one and the same id."""
+    heard = [_topic(p) for p in talk.packets if not p.sent and p.kind is Kind.PUBLISH]
+    return {topic[3] for topic in heard if topic[2] == "DBIRTH" and topic[4] == "freezer-1"}
+
+
 def _topic(packet: Packet) -> list[str]:
     return packet.publish().topic.split("/")
 
@@ -251,6 +257,10 @@ _prove(
     "operational-behavior-host-reordering-param",
     "operational-behavior-host-reordering-start",
     "operational-behavior-host-reordering-rebirth",
+)
+_prove(
+    lambda t: _namesakes(t) >= {"gw-1", "gw-3", "gw-4"} and _rebirths(t, "gw-4") == [],
+    "topic-structure-namespace-duplicate-device-id-across-edge-node",
 )
 _prove(lambda t: _rebirths(t, "gw-4") == [], "operational-behavior-host-reordering-success")
 
