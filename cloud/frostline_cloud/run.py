@@ -168,7 +168,7 @@ def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
 
 def _committed_of(engine: Engine) -> Callable[[int], int]:
     def read(run: int) -> int:
-        with translated("SQL"), engine.begin() as connection:
+        with translated("SQL"), read_only(engine).connect() as connection:  # never waits for who writes
             return journal.committed(connection, [run_text(run)]).get(run_text(run), 0)
 
     return read

@@ -209,7 +209,10 @@ class Ingest:
             status.message_ms = now_ms
             for event in parts.session.receive(item.topic, item.payload, now_ms):
                 if event.__class__ is DataCame:
-                    self._data(event, now_ms)
+                    try:
+                        self._data(event, now_ms)
+                    except UnavailableError as error:  # nobody can say what is committed: as if it had not come
+                        self._failed(now_ms, str(error))
                 else:
                     self._events([event], now_ms)
         elif isinstance(item, Connected):
