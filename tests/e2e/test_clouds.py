@@ -20,6 +20,7 @@ from tests.support.stack import Counter, Settings, Stack, stored
 
 NODE = "gw-1"
 OFFLINE_AFTER_S = 3
+STORE_TIMEOUT_S = 2
 pytestmark = pytest.mark.timeout(180)
 
 
@@ -40,7 +41,10 @@ def front(fresh_influxd: Influxd) -> Iterator[InfluxFront]:
 def on_influx(folder: Path, front: InfluxFront, command: str = "run") -> Iterator[Stack]:
     (folder / "token").write_text(TOKEN, encoding="utf-8")
     (folder / "token").chmod(0o600)
-    store = f'kind = "influxdb2"\nurl = "{front.url}"\norg = "o"\ntoken = "${{file:{folder}/token}}"\ntimeout_s = 2'
+    store = (
+        f'kind = "influxdb2"\nurl = "{front.url}"\norg = "o"\ntoken = "${{file:{folder}/token}}"\n'
+        f"timeout_s = {STORE_TIMEOUT_S}"
+    )
     ingest = f"offline_after_s = {OFFLINE_AFTER_S}\nonline_after_s = 2"
     with Stack(folder, settings=Settings(store, ingest, command=command)) as stack:
         yield stack
@@ -104,8 +108,8 @@ def test_a_store_that_is_away_is_said_in_time_and_the_gateways_keep_everything(
             front.answer = (503, '{"code":"unavailable","message":"away"}')
         else:
             front.delay = threading.Event()
-        eventually(lambda: states.said(False, away), OFFLINE_AFTER_S + 10)
-        assert (states.said(False, away) or 0) - away < OFFLINE_AFTER_S + 5
+        eventually(lambda: states.said(False, away), 30)
+        assert (states.said(False, away) or 0) - away < OFFLINE_AFTER_S + 3 * STORE_TIMEOUT_S + 1
         eventually(lambda: not stack.born(NODE), 10)
         before = stack.status(NODE)["account"]["pending"]
         eventually(lambda: stack.status(NODE)["account"]["pending"] > before + 50, 20)

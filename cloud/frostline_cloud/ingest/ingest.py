@@ -391,7 +391,7 @@ class Ingest:
         if not self._gate.open:
             self._probe(now_ms)
         elif self._gate.failing and self._flight is None:
-            self._doubt(now_ms)
+            self._doubt()
 
     def _launch(self) -> None:
         """Starts a flush with everything that waits, unless one is under way."""
@@ -427,7 +427,8 @@ class Ingest:
             self._failed(now_ms, str(error))
             return
         queued = flight.load.queued
-        self._succeeded(now_ms)
+        if done.samples or not self._gate.failing:  # counts and losses alone are no proof that the store takes data
+            self._succeeded(now_ms)
         owners = {each.mark.run: (each.item.site, each.item.node) for each in queued}
         by_node: dict[tuple[str, str], list[Commit]] = {}
         for commit in parts.commit.settled(done.committed, now_ms):
@@ -494,7 +495,7 @@ class Ingest:
         else:
             self._succeeded(now_ms)
 
-    def _doubt(self, now_ms: int) -> None:
+    def _doubt(self) -> None:
         """Looks whether an outage goes on: gateways that wait longer and longer before they send again do not tell.
 
         Only a flush ends it, since a probe may pass where data does not.
@@ -502,7 +503,7 @@ class Ingest:
         try:
             self._parts.check()
         except UnavailableError as error:
-            self._failed(now_ms, str(error))
+            self._failed(self._clock_ms(), str(error))
 
     def _failed(self, now_ms: int, reason: str) -> None:
         if self.status.notes.get("persist") != reason:

@@ -69,6 +69,8 @@ class V2Posts:
             if error.status in (400, 413, 422):
                 raise RefusedError(reason, too_large=error.status == 413) from error
             raise UnavailableError(f"store write: HTTP {error.status}: {reason}") from error
+        except urllib3.exceptions.TimeoutError as error:  # its own text differs each time, by microseconds
+            raise UnavailableError(f"store write: no answer within {self._target.timeout_s:g} s") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise UnavailableError(f"store write: {error}") from error
 
