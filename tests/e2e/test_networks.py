@@ -131,14 +131,14 @@ def test_what_a_broker_drops_at_its_queue_limit_is_sent_again(stack: Stack, coun
     dropped: list[float] = []
 
     def in_bursts() -> bool:
-        """A tenth of the messages, ten in a row: what a full queue drops."""
+        """A tenth of the messages, five in a row: what a full queue drops."""
         dropped.append(time.monotonic())
-        return len(dropped) % 100 >= 90
+        return len(dropped) % 50 >= 45
 
     link.thin(lambda: Qos0Dropper(in_bursts))
     link.reset()
     begin(stack, counter)
-    eventually(lambda: len(dropped) > 250, 90)
+    eventually(lambda: len(dropped) > 120, 90)
     link.thin(None)
     link.reset()
     finish(stack, counter)

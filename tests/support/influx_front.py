@@ -6,6 +6,7 @@ client's side of version 2 runs against a real parser, real storage and a real I
 
 from __future__ import annotations
 
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -15,6 +16,15 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 TOKEN = "front-token"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away, or was killed, is no error of ours."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # a socket, as it came
 
 
 class InfluxFront:
@@ -32,8 +42,7 @@ class InfluxFront:
         self.delay: threading.Event | None = None
         self.forgets = False
         self._behind = httpx.Client(base_url=behind, timeout=10, trust_env=False)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 

@@ -75,3 +75,16 @@ async def test_reset_and_refuse() -> None:
         proxy.refuse = True
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
             await _round_trip(proxy, b"x")
+
+
+async def test_a_half_open_connection_stays_and_carries_nothing_and_new_ones_work() -> None:
+    async with _proxy() as proxy:
+        reader, writer = await asyncio.open_connection(proxy.host, proxy.port)
+        writer.write(b"before")
+        assert await asyncio.wait_for(reader.readexactly(6), 5) == b"before"
+        proxy.abandon()
+        writer.write(b"after")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.3)
+        assert await _round_trip(proxy, b"new") == b"new"
+        writer.transport.abort()
