@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 
-STEP_S = 0.5
-"""Devices take turns in groups so far apart: a machine that wakes up twice a second and then reads ten devices does so
-at half the cost of one that wakes up twenty times, and what is read together is written and sent together."""
+STEP_S = 1.0
+"""Devices take turns in groups so far apart: a machine that wakes up once a second and then reads ten devices does so
+at half the cost of one that wakes up ten times, and what is read together is written and sent together."""
 
 
 def phase_s(index: int, units: int, period_s: float) -> float:

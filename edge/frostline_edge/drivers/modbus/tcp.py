@@ -48,9 +48,13 @@ class TcpLine(asyncio.Protocol):
         """Whether the connection was made, within the configured time-out."""
         config = self._config
         loop = asyncio.get_running_loop()
-        with suppress(OSError, TimeoutError):
-            async with asyncio.timeout(config.timeout_s):
-                await loop.create_connection(lambda: self, config.host, config.port)
+        try:
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(config.timeout_s):
+                    await loop.create_connection(lambda: self, config.host, config.port)
+        except asyncio.CancelledError:
+            self.close()
+            raise
         return self._transport is not None
 
     def close(self) -> None:
