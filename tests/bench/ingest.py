@@ -123,7 +123,8 @@ def latency(points_per_s: float) -> dict[str, Any]:
             told = player.play()
             used_s = process.cpu_s(running.pid) - used_s
         with sqlite3.connect(running.folder / "frostline.db") as connection:
-            rows = connection.execute("SELECT noted_ms - at_ms FROM alert_event WHERE after = 'firing'").fetchall()
+            wanted = "SELECT noted_ms - at_ms FROM alert_event WHERE after = 'firing' AND at_ms > ?"
+            rows = connection.execute(wanted, (told["start_ms"],)).fetchall()
     skipped = len(told["commit_waits_ms"]) // 10
     return {
         "points_per_s": round(told["points"] / told["seconds"]),

@@ -83,6 +83,7 @@ class Player:
             "player_cpu_s": time.process_time() - used_s,
             "points": load.messages * load.per_message,
             "committed": sum(self._committed) - first,
+            "start_ms": self._recording.start_ms,
             "late_ms": late_ms,
             "commit_waits_ms": self._waits_ms,
         }
