@@ -1,7 +1,8 @@
 """A gateway on a link that is paid by the byte: 12 metrics of one device each minute over TLS.
 
-A minute is played in half a second. Bytes are those that TLS hands to TCP, both ways together, and, estimated, with the headers of TCP/IPv4: 52 bytes for
-each packet and as many for its acknowledgement. Pings are computed, since a played minute has none.
+A minute is played in half a second. Bytes are those that TLS hands to TCP, both ways together, and, estimated, with the
+headers of TCP/IPv4: 52 bytes for each packet and as many for its acknowledgement. Pings are computed, since a played
+minute has none.
 """
 
 from __future__ import annotations
