@@ -9,7 +9,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from frostline_cloud.ingest.ingest import Ingest, count
+from frostline_cloud.ingest.ingest import Ingest
+from frostline_cloud.ingest.status import count
 from frostline_cloud.notify import NotifyWorker
 
 _GAUGES = ("connected", "online", "queued", "parked", "nodes")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from frostline_core.errors import FrostlineError, UnavailableError
+from frostline_core.sparkplug import HostSession, Metric
 
 REFETCH: Final = "Frostline/Refetch"
 """Node metric (String, JSON) that a gateway declares when it can send a span of time again."""
@@ -48,6 +49,20 @@ class Refetch:
         if self.device:
             told["device"] = self.device
         return json.dumps(told)
+
+
+def refetch_command(session: HostSession, wanted: Refetch, now_ms: int) -> tuple[str, bytes]:
+    """Topic and payload of the command.
+
+    Raises:
+        NotPossibleError: The gateway is not known, not online, or does not offer that.
+    """
+    where, view = f"{wanted.site}/{wanted.node}", session.node(wanted.site, wanted.node)
+    if view is None or not view.online:
+        raise NotPossibleError(f"{where} is not online")
+    if ("", REFETCH) not in view.by_name:
+        raise NotPossibleError(f"{where} does not offer to send anything again")
+    return session.command(wanted.site, wanted.node, "", [Metric(REFETCH, value=wanted.to_json())], now_ms)
 
 
 class Errands:

@@ -15,23 +15,24 @@ import logging
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from frostline_cloud.ingest.aside import Aside
 from frostline_cloud.ingest.broker import Arrived, Broker, Connected, Disconnected, Incoming, Subscribed
 from frostline_cloud.ingest.config import IngestConfig
 from frostline_cloud.ingest.decode import Batch, decode
-from frostline_cloud.ingest.errands import REFETCH, Errands, NotPossibleError, Refetch
+from frostline_cloud.ingest.errands import Errands, Refetch, refetch_command
 from frostline_cloud.ingest.flush import Flusher
 from frostline_cloud.ingest.gate import PersistGate
 from frostline_cloud.ingest.generation import Generation, OvertakenError
-from frostline_cloud.ingest.journal import DeadLetter, Extra, Loss
+from frostline_cloud.ingest.journal import Loss
 from frostline_cloud.ingest.load import Load, Written
 from frostline_cloud.ingest.refusal import RefusedDataError
 from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.series import SeriesTable
+from frostline_cloud.ingest.status import IngestStatus
 from frostline_cloud.ingest.unread import Parking, Puzzles, mark_of, without_seq
 from frostline_core.commit import Commit, HostCommit, pack_commits, unpack_batch
 from frostline_core.errors import ProtocolError, UnavailableError
@@ -43,7 +44,6 @@ from frostline_core.sparkplug import (
     Event,
     HostSession,
     MessageType,
-    Metric,
     NodeBorn,
     NodeDied,
     NodeView,
@@ -65,39 +65,10 @@ _SWITCH_S = 0.001
 are a flush's whole time."""
 _TICK_MS = 1_000
 _COMMITS_PER_NCMD = 8
-_MOST_BURIED = 1_000
 _LAST_MARK_S = 5.0
 _GC = (200_000, 20, 100)
 """Messages make no cycles, but thousands of them wait for a flush: with Python's own (700, 10, 10) the collector would
 look at all of them, and at every series, many times in each flush."""
-
-
-@dataclass(slots=True)
-class IngestStatus:
-    """What the ingest thread is doing; read by other threads, never written by them."""
-
-    connected: bool = False
-    online: bool = False
-    reason: str = "starting"
-    connected_ms: int = 0
-    message_ms: int = 0
-    messages: int = 0
-    samples: int = 0
-    flushes: int = 0
-    flush_failures: int = 0
-    transitions: int = 0
-    duplicates: int = 0
-    refused: int = 0
-    unresolved: int = 0
-    parked: int = 0
-    overtaken: int = 0
-    rebirths: int = 0
-    queued: int = 0
-    dropped: int = 0
-    store_s: float = 0.0
-    sql_s: float = 0.0
-    nodes: int = 0
-    notes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -130,14 +101,12 @@ class Ingest:
     def __init__(self, parts: Parts, config: IngestConfig, clock_ms: Callable[[], int]) -> None:
         self._parts, self._config, self._clock_ms = parts, config, clock_ms
         self._gate = PersistGate(config.offline_after_s, config.online_after_s)
-        self._plain: list[Batch] = []
-        self._extra = Extra()
+        self._aside = Aside(config.queue_messages)
         self._waiting_since_ms: int | None = None
         self._ticked_ms = 0
         self._gathered = 0
         self._flight: _Flight | None = None
         self._stale = False
-        self._unkept = 0
         self._parking, self._puzzles = Parking(), Puzzles()
         self._errands = Errands(parts.broker.wake)
         self._writer = ThreadPoolExecutor(1, "store")
@@ -174,7 +143,7 @@ class Ingest:
             NotPossibleError: The gateway is not known, not online, or cannot do that.
             UnavailableError: There is no broker session, or ingest is busy; nothing was sent.
         """
-        self._errands.ask(lambda: self._refetch(wanted))
+        self._errands.ask(lambda: self._send(refetch_command(self._parts.session, wanted, self._clock_ms())))
 
     @property
     def alive(self) -> bool:
@@ -270,10 +239,10 @@ class Ingest:
             case SequenceGap(view, expected, got):
                 if not view.proved:
                     reason = f"sequence gap: expected {expected}, got {got}; how much is not known"
-                    self._extra.losses.append(Loss(view.site, view.node, None, None, None, reason))
+                    self._aside.lose([Loss(view.site, view.node, None, None, None, reason)])
             case Refused(topic, raw, reason):
                 self.status.refused += 1
-                self._bury(topic, raw, reason)
+                self._aside.bury(topic, raw, reason)
             case Unresolved():
                 self.status.unresolved += 1
                 self._unread(event, now_ms)
@@ -288,29 +257,29 @@ class Ingest:
             mark = unpack_batch(event.batch) if event.batch is not None else None
         except ProtocolError as error:
             self.status.refused += 1
-            self._bury(event.topic, event.raw, str(error))
+            self._aside.bury(event.topic, event.raw, str(error))
             return
         if mark is None and view.proved:
             return  # a proved node's samples are batches; anything else only shows the present
         batch = decode(event, parts.series, now_ms + self._config.future_ms)
         if mark is None:
-            self._keep_plain(batch)
+            self._aside.keep(batch)
         else:
             duplicates = commit.statistics.duplicates
             if (answer := commit.on_data(mark, batch, len(event.raw), now_ms)) is not None:
                 self._tell(owner, [answer], now_ms)
             if commit.statistics.duplicates > duplicates:
-                self._extra.duplicates[owner] = self._extra.duplicates.get(owner, 0) + batch.count
+                self._aside.duplicate(owner, batch.count)
                 self.status.duplicates += batch.count
         self._gathered += batch.good
-        if self._waiting_since_ms is None and (commit.queued or self._plain):
+        if self._waiting_since_ms is None and (commit.queued or self._aside.plain):
             self._waiting_since_ms = now_ms
 
     def _unread(self, event: Unresolved, now_ms: int) -> None:
         """A message that needs a birth, which was asked for: a plain node's waits, any other's comes again."""
         view, commit = self._parts.session.node(event.site, event.node), self._parts.commit
         if view is None or not view.proved:
-            self._extra.losses += self._parking.park(event, view, now_ms)
+            self._aside.lose(self._parking.park(event, view, now_ms))
             return
         mark, owner = mark_of(view, event), (event.site, event.node)
         if mark is None:
@@ -332,7 +301,7 @@ class Ingest:
         if not len(self._parking):
             return
         parked, losses = self._parking.born(view, device)
-        self._extra.losses += losses
+        self._aside.lose(losses)
         for each in parked:
             self._events(self._parts.session.receive(each.topic, without_seq(each.raw), now_ms), now_ms)
 
@@ -341,29 +310,12 @@ class Ingest:
         self.status.refused += 1
         log.error("a birth is a dead letter: %s", reason)
         if isinstance(event, NodeBorn):
-            self._bury(str(Topic(MessageType.NBIRTH, event.view.site, event.view.node)), event.raw, reason)
+            self._aside.bury(str(Topic(MessageType.NBIRTH, event.view.site, event.view.node)), event.raw, reason)
         elif isinstance(event, DeviceBorn):
             device = event.device_view.description.id
-            self._bury(str(Topic(MessageType.DBIRTH, event.view.site, event.view.node, device)), event.raw, reason)
-
-    def _keep_plain(self, batch: Batch) -> None:
-        """A plain node sends once: what it sent waits here while the store is away, up to the queue's bound."""
-        if len(self._plain) < self._config.queue_messages:
-            self._plain.append(batch)
-        else:
-            reason = "the store was away for longer than the queue of a plain Sparkplug node holds"
-            self._extra.losses.append(Loss(batch.site, batch.node, None, None, None, reason, batch.count))
-
-    def _bury(self, topic: str, raw: bytes, reason: str) -> None:
-        if len(self._extra.buried) >= _MOST_BURIED:
-            self._unkept += 1
-            return
-        try:
-            place = topics.parse(topic)
-            site, node, device = place.group, place.node, place.device
-        except ProtocolError:
-            site = node = device = ""
-        self._extra.buried.append(DeadLetter(site, node, device, topic, reason, raw))
+            self._aside.bury(
+                str(Topic(MessageType.DBIRTH, event.view.site, event.view.node, device)), event.raw, reason
+            )
 
     # ---- what is due ---------------------------------------------------------------------------------------------
     def _turn(self, now_ms: int) -> None:
@@ -376,17 +328,17 @@ class Ingest:
         if waited or self._gathered >= self._config.flush_samples:
             self._launch()
         status = self.status
-        status.queued, status.dropped = self._parts.commit.queued + len(self._plain), self._parts.broker.dropped
+        status.queued, status.dropped = self._parts.commit.queued + len(self._aside.plain), self._parts.broker.dropped
         status.online, status.reason = self._gate.open and status.connected, self._gate.reason
 
     def _tick(self, now_ms: int) -> None:
         self._ticked_ms = now_ms
         self._events(self._parts.session.tick(now_ms), now_ms)
-        self._extra.losses += self._parking.expired(now_ms)
+        self._aside.lose(self._parking.expired(now_ms))
         self.status.parked = len(self._parking)
         if self.status.connected and self._gate.open and not self._stale:
             self._parts.evaluator.advance(now_ms)
-        if self._parts.evaluator.staged().transitions or self._extra:
+        if self._parts.evaluator.staged().transitions or self._aside.noted:
             self._launch()
         if not self._gate.open:
             self._probe(now_ms)
@@ -397,12 +349,7 @@ class Ingest:
         """Starts a flush with everything that waits, unless one is under way."""
         if self._flight is not None:
             return
-        if self._unkept:
-            reason = f"{self._unkept} messages that nobody can read, beyond the {_MOST_BURIED} that one flush keeps"
-            self._extra.losses.append(Loss("", "", None, None, None, reason))
-            self._unkept = 0
-        load = Load(self._parts.commit.take(), self._plain, self._extra)
-        self._plain, self._extra = [], Extra()
+        load = Load(self._parts.commit.take(), *self._aside.take())
         self._waiting_since_ms, self._gathered = None, 0
         writing = self._writer.submit(self._parts.flusher.write, load)
         self._flight = _Flight(load, writing)
@@ -446,9 +393,8 @@ class Ingest:
     def _again(self, load: Load, now_ms: int) -> None:
         """Nothing of a flush is committed: the gateways send it again, and what is sent only once is kept."""
         self._parts.commit.forget()
-        self._plain = [*load.plain, *self._plain]
-        self._extra = load.extra.before(self._extra)
-        if self._plain:
+        self._aside.put_back(load)
+        if self._aside.plain:
             self._waiting_since_ms = now_ms + _TICK_MS
         self.status.flush_failures += 1
 
@@ -467,16 +413,8 @@ class Ingest:
         parts.evaluator.listen(self.status.connected_ms or now_ms)
         self._stale = False
 
-    def _refetch(self, wanted: Refetch) -> None:
-        session = self._parts.session
-        where, view = f"{wanted.site}/{wanted.node}", session.node(wanted.site, wanted.node)
-        if view is None or not view.online:
-            raise NotPossibleError(f"{where} is not online")
-        if ("", REFETCH) not in view.by_name:
-            raise NotPossibleError(f"{where} does not offer to send anything again")
-        metric = Metric(REFETCH, value=wanted.to_json())
-        topic, payload = session.command(wanted.site, wanted.node, "", [metric], self._clock_ms())
-        if not self._parts.broker.publish(topic, payload):
+    def _send(self, command: tuple[str, bytes]) -> None:
+        if not self._parts.broker.publish(*command):
             raise UnavailableError("there is no session with the broker")
 
     def _tell(self, owner: tuple[str, str], commits: list[Commit], now_ms: int) -> None:
@@ -551,9 +489,3 @@ class Ingest:
         if self._flight is not None:
             wait([self._flight.writing])
             self._land(self._flight, self._clock_ms())
-
-
-def count(status: IngestStatus) -> Counter[str]:
-    """The counters of a status by name, for metrics."""
-    names = ("messages", "samples", "flushes", "flush_failures", "transitions", "duplicates", "refused", "unresolved")
-    return Counter({name: getattr(status, name) for name in (*names, "rebirths", "dropped", "overtaken")})
