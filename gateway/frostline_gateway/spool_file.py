@@ -21,6 +21,8 @@ RESERVE_BYTES = 4 * 1024 * 1024
 BUDGET_MOST, BUDGET_LEAST = 2 << 30, 8 << 20
 """The default budget's bounds, in bytes."""
 PAGE_BYTES = 512
+_OPENING_BYTES = 256 * 1024
+"""With less free than that, a file that cannot be opened is taken for one that has no room."""
 _BUSY_S = 5.0
 
 _TABLES = """
@@ -112,11 +114,23 @@ def is_full(error: sqlite3.Error) -> bool:
 def connect(path: Path, new_id: bytes) -> sqlite3.Connection:
     """Opens the file for reading and writing, making it if need be, and looks whether it is sound.
 
+    Even opening needs room, for the log: on a full disk the reserve gives it, so that what is held can be sent.
+
     Raises:
         Corrupt: It is no spool, or damaged.
         ConfigError: A newer Frostline wrote it.
         UnavailableError: It cannot be opened or written; the message says what to do.
     """
+    try:
+        return _connect(path, new_id)
+    except UnavailableError:
+        if not _reserve(path).exists() or _free_bytes(path) > _OPENING_BYTES:
+            raise
+    give_up_reserve(path)
+    return _connect(path, new_id)
+
+
+def _connect(path: Path, new_id: bytes) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
@@ -202,8 +216,7 @@ def has_reserve(path: Path) -> bool:
     try:
         if reserve.exists() and reserve.stat().st_size >= RESERVE_BYTES:
             return True
-        disk = os.statvfs(path.parent)
-        if disk.f_bavail * disk.f_frsize < 2 * RESERVE_BYTES:
+        if _free_bytes(path) < 2 * RESERVE_BYTES:
             return False
         with reserve.open("wb") as file:
             file.write(os.urandom(RESERVE_BYTES))  # bytes that no file system can store in less
@@ -235,6 +248,11 @@ def default_budget(path: Path) -> int:
     except OSError as error:
         raise UnavailableError(f"spool {path}: its folder cannot be looked at: {error.strerror}") from error
     return max(BUDGET_LEAST, min(BUDGET_MOST, (disk.f_bavail * disk.f_frsize + held) // 5))
+
+
+def _free_bytes(path: Path) -> int:
+    disk = os.statvfs(path.parent)
+    return disk.f_bavail * disk.f_frsize
 
 
 def _reserve(path: Path) -> Path:

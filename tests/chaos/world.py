@@ -42,8 +42,9 @@ class World:
         stack: Broker, cloud and gateway.
         counter: The device; it and its broker are the one part that nothing happens to.
         lives: Of the gateway.
-        falls: Processes of ours that ended by themselves, with the end of what they printed. A cloud that is started
-            while SQL is locked may end: it says so, and whoever supervises it starts it again.
+        falls: Processes of ours that ended by themselves, with the end of what they printed. A cloud that starts while
+            SQL is locked may end, and a gateway that starts while no file may grow: they say so, and whoever
+            supervises them starts them again.
     """
 
     def __init__(self, folder: Path, every_s: float) -> None:
@@ -65,7 +66,7 @@ class World:
         self._stop = ExitStack()
         self._down: set[str] = set()
         self._sql: sqlite3.Connection | None = None
-        self._locked_s = -_BUSY_S
+        self._excused_s: dict[str, float] = {}  # until when a fall is no fault; monotonic
 
     def __enter__(self) -> Self:
         with ExitStack() as started:
@@ -104,7 +105,7 @@ class World:
         """Starts again what ended by itself, as systemd would, and notes it."""
         for name, program in (("cloud", self.stack.cloud), ("gateway", self.gateway)):
             if name not in self._down and not program.running:
-                if name == "gateway" or time.monotonic() - self._locked_s > _BUSY_S:
+                if time.monotonic() > self._excused_s.get(name, 0.0):
                     self.falls.append(f"{name} ended by itself:\n{program.text()[-1500:]}")
                 self._kill(name)
                 self._start(name)
@@ -157,7 +158,7 @@ class World:
             self.front.delay = None
 
     def _lock(self, on: bool) -> None:
-        self._locked_s = math.inf if on else time.monotonic()
+        self._excuse("cloud", on)
         if on:
             self._sql = sqlite3.connect(self.sql_path, isolation_level=None, timeout=5)
             try:
@@ -170,9 +171,13 @@ class World:
 
     def _fill(self, on: bool) -> None:
         """No file of the gateway may grow: what a full disk is to it."""
+        self._excuse("gateway", on)
         if self.gateway.running:
             limit = (4096, resource.RLIM_INFINITY) if on else _UNLIMITED
             resource.prlimit(self.gateway.pid, resource.RLIMIT_FSIZE, limit)
+
+    def _excuse(self, name: str, on: bool) -> None:
+        self._excused_s[name] = math.inf if on else time.monotonic() + _BUSY_S
 
     # ---- afterwards
     def settled(self) -> bool:
