@@ -112,6 +112,8 @@ class LineEncoder:
             raise ValueError(f"{name} is {dict(row.fields)[name]}: no number that a store keeps")
         if not EARLIEST_MS < row.at_ms < LATEST_MS:
             raise ValueError(f"time {row.at_ms} ms is outside the years 1677 to 2262")
+        if len(entry.pieces) == 2:  # one value: no pieces to put together
+            return b"%b%b %d" % (entry.pieces[0], numbers[1:-1], row.at_ms)
         pieces = entry.pieces.copy()
         pieces[1::2] = numbers[1:-1].split(b",")
         return b"%b %d" % (b"".join(pieces), row.at_ms)
