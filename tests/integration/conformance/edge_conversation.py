@@ -112,15 +112,27 @@ async def converse(folder: Path, broker: Mosquitto) -> EdgeTalk:
         with Bystander(broker.port) as bystander, gateway, Field(broker.port) as devices:
             script = _Script(talk, relay, bystander, gateway, devices)
             await script.without_a_host()
-            async with TestHost(broker.port) as host:
-                await script.births_and_data(host)
-                await script.rebirths()
-                await script.silence()
-                await script.the_host_pauses(host)
-                await script.ends()
+            try:
+                async with TestHost(broker.port) as host:
+                    await script.births_and_data(host)
+                    await script.rebirths()
+                    await script.silence()
+                    await script.the_host_pauses(host)
+                    await script.ends()
+            except AssertionError as error:
+                error.add_note(f"{list(talk.marks)}\n{_summary(relay.packets[-30:])}\n{gateway.said()[-2000:]}")
+                raise
             talk.packets.extend(relay.packets)
             talk.heard.extend(bystander.heard)
     return talk
+
+
+def _summary(packets: list[Packet]) -> str:
+    """For a person: what crossed the wire last."""
+    return "\n".join(
+        f"{p.connection} {'->' if p.sent else '<-'} {p.kind.name} {p.publish().topic if p.kind is Kind.PUBLISH else ''}"
+        for p in packets
+    )
 
 
 @dataclass
@@ -156,12 +168,15 @@ class _Script:
     async def sent(self, kind: str, count: int, connection: int) -> None:
         await eventually_async(lambda: self.relay.published(kind, connection) >= count, _LONG_S)
 
+    def online(self) -> set[str]:
+        return {each["id"] for each in self.gateway.status()["devices"] if each["online"]}
+
     async def drained(self) -> None:
         await eventually_async(lambda: self.gateway.status()["account"]["pending"] == 0, _LONG_S)
 
     async def without_a_host(self) -> None:
         await self.subscribed(1)
-        await eventually_async(lambda: any(each["online"] for each in self.gateway.status()["devices"]), _LONG_S)
+        await eventually_async(lambda: self.online() == {"field", "brief"}, _LONG_S)
         self.devices.says("room-1", temperature=-18.0)
         self.mark("another host")
         self.bystander.says_state("another-host", True, now_ms())
