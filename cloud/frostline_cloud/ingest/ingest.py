@@ -25,10 +25,10 @@ from frostline_cloud.ingest.config import IngestConfig
 from frostline_cloud.ingest.decode import Batch, decode
 from frostline_cloud.ingest.errands import Errands, Refetch, refetch_command
 from frostline_cloud.ingest.flush import Flusher
-from frostline_cloud.ingest.gate import PersistGate
 from frostline_cloud.ingest.generation import Generation, OvertakenError
 from frostline_cloud.ingest.journal import Loss
 from frostline_cloud.ingest.load import Load, Written
+from frostline_cloud.ingest.presence import Presence
 from frostline_cloud.ingest.refusal import RefusedDataError
 from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.series import SeriesTable
@@ -100,7 +100,6 @@ class Ingest:
 
     def __init__(self, parts: Parts, config: IngestConfig, clock_ms: Callable[[], int]) -> None:
         self._parts, self._config, self._clock_ms = parts, config, clock_ms
-        self._gate = PersistGate(config.offline_after_s, config.online_after_s)
         self._aside = Aside(config.queue_messages)
         self._waiting_since_ms: int | None = None
         self._ticked_ms = 0
@@ -113,6 +112,7 @@ class Ingest:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self.status = IngestStatus()
+        self._presence = Presence((parts.session, parts.broker), parts.check, config, self.status, clock_ms)
         self.failure: BaseException | None = None
 
     def start(self) -> None:
@@ -123,7 +123,7 @@ class Ingest:
         """
         self._parts.generation.load()
         self.status.nodes = self._parts.registry.restore(self._parts.session)
-        self._probe(self._clock_ms())
+        self._presence.probe(self._clock_ms())
         sys.setswitchinterval(_SWITCH_S)
         gc.set_threshold(*_GC)
         self._parts.broker.start()
@@ -181,7 +181,7 @@ class Ingest:
                     try:
                         self._data(event, now_ms)
                     except UnavailableError as error:  # nobody can say what is committed: as if it had not come
-                        self._failed(now_ms, str(error))
+                        self._presence.failed(now_ms, str(error))
                 else:
                     self._events([event], now_ms)
         elif isinstance(item, Connected):
@@ -190,7 +190,7 @@ class Ingest:
             log.info("connected to the broker")
             status.connected, status.connected_ms = True, now_ms
             parts.evaluator.listen(now_ms)  # silence while nobody listened proves nothing
-            self._say_state(now_ms)  # not before: births that it calls for would not be heard
+            self._presence.say(now_ms)  # not before: births that it calls for would not be heard
         elif isinstance(item, Disconnected):
             if status.connected:
                 log.warning("disconnected from the broker: %s", item.reason)
@@ -207,7 +207,7 @@ class Ingest:
             except UnavailableError as error:
                 # A birth that cannot be written leaves no way to read what follows; offline and online again makes
                 # every gateway give birth anew.
-                self._shut(now_ms, str(error))
+                self._presence.shut(now_ms, str(error))
             except RefusedDataError as error:
                 self._refuse(event, str(error))
 
@@ -247,7 +247,7 @@ class Ingest:
                 self.status.unresolved += 1
                 self._unread(event, now_ms)
             case StateWrong():
-                self._say_state(now_ms)
+                self._presence.say(now_ms)
 
     def _data(self, event: DataCame, now_ms: int) -> None:
         view, parts = event.view, self._parts
@@ -329,21 +329,21 @@ class Ingest:
             self._launch()
         status = self.status
         status.queued, status.dropped = self._parts.commit.queued + len(self._aside.plain), self._parts.broker.dropped
-        status.online, status.reason = self._gate.open and status.connected, self._gate.reason
+        status.online, status.reason = self._presence.open and status.connected, self._presence.reason
 
     def _tick(self, now_ms: int) -> None:
         self._ticked_ms = now_ms
         self._events(self._parts.session.tick(now_ms), now_ms)
         self._aside.lose(self._parking.expired(now_ms))
         self.status.parked = len(self._parking)
-        if self.status.connected and self._gate.open and not self._stale:
+        if self.status.connected and self._presence.open and not self._stale:
             self._parts.evaluator.advance(now_ms)
         if self._parts.evaluator.staged().transitions or self._aside.noted:
             self._launch()
-        if not self._gate.open:
-            self._probe(now_ms)
-        elif self._gate.failing and self._flight is None:
-            self._doubt()
+        if not self._presence.open:
+            self._presence.probe(now_ms)
+        elif self._presence.failing and self._flight is None:
+            self._presence.doubt()
 
     def _launch(self) -> None:
         """Starts a flush with everything that waits, unless one is under way."""
@@ -371,11 +371,11 @@ class Ingest:
             return
         except UnavailableError as error:
             self._again(flight.load, now_ms)
-            self._failed(now_ms, str(error))
+            self._presence.failed(now_ms, str(error))
             return
         queued = flight.load.queued
-        if done.samples or not self._gate.failing:  # counts and losses alone are no proof that the store takes data
-            self._succeeded(now_ms)
+        if done.samples or not self._presence.failing:  # counts and losses alone are no proof that the store takes data
+            self._presence.succeeded(now_ms)
         owners = {each.mark.run: (each.item.site, each.item.node) for each in queued}
         by_node: dict[tuple[str, str], list[Commit]] = {}
         for commit in parts.commit.settled(done.committed, now_ms):
@@ -424,52 +424,7 @@ class Ingest:
             topic, payload = self._parts.session.commit_command(*owner, value, now_ms)
             self._parts.broker.publish(topic, payload)
 
-    # ---- STATE ---------------------------------------------------------------------------------------------------
-    def _probe(self, now_ms: int) -> None:
-        try:
-            self._parts.check()
-        except UnavailableError as error:
-            self._failed(now_ms, str(error))
-        else:
-            self._succeeded(now_ms)
-
-    def _doubt(self) -> None:
-        """Looks whether an outage goes on: gateways that wait longer and longer before they send again do not tell.
-
-        Only a flush ends it, since a probe may pass where data does not.
-        """
-        try:
-            self._parts.check()
-        except UnavailableError as error:
-            self._failed(self._clock_ms(), str(error))
-
-    def _failed(self, now_ms: int, reason: str) -> None:
-        if self.status.notes.get("persist") != reason:
-            log.warning("cannot persist: %s", reason)
-            self.status.notes["persist"] = reason
-        if self._gate.failed(now_ms, reason):
-            log.error(
-                "cannot persist for %.0f s: STATE offline, gateways buffer: %s", self._config.offline_after_s, reason
-            )
-            self._say_state(now_ms)
-
-    def _succeeded(self, now_ms: int) -> None:
-        self.status.notes.pop("persist", None)
-        if self._gate.succeeded(now_ms):
-            log.info("store and SQL can write: STATE online")
-            self._say_state(now_ms)
-
-    def _shut(self, now_ms: int, reason: str) -> None:
-        if self._gate.shut(reason):
-            log.error("a birth could not be written: STATE offline until SQL can: %s", reason)
-            self._say_state(now_ms)
-
-    def _say_state(self, now_ms: int) -> None:
-        if self.status.connected:
-            session = self._parts.session
-            said = session.online(now_ms) if self._gate.open else session.pause(now_ms)
-            self._parts.broker.publish(said.topic, said.payload, said.qos, said.retain)
-
+    # ---- the end -----------------------------------------------------------------------------------------------------
     def _finish(self) -> None:
         """SIGTERM: STATE offline, what has come is flushed, the gateways hear of it."""
         said = self._parts.session.offline(self._clock_ms())
