@@ -52,6 +52,7 @@ _EXPIRE_EVERY = 256
 """Appends between two looks at what is too old for the ring."""
 _OPEN_MOST, _OPEN_COST = 256 * 1024, 4096
 """Bytes of rows that one transaction which is left open may free, and what each change counts at least."""
+_OPEN_S = 5.0
 _STEPS_MOST = 10
 _RUNS_LEFT = 8
 """Nothing is taken out of the ring while the birth could list so few runs more."""
@@ -82,6 +83,7 @@ class Spool:
         self._spool_id = 0
         self._stale = False  # memory is not what the file says
         self._deletes = 0
+        self._timer: threading.Timer | None = None
         self._left_open = 0  # bytes that the transaction which was left open has freed, about
 
     @classmethod
@@ -145,6 +147,7 @@ class Spool:
     def close(self) -> None:
         """Closes the file and gives up the lock; closing twice is harmless."""
         with self._mutex:
+            self._no_timer()
             with suppress(sqlite3.Error):
                 self._close_transaction()
             self._connection.close()
@@ -238,7 +241,7 @@ class Spool:
     def delete_through(self, run: int, n: int) -> None:
         """Takes the rows of a run whose number is n or less out of the queue: the host has them, or lists them as lost.
 
-        Durable with the next append: after a power cut they are sent and answered again.
+        Durable with the next append, or after 5 s: after a power cut they are sent and answered again.
 
         Raises:
             UnavailableError: Nothing changed.
@@ -368,8 +371,8 @@ class Spool:
         """One transaction: what it drafts is in memory exactly when it is durable, or in the transaction left open.
 
         Args:
-            later: Leave it open for the next change, while little is in it: what is committed at the host may come
-                back after a power cut, and is then sent and answered again; that costs less than pages of the card.
+            later: Leave it open for the next change, for 5 s and while little is in it: what is committed at the host
+                may come back after a power cut, and is then sent and answered again; that costs less than pages.
         """
         with self._mutex, self._translated():
             if self._stale:
@@ -384,6 +387,9 @@ class Spool:
                 if not later or self._left_open > _OPEN_MOST:
                     self._left_open = 0
                     self._connection.execute("COMMIT")
+                    self._no_timer()
+                elif self._timer is None:
+                    self._settle_in(_OPEN_S)
             except BaseException:
                 self._undo()
                 raise
@@ -401,6 +407,28 @@ class Spool:
             self._left_open, self._stale = 0, True
             with suppress(sqlite3.Error):
                 self._load()
+
+    def _settle_in(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._settle)
+        self._timer.name, self._timer.daemon = "spool-settle", True
+        self._timer.start()
+
+    def _no_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _settle(self) -> None:
+        """Makes durable what no append came for; a disk that does not let us says so again at the next append."""
+        with suppress(UnavailableError), self._mutex, self._translated():
+            self._timer = None
+            if not self._left_open:
+                return
+            try:
+                self._close_transaction()
+            except sqlite3.Error:
+                self._undo()
+                raise
 
     def _close_transaction(self) -> None:
         """Makes durable what was left open."""

@@ -16,6 +16,7 @@ from frostline_core.reading import DataType, DeviceDescription, MetricDescriptio
 from frostline_gateway.spool import Spool
 from frostline_gateway.spool_ring import ROW_COST
 from frostline_gateway.spool_rows import Account, AccountDelta, Lost, NewRow, gap_payload, loss_notice
+from tests.support.services import eventually
 
 T0 = 1_700_000_000_000
 MIB = 1024 * 1024
@@ -109,6 +110,14 @@ def test_a_commit_is_durable_with_the_next_append(tmp_path: Path) -> None:
         spool.append([new()])
         with Spool.open_read_only(tmp_path / "spool.db") as disk:
             assert disk.held_rows == spool.held_rows == 2
+
+
+def test_a_commit_is_durable_after_a_while_though_no_append_comes(tmp_path: Path) -> None:
+    with open_spool(tmp_path) as spool:
+        spool.append([new()] * 3)
+        spool.delete_through(spool.runs()[0].run, 3)
+        with Spool.open_read_only(tmp_path / "spool.db") as disk:
+            eventually(lambda: disk.account().committed == 9, 10)
 
 
 def test_a_commit_is_durable_after_an_orderly_end(tmp_path: Path) -> None:
