@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 HISTORIES ?= 20000
+WORKERS ?= 2
 KILLS ?= 200
 
 .DEFAULT_GOAL := help
@@ -16,7 +17,7 @@ demo: $(VENV)/.demo ## The whole system on this machine, with simulated devices 
 	@$(BIN)/frostline demo $(DEMO)
 
 test: $(VENV)/.dev services ## Every test, with a real broker, databases and browser
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
 
 check: $(VENV)/.dev ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff format --check .
