@@ -4,71 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import text
 
-from frostline_cloud.config import CloudConfig
-from frostline_cloud.ingest.config import BrokerConfig, IngestConfig
-from frostline_cloud.ingest.ingest import Ingest
-from frostline_cloud.run import Shared, build_ingest
-from frostline_cloud.sql import migrate, open_engine
+from frostline_cloud.sql import open_engine
 from frostline_cloud.sql.tables import account, alert, dead_letter, device, loss, node, run
-from frostline_cloud.store import Place, Store, open_store
-from frostline_cloud.store.config import StoreConfig
 from frostline_core.commit import run_text
 from frostline_core.rules import RuleSet, parse
 from tests.support.edge_node import EdgeNode, mark, now_ms, room
+from tests.support.ingest_cloud import RUN, TOO_WARM, Cloud
 from tests.support.services import Mosquitto, eventually
-
-RUN = 0xABCD << 48 | 7
-PLACE = Place("cold_room", "site-a", "gw-1", "freezer-1", "freezer-1")
-TOO_WARM = {
-    "id": "too-warm",
-    "title": "Too warm",
-    "type": "threshold",
-    "severity": "critical",
-    "above": -15.0,
-    "select": {"metric": "air_temperature"},
-}
-
-
-@dataclass
-class Cloud:
-    """Ingest with its two databases, which a test may break."""
-
-    folder: Path
-    broker: Mosquitto
-    rules: RuleSet
-    engine: Engine = field(init=False)
-    store: Store = field(init=False)
-    ingest: Ingest = field(init=False)
-
-    def start(self) -> None:
-        config = CloudConfig(
-            broker=BrokerConfig(url=f"mqtt://{self.broker.host}:{self.broker.port}"),
-            store=StoreConfig(path=self.folder / "history.duckdb"),
-            ingest=IngestConfig(offline_after_s=1, online_after_s=0.5),
-        )
-        self.engine = open_engine(f"sqlite:///{self.folder}/frostline.db")
-        migrate(self.engine)
-        self.store = open_store(config.store)
-        self.ingest = build_ingest(config, Shared(self.engine, self.store, self.rules))
-        self.ingest.start()
-
-    def stop(self) -> None:
-        self.ingest.stop()
-        self.store.close()
-        self.engine.dispose()
-
-    def rows(self, table: object, **where: object) -> list[object]:
-        with self.engine.begin() as connection:
-            return list(connection.execute(select(table).filter_by(**where)))  # type: ignore[call-overload]
-
-    def count(self, place: Place = PLACE, metric: str = "air_temperature") -> int:
-        return sum(each.count for each in self.store.series(place, metric, 0, now_ms() + 10_000, 1))
 
 
 @pytest.fixture
@@ -94,7 +41,7 @@ def test_a_batch_is_stored_committed_and_counted(cloud: Cloud, proved: EdgeNode)
     eventually(lambda: proved.committed(RUN) == 1)
     assert cloud.count() == 1
     (row,) = cloud.rows(account)
-    assert (row.received, row.written, row.duplicate, row.dead_lettered) == (1, 1, 0, 0)  # type: ignore[attr-defined]
+    assert (row.received, row.written, row.duplicate, row.dead_lettered) == (1, 1, 0, 0)
 
 
 def test_a_batch_sent_twice_is_applied_once_and_answered_again(cloud: Cloud, proved: EdgeNode) -> None:
@@ -108,7 +55,7 @@ def test_a_batch_sent_twice_is_applied_once_and_answered_again(cloud: Cloud, pro
         return len(proved.commits) > told
 
     eventually(answered, every_s=0.05)
-    eventually(lambda: cloud.rows(account)[0].duplicate >= 1)  # type: ignore[attr-defined]
+    eventually(lambda: cloud.rows(account)[0].duplicate >= 1)
     assert cloud.count() == 1
 
 
@@ -124,14 +71,14 @@ def test_a_gap_row_is_listed_as_lost_with_its_reason(cloud: Cloud, proved: EdgeN
     proved.gap(mark(RUN, 5, 1, 1), '{"reason": "spool budget", "samples": 12, "from_ms": 1000, "to_ms": 2000}')
     eventually(lambda: proved.committed(RUN) == 5)
     (row,) = cloud.rows(loss)
-    assert (row.first, row.last, row.reason, row.samples) == (1, 5, "spool budget", 12)  # type: ignore[attr-defined]
+    assert (row.first, row.last, row.reason, row.samples) == (1, 5, "spool budget", 12)
 
 
 def test_readings_that_never_got_a_number_are_listed_as_lost_too(cloud: Cloud, proved: EdgeNode) -> None:
     proved.gap(mark(RUN, 1), '{"reason": "the disk is full", "samples": 7, "from_ms": 1000, "to_ms": 2000}')
     eventually(lambda: proved.committed(RUN) == 1)
     (row,) = cloud.rows(loss)
-    found = (row.run, row.reason, row.samples, row.from_ms, row.to_ms)  # type: ignore[attr-defined]
+    found = (row.run, row.reason, row.samples, row.from_ms, row.to_ms)
     assert found == (None, "the disk is full", 7, 1000, 2000)
 
 
@@ -139,7 +86,7 @@ def test_numbers_that_the_gateway_no_longer_holds_are_listed_as_restored_state(c
     proved.data("freezer-1", {"air_temperature": -20.0}, now_ms(), mark(RUN, 4, base=4))
     eventually(lambda: proved.committed(RUN) == 4)
     (row,) = cloud.rows(loss)
-    assert (row.first, row.last, row.reason) == (1, 3, "host state restored")  # type: ignore[attr-defined]
+    assert (row.first, row.last, row.reason) == (1, 3, "host state restored")
 
 
 def test_a_birth_answers_what_is_committed_and_never_moves_it(cloud: Cloud, proved: EdgeNode) -> None:
@@ -149,14 +96,14 @@ def test_a_birth_answers_what_is_committed_and_never_moves_it(cloud: Cloud, prov
     proved.birth([room()], {RUN: 9})
     eventually(lambda: proved.committed(RUN) == 1)
     (row,) = cloud.rows(run, run=run_text(RUN))
-    assert (row.committed, row.announced) == (1, 9)  # type: ignore[attr-defined]
+    assert (row.committed, row.announced) == (1, 9)
 
 
 def test_a_crossing_fires_an_alert_in_the_same_transaction_as_the_commit(cloud: Cloud, proved: EdgeNode) -> None:
     proved.data("freezer-1", {"air_temperature": -5.0}, now_ms(), mark(RUN, 1))
     eventually(lambda: proved.committed(RUN) == 1)
     (row,) = cloud.rows(alert)
-    assert (row.rule, row.device, row.state) == ("too-warm", "freezer-1", "firing")  # type: ignore[attr-defined]
+    assert (row.rule, row.device, row.state) == ("too-warm", "freezer-1", "firing")
 
 
 def test_rule_state_and_aliases_survive_a_restart(cloud: Cloud, proved: EdgeNode) -> None:
@@ -168,7 +115,7 @@ def test_rule_state_and_aliases_survive_a_restart(cloud: Cloud, proved: EdgeNode
     proved.data("freezer-1", {"air_temperature": -20.0}, now_ms(), mark(RUN, 2))
     eventually(lambda: proved.committed(RUN) == 2)
     (row,) = cloud.rows(alert)
-    assert row.state == "resolved"  # type: ignore[attr-defined]
+    assert row.state == "resolved"
 
 
 def test_a_plain_node_is_ingested_with_its_births_and_marked_not_proved(cloud: Cloud) -> None:
@@ -178,7 +125,7 @@ def test_a_plain_node_is_ingested_with_its_births_and_marked_not_proved(cloud: C
         edge.data("freezer-1", {"air_temperature": -20.0}, now_ms())
         eventually(lambda: cloud.count() == 1)
     (row,) = cloud.rows(node)
-    assert not row.proved  # type: ignore[attr-defined]
+    assert not row.proved
 
 
 def test_a_will_takes_node_and_devices_offline(cloud: Cloud, proved: EdgeNode) -> None:
@@ -194,8 +141,8 @@ def test_malformed_sparkplug_goes_to_the_dead_letters_with_its_bytes(cloud: Clou
     proved.publish(Outgoing("spBv1.0/site-a/DDATA/gw-1/freezer-1", b"\xff\xfe not protobuf", 0, False))
     eventually(lambda: cloud.rows(dead_letter))
     (row,) = cloud.rows(dead_letter)
-    assert row.raw == b"\xff\xfe not protobuf"  # type: ignore[attr-defined]
-    assert (row.site, row.node, row.device) == ("site-a", "gw-1", "freezer-1")  # type: ignore[attr-defined]
+    assert row.raw == b"\xff\xfe not protobuf"
+    assert (row.site, row.node, row.device) == ("site-a", "gw-1", "freezer-1")
     proved.data("freezer-1", {"air_temperature": -20.0}, now_ms(), mark(RUN, 1))
     eventually(lambda: proved.committed(RUN) == 1)
 
@@ -205,7 +152,7 @@ def test_a_sample_from_the_future_is_a_dead_letter_and_the_others_are_stored(clo
     proved.data("freezer-1", {"air_temperature": -20.0}, now_ms(), mark(RUN, 2))
     eventually(lambda: proved.committed(RUN) == 2)
     (row,) = cloud.rows(dead_letter)
-    assert "future" in row.reason  # type: ignore[attr-defined]
+    assert "future" in row.reason
     assert cloud.count() == 1
 
 
