@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.support.services import Influxd, Mosquitto, Service, VictoriaMetrics, binary
 
-SYSTEM = ("e2e", "chaos")
-"""Folders whose tests run the whole system: one after the other, beside everything else."""
 
-
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Says which tests may run side by side (`-n 2 --dist loadgroup`): files may, tests of one file may not."""
-    here = Path(__file__).parent
     for item in items:
-        path = item.path.relative_to(here)
-        item.add_marker(pytest.mark.xdist_group("system" if path.parts[0] in SYSTEM else str(path)))
+        item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")
