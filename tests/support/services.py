@@ -147,6 +147,8 @@ class Service:
         """SIGSTOP: connections stay open and nothing answers."""
         if self._process is not None:
             self._process.send_signal(signal.SIGSTOP)
+            stat = Path(f"/proc/{self._process.pid}/stat")
+            eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")  # the signal takes a moment
 
     def resume(self) -> None:
         """SIGCONT."""
