@@ -9,11 +9,9 @@ import pytest
 from tests.support.services import Influxd, Mosquitto, Service, VictoriaMetrics, binary
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Says which tests may run side by side (`-n 2 --dist loadgroup`): files may, tests of one file may not."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")

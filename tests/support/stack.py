@@ -213,10 +213,11 @@ class Stack:
     def _config(self, name: str) -> Path:
         config, settings = self.folder / f"{name}.toml", self._settings
         port = self.cloud_link.port if self._links else self.broker.port
+        http = self.http.base_url.port if name == "cloud" else free_port()
         config.write_text(
             f'[broker]\nurl = "mqtt://127.0.0.1:{port}"\nclient_id = "frostline-{name}"\n{settings.broker}\n'
             f'[ingest]\n{settings.ingest}\n[store]\n{settings.store}\n[sql]\nurl = "sqlite:///frostline.db"\n'
-            f'[http]\nlisten = "127.0.0.1:{self.http.base_url.port}"\ndemo_open = true\n',
+            f'[http]\nlisten = "127.0.0.1:{http}"\ndemo_open = true\n',
             encoding="utf-8",
         )
         return config
