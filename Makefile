@@ -17,7 +17,7 @@ demo: $(VENV)/.demo ## The whole system on this machine, with simulated devices 
 	@$(BIN)/frostline demo $(DEMO)
 
 test: $(VENV)/.dev services ## Every test, with a real broker, databases and browser
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 check: $(VENV)/.dev ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff format --check .

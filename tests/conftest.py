@@ -9,11 +9,6 @@ import pytest
 from tests.support.services import Influxd, Mosquitto, Service, VictoriaMetrics, binary
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Says which tests may run side by side (`-n 2 --dist loadgroup`): files may, tests of one file may not."""
-    item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
 @pytest.fixture(scope="session")
 def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     """A broker for the whole session; a test that stops it starts it again."""
