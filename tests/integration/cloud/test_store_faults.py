@@ -203,9 +203,9 @@ def test_influxdb_that_goes_away_is_unavailable_until_it_is_back(fresh_influxd: 
     store.write(_rows(20))
     assert _count(store) == 20
     fresh_influxd.pause()
-    with pytest.raises(UnavailableError, match="timed out|no answer"):
+    with pytest.raises(UnavailableError, match=r"timed out|no answer"):
         store.write(_rows(30))
-    with pytest.raises(UnavailableError, match="timed out|no answer"):
+    with pytest.raises(UnavailableError, match=r"timed out|no answer"):
         store.latest(PLACE)
     fresh_influxd.resume()
     store.check()
@@ -272,7 +272,7 @@ def test_influxdb2_that_hangs_is_unavailable(front: InfluxFront) -> None:
     store = _v2(front)
     front.delay = threading.Event()
     for call in (store.check, lambda: store.latest(PLACE)):
-        with pytest.raises(UnavailableError, match="timed out|no answer"):
+        with pytest.raises(UnavailableError, match=r"timed out|no answer"):
             call()
     front.delay.set()
     store.close()
