@@ -12,8 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
 
-from frostline_cloud.alerts.event import EventType, render
+from frostline_cloud.alerts.event import EventType
 from frostline_cloud.alerts.incident import Change, Circumstances, Incident, change
+from frostline_cloud.alerts.message import render
 from frostline_cloud.sql.tables import alert, alert_event, metric, outbox
 from frostline_core.rules import OPEN, Rule, RuleSet, Transition
 

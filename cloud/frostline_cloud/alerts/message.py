@@ -1,0 +1,62 @@
+"""What a receiver is told: one JSON object for each notification."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from frostline_cloud.alerts.event import EventType
+from frostline_cloud.alerts.incident import Incident
+
+
+def instant(ms: int | None) -> str | None:
+    """RFC 3339 in UTC with milliseconds, or None."""
+    if ms is None:
+        return None
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def render(kind: EventType, message_id: str, incident: Incident, event_ms: int, noted_ms: int) -> str:
+    """The body of a notification, made once: every attempt to deliver it carries the same bytes.
+
+    Args:
+        kind: What it says.
+        message_id: Id of the notification; the receiver's key against duplicates.
+        incident: As it is after the change.
+        event_ms: When it happened at the sensor.
+        noted_ms: When the cloud knew.
+    """
+    evidence = incident.evidence
+    body: dict[str, Any] = {
+        "type": kind.value,
+        "id": message_id,
+        "timestamp": instant(event_ms),
+        "noted_at": instant(noted_ms),
+        "revision": incident.revision,
+        "summary": incident.summary,
+        "incident": {
+            "id": incident.id,
+            "state": incident.state,
+            "severity": incident.severity,
+            "retroactive": incident.retroactive,
+            "opened_at": instant(incident.opened_ms),
+            "fired_at": instant(incident.fired_ms),
+            "resolved_at": instant(incident.resolved_ms),
+            "acknowledged_by": incident.acknowledged_by,
+        },
+        "rule": {"id": incident.rule, "title": evidence.get("title"), "version": evidence.get("rule_version")},
+        "series": {
+            "site": incident.site,
+            "node": incident.node,
+            "device": incident.device,
+            "kind": evidence.get("kind"),
+            "zone": incident.zone,
+            "metric": incident.metric,
+            "labels": evidence.get("labels", {}),
+        },
+        "value": incident.value,
+        "limit": evidence.get("limit"),
+        "unit": evidence.get("unit") or None,
+    }
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
