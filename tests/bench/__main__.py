@@ -1,28 +1,57 @@
-"""`make bench`: runs every measurement, writes var/bench/NAME.json and prints what came out."""
+"""`make bench`: runs measurements, writes var/bench/NAME.json, prints what came out and which targets are met.
+
+    python -m tests.bench                    # all, one after the other
+    python -m tests.bench edge spool         # some
+    python -m tests.bench ingest --case X    # options are for the one bench named
+
+A bench is a module with `measure() -> dict`; one that takes options has `part(options: list[str]) -> dict` as well,
+whose result is printed and not kept.
+"""
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from tests.bench import edge, ingest, metered, spool
+from tests.bench import conditions, targets
 
 RESULTS = Path("var/bench")
-BENCHES = {"ingest": ingest.measure, "spool": spool.measure, "edge": edge.measure, "metered": metered.measure}
+BENCHES = {
+    "ingest": "tests.bench.ingest",
+    "spool": "tests.bench.spool",
+    "card": "tests.bench.card",
+    "edge": "tests.bench.edge",
+    "metered": "tests.bench.metered",
+}
 
 
-def main(wanted: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Runs the named benches, or all."""
+    first = next((i for i, each in enumerate(arguments) if each.startswith("-")), len(arguments))
+    wanted, options = arguments[:first] or list(BENCHES), arguments[first:]
     unknown = [name for name in wanted if name not in BENCHES]
-    if unknown:
-        sys.exit(f"unknown bench: {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    for name in wanted or BENCHES:
-        sys.stderr.write(f"measuring {name} ...\n")
-        result = BENCHES[name]()
-        (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    if unknown or (options and len(wanted) != 1):
+        sys.exit(f"usage: python -m tests.bench [NAME ... | NAME OPTIONS]; benches: {', '.join(BENCHES)}")
+    results = {name: _run(name, options) for name in wanted}
+    sys.stdout.write(f"\n{targets.table(results)}\n")
 
 
-main(sys.argv[1:])
+def _run(name: str, options: list[str]) -> dict[str, Any]:
+    sys.stderr.write(f"measuring {name} ...\n")
+    bench = importlib.import_module(BENCHES[name])
+    result: dict[str, Any] = {}
+    with conditions.noted(result):
+        result |= bench.part(options) if options else bench.measure()
+    text = json.dumps(result, indent=2) + "\n"
+    if not options:
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")
+    sys.stdout.write(text)
+    return result
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
