@@ -22,6 +22,13 @@ class NodeBorn:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeBack:
+    """A node is heard in the session that it had before nobody listened: its births hold, and its devices are back."""
+
+    view: NodeView
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceBorn:
     """DBIRTH: the device's metrics are bound anew; their slots are for ingest to set."""
 
@@ -114,6 +121,7 @@ class StateWrong:
 
 Event = (
     NodeBorn
+    | NodeBack
     | DeviceBorn
     | DataCame
     | NodeDied

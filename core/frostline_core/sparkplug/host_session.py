@@ -9,6 +9,7 @@ batch metric belongs to one session only. Any other node's messages wait for a m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from frostline_core.errors import ProtocolError
@@ -22,6 +23,7 @@ from frostline_core.sparkplug.events import (
     DeviceBorn,
     DeviceDied,
     Event,
+    NodeBack,
     NodeBorn,
     NodeDied,
     RebirthWanted,
@@ -61,6 +63,7 @@ class _Node:
     view: NodeView
     order: Order[_Arrived]
     learned: dict[str, Learned] = field(default_factory=dict)  # by device, for as long as its birth holds
+    unheard: bool = False  # offline only because nobody listened: its session may go on
 
 
 class HostSession:
@@ -152,22 +155,26 @@ class HostSession:
     def restore(self, site: str, node: str, nbirth: bytes, dbirths: Mapping[str, bytes], now_ms: int = 0) -> NodeView:
         """Makes a node known from births kept by the caller; it counts as offline until it is heard.
 
+        Its devices come back with it; `living` of the view may say that fewer do.
+
         Args:
             site: Its group.
             node: Its id.
             nbirth: Payload of its last NBIRTH.
-            dbirths: Payload of the last DBIRTH of each device since then.
+            dbirths: Payload of the last DBIRTH of each device, newest first: one that does not go together with those
+                before it is of an earlier session, and is left out.
             now_ms: Stands in for a birth's time where it has none.
 
         Raises:
-            ProtocolError: A birth is malformed.
+            ProtocolError: The NBIRTH is malformed.
         """
         view = NodeView(site, node)
         view.bear(decode(nbirth), now_ms)
         for device, raw in dbirths.items():
-            view.bear_device(device, decode(raw), now_ms)
+            with suppress(ProtocolError):
+                view.bear_device(device, decode(raw), now_ms)
         view.die()
-        self._nodes[site, node] = _Node(view, Order(self._reorder_timeout_ms, not view.proved))
+        self._nodes[site, node] = _Node(view, Order(self._reorder_timeout_ms, not view.proved), unheard=True)
         return view
 
     def receive(self, topic: str, raw: bytes, now_ms: int) -> list[Event]:
@@ -207,6 +214,7 @@ class HostSession:
             events += [event for each in held for event in self._apply(node, each, now_ms)]
             if node.view.online:
                 node.view.die()
+                node.unheard = True
                 events.append(NodeDied(node.view, now_ms))
         self._waiting.clear()
         return events
@@ -312,6 +320,7 @@ class HostSession:
         if node is None:
             node = self._nodes[key] = _Node(view, Order(self._reorder_timeout_ms, not view.proved))
         node.order.holds = not view.proved
+        node.unheard = False
         node.learned.clear()
         view.seq = (payload.seq or 0) & 255
         orphans = node.order.restart(view.seq)
@@ -327,7 +336,10 @@ class HostSession:
         bd_seq = next((metric.value for metric in payload.metrics if metric.name == BD_SEQ), None)
         if bd_seq is None:
             raise ProtocolError("NDEATH without bdSeq")
-        if node is None or not node.view.online or bd_seq != node.view.bd_seq:
+        if node is None or bd_seq != node.view.bd_seq:
+            return []
+        node.unheard = False
+        if not node.view.online:
             return []
         events: list[Event] = []
         for each in node.order.give_up():
@@ -339,7 +351,19 @@ class HostSession:
         reason = "the node is not known to be online"
         if not node.view.proved or arrived.topic.type not in _DATA:
             return self._unresolved(arrived, reason, now_ms)
-        return [*self._apply(node, arrived, now_ms), *self._want_birth(arrived.topic, reason, now_ms)]
+        events = self._apply(node, arrived, now_ms)
+        if node.unheard and all(isinstance(event, DataCame) and event.batch is not None for event in events):
+            return [self._back(node, arrived), *events]
+        return [*events, *self._want_birth(arrived.topic, reason, now_ms)]
+
+    def _back(self, node: _Node, arrived: _Arrived) -> NodeBack:
+        """The alias of its batch metric says that a proved node's session is the one that is known: no birth needed."""
+        node.unheard = False
+        node.view.revive()
+        if arrived.message.HasField("seq"):
+            node.view.seq = arrived.message.seq & 255
+            node.order.restart(node.view.seq)
+        return NodeBack(node.view)
 
     def _give_up(self, node: _Node, now_ms: int) -> list[Event]:
         """The missing message will not come: say so, go on with what waited, and ask for births."""

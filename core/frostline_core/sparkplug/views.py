@@ -67,6 +67,7 @@ class NodeView:
         gap_alias: Alias of `Frostline/Gap`, or None.
         own_aliases: How many aliases of ours were given in this node, ever.
         bound: The metrics of each device.
+        living: Devices that were online when the node was last known to be.
     """
 
     site: str
@@ -84,6 +85,7 @@ class NodeView:
     gap_alias: int | None = None
     own_aliases: int = 0
     bound: dict[str, list[BoundMetric]] = field(default_factory=dict, repr=False)
+    living: frozenset[str] = frozenset()
 
     def bear(self, birth: Payload, now_ms: int) -> None:
         """Takes an NBIRTH in; all devices are offline until their DBIRTH.
@@ -133,9 +135,17 @@ class NodeView:
 
     def die(self) -> None:
         """The node is gone, and with it every device."""
+        if self.online:
+            self.living = frozenset(device.id for device in self.devices.values() if device.online)
         self.online = False
         for device in self.devices.values():
             device.online = False
+
+    def revive(self) -> None:
+        """The session that was taken for over goes on, with the devices that it had."""
+        self.online = True
+        for device in self.devices.values():
+            device.online = device.id in self.living
 
     def _enter(self, device: str, bound: list[BoundMetric]) -> None:
         self.bound[device] = bound

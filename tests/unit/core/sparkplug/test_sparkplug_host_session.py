@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -572,15 +574,73 @@ def test_a_lost_connection_makes_every_node_stale() -> None:
 # After a restart of the host.
 
 
-def test_restored_births_let_proved_data_pass_and_ask_for_a_rebirth() -> None:
-    edge = _edge()
+def _restored(edge: EdgeSession) -> HostSession:
     births = edge.birth(1500, NODE, [DeviceBirth(ROOM)])
     host = _host()
-    view = host.restore("site", "gw", births[0].payload, {"room-1": births[1].payload})
+    host.restore("site", "gw", births[0].payload, {"room-1": births[1].payload})
+    return host
+
+
+def test_a_restored_node_is_offline_until_its_session_is_heard_and_needs_no_birth() -> None:
+    edge = _edge()
+    host = _restored(edge)
+    view = host.node("site", "gw")
+    assert view is not None
     assert not view.online
     events = _tell(host, _reading(edge, -18.0))
-    assert _kinds(events) == ["DataCame", "RebirthWanted"]
+    assert _kinds(events) == ["NodeBack", "DataCame"]
     assert _values(events) == [-18.0]
+    assert view.online
+    assert view.devices["room-1"].online
+
+
+def test_after_a_restart_order_is_watched_from_the_first_message_on() -> None:
+    edge = _edge()
+    host = _restored(edge)
+    for _ in range(5):
+        _reading(edge, 1.0)
+    assert _kinds(_tell(host, _reading(edge, -18.0))) == ["NodeBack", "DataCame"]
+    assert _kinds(_tell(host, _reading(edge, -18.1))) == ["DataCame"]
+    assert host.tick(60_000) == []
+
+
+def test_a_device_that_was_dead_before_the_restart_stays_dead() -> None:
+    edge = _edge()
+    host = _restored(edge)
+    view = host.node("site", "gw")
+    assert view is not None
+    view.living = frozenset()
+    _tell(host, _reading(edge, -18.0))
+    assert view.online
+    assert not view.devices["room-1"].online
+
+
+def test_a_death_heard_after_the_restart_ends_the_session() -> None:
+    edge = _edge()
+    host = _restored(edge)
+    assert _tell(host, edge.will()) == []
+    assert _kinds(_tell(host, _reading(edge, -18.0))) == ["DataCame", "RebirthWanted"]
+
+
+def test_a_node_goes_on_after_the_host_s_own_connection_was_lost() -> None:
+    host, edge = _met(True, DeviceBirth(ROOM))
+    host.connection_lost(8000)
+    assert _kinds(_tell(host, _reading(edge, -18.0))) == ["NodeBack", "DataCame"]
+    view = host.node("site", "gw")
+    assert view is not None
+    assert view.devices["room-1"].online
+
+
+def test_a_device_birth_of_an_earlier_session_is_left_out_where_it_does_not_fit() -> None:
+    """Devices are kept for ever, and a session gives its aliases anew: one that is gone must not stop the host."""
+    old, edge = _edge(3), _edge(4)
+    gone = replace(ROOM, id="gone")
+    stale = old.birth(1500, NODE, [DeviceBirth(gone)])[1].payload
+    births = edge.birth(1600, NODE, [DeviceBirth(ROOM)])
+    host = _host()
+    view = host.restore("site", "gw", births[0].payload, {"room-1": births[1].payload, "gone": stale})
+    assert set(view.devices) == {"room-1"}
+    assert _kinds(_tell(host, _reading(edge, -18.0))) == ["NodeBack", "DataCame"]
 
 
 def test_restored_births_of_another_session_let_nothing_pass() -> None:
