@@ -1,6 +1,6 @@
 """Dead letters taken in after all: decoded again with the births of today, stored, and moved in the account.
 
-    dead letter -> Sparkplug -> samples -> store -> one SQL transaction: `replayed_ms`, account
+    dead letter -> Sparkplug -> samples -> store -> one SQL transaction: `replayed_ms`, account, list of losses
 
 Rules do not see what is replayed: it is history. An alias means something in one session only, so each metric is found
 by the name that the alias stood for when the letter came; where nobody knew it, the births must be older than that.
@@ -24,7 +24,7 @@ from frostline_cloud.ingest.load import Load
 from frostline_cloud.ingest.registry import node_description
 from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.sql import ledger, read_only, translated
-from frostline_cloud.sql.tables import dead_letter, device, node
+from frostline_cloud.sql.tables import dead_letter, device, loss, node
 from frostline_cloud.store.port import Store
 from frostline_core.errors import FrostlineError, ProtocolError
 from frostline_core.reading import DataType
@@ -215,10 +215,17 @@ def _must_be_whole(letter: Row[Any], batch: Batch, rejected: Sequence[str]) -> N
 
 
 def _settle(connection: Connection, letter: Row[Any], batch: Batch, now_ms: int) -> None:
-    """What was counted as dead-lettered is written now; what was never counted is counted now."""
+    """What was counted as dead-lettered is written now; what was never counted is counted now.
+
+    A batch that was listed as lost because of the letter is recovered: its entry stays, and says when.
+    """
     mine = (dead_letter.c.id == letter.id, dead_letter.c.replayed_ms.is_(None))
     if connection.execute(update(dead_letter).where(*mine).values(replayed_ms=now_ms)).rowcount != 1:
         raise _StaysError("it was taken in meanwhile")
+    if letter.run is not None:
+        listed = (loss.c.run == letter.run, loss.c.first == letter.n, loss.c.last == letter.n)
+        of_node = (loss.c.site == letter.site, loss.c.node == letter.node, loss.c.recovered_ms.is_(None))
+        connection.execute(update(loss).where(*of_node, *listed).values(recovered_ms=now_ms))
     if letter.samples:
         delta = AccountDelta(written=letter.samples, dead_lettered=-letter.samples)
         at_ms = letter.at_ms  # of the day that counted it

@@ -151,6 +151,7 @@ def _account(connection: Connection, now_ms: int) -> None:
             device="meter-1",
             topic="spBv1.0/berlin/DDATA/gw-1/meter-1",
             reason="in the future by 3 h",
+            size=2,
             raw=b"\x00\xff",
             at_ms=now_ms - HOUR_MS,
         )

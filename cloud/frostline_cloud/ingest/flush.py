@@ -14,7 +14,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Engine
 
@@ -154,7 +154,7 @@ class Flusher:
                 committed, batches = self._commit(connection, load, now_ms)
                 batches += load.plain
                 self._rule(connection, batches, now_ms)
-                letters = _of_those(batches, written.buried)
+                letters = _numbered(_of_those(batches, written.buried), load)
                 journal.bury(connection, [*map(self._name, letters), *load.extra.buried], now_ms)
                 self._account(connection, batches, (letters, load.extra), now_ms)
         except FrostlineError:
@@ -350,6 +350,15 @@ def _of_those(batches: Sequence[Batch], letters: Sequence[DeadLetter]) -> Sequen
         return letters
     applied = {id(batch.raw) for batch in batches}
     return [letter for letter in letters if id(letter.raw) in applied]
+
+
+def _numbered(letters: Sequence[DeadLetter], load: Load) -> Sequence[DeadLetter]:
+    """Letters that know the batch which is listed as lost because of them: a replay then closes the listing."""
+    if not letters:
+        return letters
+    lost = {id(each.item.raw): each.mark for each in load.queued if each.item.unfit}
+    marks = [(each, lost.get(id(each.raw))) for each in letters]
+    return [each if mark is None else replace(each, run=run_text(mark.run), n=mark.n) for each, mark in marks]
 
 
 def _unfit(batch: Batch, mark: BatchMark) -> Loss:

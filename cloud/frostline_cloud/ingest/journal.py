@@ -65,6 +65,8 @@ class DeadLetter:
     Attributes:
         samples: So many samples are counted as dead-lettered because of it.
         names: Alias to metric name and type, as births said when it came; None where nobody knew.
+        run: Of the batch that is listed as lost because of it; None where none is.
+        n: Its number.
     """
 
     site: str
@@ -75,6 +77,8 @@ class DeadLetter:
     raw: bytes
     samples: int = 0
     names: dict[str, list[object]] | None = None
+    run: str | None = None
+    n: int | None = None
 
 
 @dataclass(slots=True)
@@ -311,7 +315,8 @@ def bury(connection: Connection, letters: Sequence[DeadLetter], now_ms: int) -> 
     """Writes dead letters."""
     if letters:
         rows = [
-            {name: getattr(each, name) for name in DeadLetter.__dataclass_fields__} | {"at_ms": now_ms}
+            {name: getattr(each, name) for name in DeadLetter.__dataclass_fields__}
+            | {"at_ms": now_ms, "size": len(each.raw)}
             for each in letters
         ]
         connection.execute(dead_letter.insert(), rows)

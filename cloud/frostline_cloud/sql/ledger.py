@@ -40,17 +40,21 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """How much of a node is listed as lost.
+    """How much of a node is listed as lost; what was recovered since is told apart.
 
     Attributes:
         listings: Entries in the list of losses.
         samples: Samples of those entries that know their number.
         uncounted: Entries that do not.
+        recovered: Entries whose samples were stored after all; they count in none of the others.
+        recovered_samples: Samples of those.
     """
 
     listings: int = 0
     samples: int = 0
     uncounted: int = 0
+    recovered: int = 0
+    recovered_samples: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +125,22 @@ def totals(connection: Connection, nodes: Sequence[NodeKey] | None = None) -> di
 
 def lost(connection: Connection, nodes: Sequence[NodeKey] | None = None) -> dict[NodeKey, Lost]:
     """How much of each node is listed as lost; None is every node."""
-    query = select(
-        loss.c.site,
-        loss.c.node,
-        func.count().label("listings"),
-        func.coalesce(func.sum(loss.c.samples), 0).label("samples"),
-        func.count().filter(loss.c.samples.is_(None)).label("uncounted"),
-    ).group_by(loss.c.site, loss.c.node)
+    stays = loss.c.recovered_ms.is_(None)
+    entries, samples = func.sum(loss.c.entries), func.sum(loss.c.samples)
+    figures = {
+        "listings": entries.filter(stays),
+        "samples": samples.filter(stays),
+        "uncounted": entries.filter(stays, loss.c.samples.is_(None)),
+        "recovered": entries.filter(~stays),
+        "recovered_samples": samples.filter(~stays),
+    }
+    sums = [func.coalesce(each, 0).label(name) for name, each in figures.items()]
+    query = select(loss.c.site, loss.c.node, *sums).group_by(loss.c.site, loss.c.node)
     if nodes is not None:
         query = query.where(tuple_(loss.c.site, loss.c.node).in_(nodes))
     return {
-        (row.site, row.node): Lost(row.listings, int(row.samples), row.uncounted) for row in connection.execute(query)
+        (row.site, row.node): Lost(**{name: int(getattr(row, name)) for name in figures})
+        for row in connection.execute(query)
     }
 
 
@@ -141,9 +150,9 @@ def losses(connection: Connection, span: Span) -> Sequence[Row[Any]]:
 
 
 def dead_letters(connection: Connection, span: Span) -> Sequence[Row[Any]]:
-    """Samples that could not be stored, newest first: rows of table `dead_letter` with `size` instead of `raw`."""
+    """Samples that could not be stored, newest first: rows of table `dead_letter` without `raw`."""
     columns = [column for column in dead_letter.c if column.name != "raw"]
-    return _newest(connection, select(*columns, func.length(dead_letter.c.raw).label("size")), dead_letter, span)
+    return _newest(connection, select(*columns), dead_letter, span)
 
 
 def one_dead_letter(connection: Connection, number: int) -> Row[Any] | None:

@@ -107,6 +107,8 @@ loss = Table(
     Column("from_ms", BigInteger),
     Column("to_ms", BigInteger),
     Column("at_ms", BigInteger, nullable=False),
+    Column("entries", BigInteger, nullable=False, server_default="1"),  # more: this row stands for so many old ones
+    Column("recovered_ms", BigInteger),  # when what it lists was stored after all
     Index("ix_loss_node", "site", "node", "at_ms"),
 )
 
@@ -124,6 +126,10 @@ dead_letter = Table(
     Column("replayed_ms", BigInteger),
     Column("samples", BigInteger, nullable=False, server_default="0"),  # of it counted as dead-lettered in the account
     Column("names", JSON),  # alias to [name, datatype] as births said when it came; null = nobody knew
+    Column("size", BigInteger, nullable=False, server_default="0"),  # bytes of `raw`
+    Column("run", String(16)),  # of the batch that is listed as lost because of it; null = none is
+    Column("n", BigInteger),
+    Index("ix_dead_letter_size", "replayed_ms", "id", "size"),
 )
 
 # ---- rules ---------------------------------------------------------------------------------------------------------

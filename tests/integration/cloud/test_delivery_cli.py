@@ -45,7 +45,7 @@ def config(tmp_path: Path) -> Path:
     with engine.begin() as connection:
         for node, at_ms in (("gw-1", AT_MS), ("gw-2", AT_MS + 60_000)):
             row = {"site": "berlin", "node": node, "device": "d", "topic": "t", "reason": "why", "raw": b"\x01\x02"}
-            connection.execute(insert(dead_letter).values(at_ms=at_ms, **row))
+            connection.execute(insert(dead_letter).values(at_ms=at_ms, size=2, **row))
     engine.dispose()
     return config_of(tmp_path)
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from frostline_cloud.replay import replay
+from frostline_cloud.sql import ledger
 from frostline_cloud.sql.tables import account, alert, dead_letter, loss, metric, run
 from frostline_core.commit import run_text
 from frostline_core.rules import RuleSet, parse
@@ -95,6 +96,23 @@ def test_it_can_be_taken_in_also_after_another_birth(cloud: Cloud, edges: tuple[
     (row,) = cloud.rows(account)
     assert (row.received, row.written, row.dead_lettered) == (1, 1, 0)
     assert cloud.rows(alert) == []
+
+
+def test_once_it_is_taken_in_it_is_listed_as_recovered_and_no_longer_as_lost(
+    cloud: Cloud, edges: tuple[EdgeNode, EdgeNode]
+) -> None:
+    edge, _ = edges
+    for n, value in enumerate((POISON, POISON, -20.0), 1):
+        edge.data("freezer-1", {"air_temperature": value}, now_ms() + n, mark(RUN, n))
+    eventually(lambda: edge.committed(RUN) == 3)
+    first, second = cloud.rows(dead_letter)
+    later = now_ms()
+    replay(cloud.engine, cloud.store, first.id, later)
+    assert [(row.first, row.recovered_ms) for row in cloud.rows(loss)] == [(1, later), (2, None)]
+    with cloud.engine.connect() as connection:
+        assert ledger.lost(connection) == {("site-a", "gw-1"): ledger.Lost(1, 1, 0, 1, 1)}
+        assert ledger.totals(connection)["site-a", "gw-1"].residue == 0
+    assert (second.run, second.n) == (run_text(RUN), 2)
 
 
 def test_a_reason_that_is_no_text_is_refused_like_any_other_data(
