@@ -21,6 +21,7 @@ from tests.bench import conditions, targets
 RESULTS = Path("var/bench")
 BENCHES = {
     "ingest": "tests.bench.ingest",
+    "hot": "tests.bench.hot",
     "spool": "tests.bench.spool",
     "card": "tests.bench.card",
     "edge": "tests.bench.edge",

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import process
-from tests.bench.recording import ALARM, Load
+from tests.bench.recording import Load, rules_text
 from tests.support.services import Influxd, Mosquitto, VictoriaMetrics, eventually
 
 INGEST_CORE, OTHER_CORE = 0, 1
@@ -146,7 +146,7 @@ def pipeline(store: str, rules: int, metrics: int) -> Iterator[Pipeline]:
         with Mosquitto(folder / "mosquitto") as broker, kind(folder / "store") as database:
             for service in (broker, database):
                 process.pin(service.pid, OTHER_CORE)
-            config = _configure(folder, broker, (store, database.url), _rules(rules, metrics))
+            config = _configure(folder, broker, (store, database.url), rules_text(rules, metrics))
             if isinstance(database, Influxd):
                 database.create_database("frostline")
             ingest = process.frostline(["cloud", "ingest", "-c", str(config)], INGEST_CORE, folder / "ingest.log")
@@ -167,17 +167,6 @@ def _configure(folder: Path, broker: Mosquitto, store: tuple[str, str], rules: s
         encoding="utf-8",
     )
     return config
-
-
-def _rules(count: int, metrics: int) -> str:
-    """Thresholds that nothing crosses, spread over the metrics; the first fires on the alarm value."""
-    of_device = min(200, max(20, metrics))
-    return "\n".join(
-        f'[[rule]]\nid = "r{n}"\ntitle = "Rule {n}"\ntype = "threshold"\nseverity = "info"\n'
-        f"above = {ALARM if n == 0 else 1e6 + n}\n"
-        f'[rule.select]\nmetric = "value_{n % of_device:03d}"\n'
-        for n in range(count)
-    )
 
 
 def _rest(running: Pipeline) -> None:

@@ -118,3 +118,14 @@ class Recording:
         self._aliases.append([[names[f"value_{i:03d}"] for i in metrics] for names in by_name[1:]])
         self._batch_aliases.append([names[_BATCH] for names in by_name[1:]])
         self.births += births
+
+
+def rules_text(count: int, metrics: int) -> str:
+    """Thresholds that nothing crosses, spread over the metrics; the first fires on the alarm value."""
+    of_device = min(200, max(20, metrics))
+    return "\n".join(
+        f'[[rule]]\nid = "r{n}"\ntitle = "Rule {n}"\ntype = "threshold"\nseverity = "info"\n'
+        f"above = {ALARM if n == 0 else 1e6 + n}\n"
+        f'[rule.select]\nmetric = "value_{n % of_device:03d}"\n'
+        for n in range(count)
+    )
