@@ -24,8 +24,8 @@ from frostline_edge.sampler import Sampler, SamplerAccount
 from frostline_edge.sampling import Sampling
 from frostline_gateway.devices import AUDIT, CLOCK, Devices
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_rows import AccountDelta, Lost, NewRow, loss_notice
-from frostline_gateway.spool_waiting import restamped
+from frostline_gateway.spool.rows import AccountDelta, Lost, NewRow, loss_notice
+from frostline_gateway.spool.waiting import restamped
 from frostline_gateway.timekeeper import Known, Timekeeper
 
 log = logging.getLogger("frostline.intake")

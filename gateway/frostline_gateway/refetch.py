@@ -15,7 +15,7 @@ from frostline_core.errors import UnavailableError
 from frostline_core.reading import Value
 from frostline_core.sparkplug import Refused, WriteAsked
 from frostline_gateway.commands import Commands
-from frostline_gateway.spool_ring import REFETCHES_MAX, Refetch
+from frostline_gateway.spool.ring import REFETCHES_MAX, Refetch
 
 REFETCH = "Frostline/Refetch"
 """Node metric (String, writable), declared in NBIRTH."""

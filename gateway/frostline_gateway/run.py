@@ -33,8 +33,8 @@ from frostline_gateway.intake import Intake, IntakeLimits
 from frostline_gateway.machine_clock import boot_id, look
 from frostline_gateway.refetch import Refetches
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_file import default_budget
-from frostline_gateway.spool_rows import Lost
+from frostline_gateway.spool.disk import default_budget
+from frostline_gateway.spool.rows import Lost
 from frostline_gateway.status import Parts, snapshot
 from frostline_gateway.timekeeper import Timekeeper
 from frostline_gateway.uplink import Uplink

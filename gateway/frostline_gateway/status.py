@@ -15,8 +15,8 @@ from frostline_gateway.config import GatewayConfig
 from frostline_gateway.devices import DeviceState
 from frostline_gateway.intake import Intake
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_file import default_budget
-from frostline_gateway.spool_rows import Account, AccountDelta
+from frostline_gateway.spool.disk import default_budget
+from frostline_gateway.spool.rows import Account, AccountDelta
 from frostline_gateway.timekeeper import Timekeeper
 from frostline_gateway.uplink import Uplink
 

@@ -10,7 +10,7 @@ from frostline_core.commit import BATCH, Send, pack_batch, run_text
 from frostline_core.errors import ConfigError, ProtocolError
 from frostline_core.reading import Lane
 from frostline_core.sparkplug import EdgeSession, MismatchError, Outgoing, PayloadMessage, UndeclaredError, parse
-from frostline_gateway.spool_rows import Lost, gap_payload
+from frostline_gateway.spool.rows import Lost, gap_payload
 from frostline_gateway.uplink_births import Births
 
 log = logging.getLogger("frostline.uplink")

@@ -9,7 +9,7 @@ from typing import Any
 
 from frostline_core.reading import Stream
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_rows import AccountDelta, NewRow
+from frostline_gateway.spool.rows import AccountDelta, NewRow
 
 ROW_BYTES = 400  # about 20 metrics
 BUDGET_BYTES = 2 * 1024**3

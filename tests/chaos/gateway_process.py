@@ -14,7 +14,7 @@ from frostline_core.reading import DataType, DeviceDescription, MetricDescriptio
 from frostline_core.sparkplug import Metric, Payload, Refused, WriteAsked, encode
 from frostline_gateway.devices import Devices
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_rows import AccountDelta, NewRow
+from frostline_gateway.spool.rows import AccountDelta, NewRow
 from frostline_gateway.uplink import SYSTEM_CLOCKS, Uplink
 from frostline_gateway.uplink_config import UplinkConfig
 

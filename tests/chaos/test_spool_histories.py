@@ -16,8 +16,7 @@ import pytest
 
 from frostline_core.commit import Row
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_ring import ROW_COST
-from frostline_gateway.spool_rows import NewRow
+from frostline_gateway.spool.rows import ROW_COST, NewRow
 from tests.unit.core.commit.ingest_model import Measurement
 from tests.unit.core.commit.memory_rows import Item
 from tests.unit.core.commit.world import BUDGET, Violation, World

@@ -14,7 +14,7 @@ from pathlib import Path
 from frostline_core.errors import UnavailableError
 from frostline_core.reading import Stream
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_rows import AccountDelta, NewRow
+from frostline_gateway.spool.rows import AccountDelta, NewRow
 
 folder = Path(sys.argv[1])
 clock = lambda: time.time_ns() // 1_000_000

@@ -20,9 +20,8 @@ from frostline_gateway.commands import Commands
 from frostline_gateway.devices import Devices
 from frostline_gateway.refetch import REFETCH, Refetches
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_budget import THINNED
-from frostline_gateway.spool_ring import ROW_COST
-from frostline_gateway.spool_rows import AccountDelta, Lost, NewRow, loss_notice
+from frostline_gateway.spool.budget import THINNED
+from frostline_gateway.spool.rows import ROW_COST, AccountDelta, Lost, NewRow, loss_notice
 from frostline_gateway.uplink import SYSTEM_CLOCKS, Uplink
 from frostline_gateway.uplink_config import UplinkConfig
 from tests.integration.gateway.uplink_host import DeviceBorn, DeviceDied, NodeBorn, NodeDied, Sql, TestHost

@@ -12,7 +12,7 @@ from frostline_core.sparkplug import WriteAsked
 from frostline_gateway.commands import Commands
 from frostline_gateway.devices import Devices
 from frostline_gateway.refetch import REFETCH, Refetches, parse
-from frostline_gateway.spool_ring import Refetch
+from frostline_gateway.spool.ring import Refetch
 
 
 def test_a_span_is_read_with_and_without_a_device() -> None:

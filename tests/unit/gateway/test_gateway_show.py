@@ -6,7 +6,7 @@ import pytest
 
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality, Reading
 from frostline_gateway.show import show_status, show_trial
-from frostline_gateway.spool_rows import Account, AccountDelta
+from frostline_gateway.spool.rows import Account, AccountDelta
 from frostline_gateway.status import account_document
 from frostline_gateway.trial import Found
 

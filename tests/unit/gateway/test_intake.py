@@ -29,7 +29,7 @@ from frostline_gateway.intake import (
     IntakeLimits,
 )
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_rows import Lost
+from frostline_gateway.spool.rows import Lost
 from frostline_gateway.status import account_document
 from tests.support.services import eventually_async
 

@@ -14,8 +14,7 @@ from frostline_core.commit import Row
 from frostline_core.errors import ConfigError, UnavailableError
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Stream
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_ring import ROW_COST
-from frostline_gateway.spool_rows import Account, AccountDelta, Lost, NewRow, gap_payload, loss_notice
+from frostline_gateway.spool.rows import ROW_COST, Account, AccountDelta, Lost, NewRow, gap_payload, loss_notice
 from tests.support.services import eventually
 
 T0 = 1_700_000_000_000

@@ -17,10 +17,9 @@ from frostline_core.sparkplug import Payload, decode
 from frostline_core.sparkplug.codec import encode
 from frostline_core.sparkplug.payload import Metric
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_budget import FRESH_MS, OVER_BUDGET, RAW, THINNED
-from frostline_gateway.spool_ring import ROW_COST
-from frostline_gateway.spool_rows import AccountDelta, NewRow
-from frostline_gateway.spool_thin import MINUTE_MS, TEN_MINUTES_MS, Candidate, survivors
+from frostline_gateway.spool.budget import FRESH_MS, OVER_BUDGET, RAW, THINNED
+from frostline_gateway.spool.rows import ROW_COST, AccountDelta, NewRow
+from frostline_gateway.spool.thin import MINUTE_MS, TEN_MINUTES_MS, Candidate, survivors
 
 T0 = 1_700_000_400_000  # a multiple of ten minutes
 HOUR = 3_600_000

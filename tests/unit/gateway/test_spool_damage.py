@@ -15,7 +15,7 @@ import pytest
 from frostline_core.errors import UnavailableError
 from frostline_core.reading import Stream
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_rows import NewRow
+from frostline_gateway.spool.rows import NewRow
 
 T0 = 1_700_000_000_000
 ROW = NewRow(Stream.SAMPLES, "room", b"x" * 3000, 1, T0, T0)
@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 from frostline_core.reading import Stream
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_rows import NewRow
+from frostline_gateway.spool.rows import NewRow
 
 spool = Spool.open(Path(sys.argv[1]), 1 << 30, lambda: 1_700_000_000_000)
 n = 0
@@ -42,7 +42,7 @@ from pathlib import Path
 from frostline_core.errors import UnavailableError
 from frostline_core.reading import Stream
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_rows import NewRow
+from frostline_gateway.spool.rows import NewRow
 
 spool = Spool.open(Path(sys.argv[1]), 1 << 30, lambda: 1_700_000_000_000)
 kept = 0
@@ -75,7 +75,7 @@ from pathlib import Path
 from frostline_core.errors import UnavailableError
 from frostline_core.reading import Stream
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_rows import NewRow
+from frostline_gateway.spool.rows import NewRow
 
 spool = Spool.open(Path(sys.argv[1]), 1 << 30, lambda: 1_700_000_000_000, 86_400_000)
 failures = 0

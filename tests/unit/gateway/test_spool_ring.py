@@ -10,8 +10,8 @@ import pytest
 from frostline_core.commit import Row
 from frostline_core.reading import Stream
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_ring import REFETCHES_MAX, ROW_COST, Refetch
-from frostline_gateway.spool_rows import Account, AccountDelta, NewRow
+from frostline_gateway.spool.ring import REFETCHES_MAX, Refetch
+from frostline_gateway.spool.rows import ROW_COST, Account, AccountDelta, NewRow
 
 T0 = 1_700_000_000_000
 DAY = 86_400_000

@@ -17,8 +17,8 @@ from frostline_gateway.clock import Look, Trust
 from frostline_gateway.devices import CLOCK, Devices
 from frostline_gateway.intake import Intake, IntakeLimits
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool_rows import Account, Lost
-from frostline_gateway.spool_waiting import NEVER_SET, OVER_BOUND
+from frostline_gateway.spool.rows import Account, Lost
+from frostline_gateway.spool.waiting import NEVER_SET, OVER_BOUND
 from frostline_gateway.timekeeper import Timekeeper
 
 NOW = 1_800_000_000_000

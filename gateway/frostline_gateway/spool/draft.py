@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 
 from frostline_core.commit import HeldRun
 from frostline_core.reading import Stream
-from frostline_gateway import spool_ring
-from frostline_gateway.spool_ring import ROW_COST
-from frostline_gateway.spool_rows import NewRow
+from frostline_gateway.spool import ring
+from frostline_gateway.spool.rows import ROW_COST, NewRow
 
 _INSERT = "INSERT INTO row VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PART = "SELECT n, first, length(payload), samples, first_ms, last_ms, reason, at_ms FROM row"
@@ -114,13 +113,13 @@ class Draft:
         size = sum(len(row.payload) + ROW_COST for row in rows)
         self._put(_added(run, held, len(rows), sum(row.samples for row in rows), size))
 
-    def delete_through(self, run: int, n: int, *, ring: bool) -> int:
+    def delete_through(self, run: int, n: int, *, keep: bool) -> int:
         """Rows up to a number are committed; the run goes if it is then empty and not current. Returns their samples.
 
         Args:
             run: Its id.
             n: The number.
-            ring: Whether data rows stay in the file, below the run's base; else they are deleted.
+            keep: Whether data rows stay in the file, below the run's base; else they are deleted.
         """
         stored = self.runs[run]
         n = min(n, stored.held.last)
@@ -131,22 +130,22 @@ class Draft:
             f" total(length(payload)){condition}",
             span,
         ).fetchone()
-        kept = " AND reason != ''" if ring else ""
+        kept = " AND reason != ''" if keep else ""
         self._connection.execute(f"DELETE{condition}{kept}", span)
         data = int(payload + ROW_COST * rows)
-        if ring and rows:
-            spool_ring.keep(self._connection, stored.seq, n, int(rows), data)
+        if keep and rows:
+            ring.keep(self._connection, stored.seq, n, int(rows), data)
         base, oldest_ms = _oldest(self._connection, stored.seq, n + 1, stored.held.last + 1)
         held = replace(stored.held, base=base, oldest_ms=max(oldest_ms, stored.again_ms) if oldest_ms else 0)
         self._put(_added(stored, held, -int(rows), -int(samples), -data - ROW_COST * int(gaps)))
         self._drop_if_done(run)
         return int(samples)
 
-    def open_again(self, found: spool_ring.Found) -> int:
+    def open_again(self, found: ring.Found) -> int:
         """Takes rows out of the ring into a run of their own, which is never current. Returns their samples."""
         samples, size = sum(each[3] for each in found.rows), sum(each[4] for each in found.rows)
         run = self._open(Stream.SAMPLES)
-        spool_ring.move(self._connection, found, run.seq)
+        ring.move(self._connection, found, run.seq)
         held = replace(run.held, last=len(found.rows), oldest_ms=self._now_ms, newest_ms=self._now_ms)
         self._put(StoredRun(held, run.seq, len(found.rows), samples, size, again_ms=self._now_ms))
         return samples

@@ -6,14 +6,14 @@ Invariants, whatever dies and whenever:
    after a process start or a cut, numbered 1, 2, 3 ... without holes, and never resumed by another process.
 3. A row leaves only by `delete_through`, which a commit of the host asks for, or into a gap row, which keeps its
    numbers, its count of samples and its span of time. Gap rows leave only by `delete_through`. What is committed may
-   stay in the ring (`spool_ring`), below the base of its run, where the protocol does not see it.
+   stay in the ring (`ring`), below the base of its run, where the protocol does not see it.
 4. The account moves in the transaction that moves the rows: kept = committed + pending + lost.
-5. Rows and ring weigh no more than the budget (`spool_budget`), unless nothing but gap rows is left; then each run has
+5. Rows and ring weigh no more than the budget (`budget`), unless nothing but gap rows is left; then each run has
    one, of 128 bytes.
 
-Format: one SQLite file (tables in `spool_file`). `spool`: id (8 random bytes, made with the file) and the last bdSeq.
+Format: one SQLite file (tables in `file`). `spool`: id (8 random bytes, made with the file) and the last bdSeq.
 `run`: the runs held, in order of opening, with totals of their rows. `row`: the rows; `reason` is "" for data.
-`ring` and `refetch`: see `spool_ring`.
+`ring` and `refetch`: see `ring`.
 `device`: what each device was when it last changed. `account` and `lost`: samples per UTC day. Beside the file lie
 `-wal`, `-shm`, `.lock` (one writing process at a time), `.reserve` (4 MiB that are given up when the disk is full, so
 that there is room to delete in), and `.corrupt-<UTC>`: damaged spools that were set aside.
@@ -34,19 +34,13 @@ from frostline_core.commit import RUNS_MAX, HeldRun, Row
 from frostline_core.commit.wire import NUMBER_MAX
 from frostline_core.errors import UnavailableError
 from frostline_core.reading import DeviceDescription, Stream
-from frostline_gateway import (
-    spool_account,
-    spool_budget,
-    spool_devices,
-    spool_draft,
-    spool_file,
-    spool_ring,
-    spool_waiting,
-)
-from frostline_gateway.spool_rows import Account, AccountDelta, Lost, NewRow, loss_notice
+from frostline_gateway.spool import account as accounts
+from frostline_gateway.spool import budget, devices, disk, file, ring, waiting
+from frostline_gateway.spool import draft as drafts
+from frostline_gateway.spool.rows import Account, AccountDelta, Lost, NewRow, loss_notice
 
 _VACUUM_EVERY = 64
-_FREE_PAGES = (16 << 20) // spool_file.PAGE_BYTES
+_FREE_PAGES = (16 << 20) // file.PAGE_BYTES
 """They stay in the file for reuse: moving pages wears flash more than it gains."""
 _EXPIRE_EVERY = 256
 """Appends between two looks at what is too old for the ring."""
@@ -79,7 +73,7 @@ class Spool:
         self._lock: int | None = None
         self._listener: Callable[[], None] | None = None
         self._current: dict[Stream, int] = {}
-        self._runs: dict[int, spool_draft.StoredRun] = {}
+        self._runs: dict[int, drafts.StoredRun] = {}
         self._spool_id = 0
         self._stale = False  # memory is not what the file says
         self._deletes = 0
@@ -92,7 +86,7 @@ class Spool:
 
         Args:
             path: The file; its folder exists.
-            budget_bytes: Most that rows may weigh, the ring included; `spool_budget` says what goes at the bound.
+            budget_bytes: Most that rows may weigh, the ring included; `budget` says what goes at the bound.
             clock: Time of day, UTC milliseconds.
             keep_ms: How long committed rows stay in the ring, from when they were appended; 0: they do not.
 
@@ -100,7 +94,7 @@ class Spool:
             UnavailableError: Another process has it, or the disk does not let us; the message says what to do.
             ConfigError: A newer Frostline wrote it.
         """
-        descriptor = spool_file.lock(path)
+        descriptor = disk.lock(path)
         try:
             spool = cls._open_sound(path, budget_bytes, clock, keep_ms)
         except BaseException:
@@ -116,7 +110,7 @@ class Spool:
         Raises:
             UnavailableError: It does not exist, or cannot be read.
         """
-        spool = cls(path, spool_file.connect_read_only(path), 0, lambda: 0)
+        spool = cls(path, file.connect_read_only(path), 0, lambda: 0)
         with spool._mutex, spool._translated():
             spool._load()
         return spool
@@ -125,15 +119,15 @@ class Spool:
     def _open_sound(cls, path: Path, budget_bytes: int, clock: Callable[[], int], keep_ms: int) -> Self:
         try:
             return cls._open_file(path, budget_bytes, clock, keep_ms)
-        except spool_file.Corrupt as corrupt:
-            name = spool_file.quarantine(path, clock())
+        except file.Corrupt as corrupt:
+            name = disk.quarantine(path, clock())
             spool = cls._open_file(path, budget_bytes, clock, keep_ms)
             spool.append([_set_aside(str(corrupt), name, clock())])
             return spool
 
     @classmethod
     def _open_file(cls, path: Path, budget_bytes: int, clock: Callable[[], int], keep_ms: int) -> Self:
-        spool = cls(path, spool_file.connect(path, secrets.token_bytes(8)), budget_bytes, clock, keep_ms)
+        spool = cls(path, file.connect(path, secrets.token_bytes(8)), budget_bytes, clock, keep_ms)
         try:
             spool._load()
             for run in [run for run in spool._runs.values() if run.held.empty]:  # were current in a process that ended
@@ -141,7 +135,7 @@ class Spool:
                 del spool._runs[run.held.run]
         except sqlite3.Error as error:
             spool._connection.close()
-            raise spool_file.translated(path, error) from error
+            raise file.translated(path, error) from error
         return spool
 
     def close(self) -> None:
@@ -172,19 +166,19 @@ class Spool:
         Raises:
             UnavailableError: Nothing was kept; the message says what to do. The caller counts the rows as lost.
         """
-        if not spool_file.has_reserve(self.path) and not self._give_up_ring():
-            raise UnavailableError(f"spool {self.path}: {spool_file.DISK_FULL}")
+        if not disk.has_reserve(self.path) and not self._give_up_ring():
+            raise UnavailableError(f"spool {self.path}: {disk.DISK_FULL}")
         with self._change() as draft:
             for stream in Stream:
                 draft.append(stream, [row for row in rows if row.stream is stream and not row.boot])
-            spool_account.add(self._connection, self._clock(), delta)
+            accounts.add(self._connection, self._clock(), delta)
             self._wait([row for row in rows if row.boot])
             self._send_again(draft)
-            for reason, samples in spool_budget.keep(self._connection, draft, self.budget_bytes, self._clock()).items():
-                spool_account.lose(self._connection, self._clock(), reason, samples)
+            for reason, samples in budget.keep(self._connection, draft, self.budget_bytes, self._clock()).items():
+                accounts.lose(self._connection, self._clock(), reason, samples)
             self._appends += 1
             if self._appends % _EXPIRE_EVERY == 1:
-                spool_ring.expire(self._connection, self._clock() - self._keep_ms)
+                ring.expire(self._connection, self._clock() - self._keep_ms)
         if self._listener is not None:
             self._listener()
 
@@ -204,11 +198,11 @@ class Spool:
         while more:
             with self._change() as draft:
                 now_ms = self._clock()
-                undated, dropped = spool_waiting.forget_others(self._connection, boot)
-                spool_account.lose(self._connection, now_ms, spool_waiting.NEVER_SET, undated)
-                told = ((spool_waiting.NEVER_SET, undated), (spool_waiting.OVER_BOUND, dropped))
+                undated, dropped = waiting.forget_others(self._connection, boot)
+                accounts.lose(self._connection, now_ms, waiting.NEVER_SET, undated)
+                told = ((waiting.NEVER_SET, undated), (waiting.OVER_BOUND, dropped))
                 lost = [loss_notice(Lost(reason, count, None, now_ms)) for reason, count in told if count]
-                rows = spool_waiting.take(self._connection, boot, difference_ms)
+                rows = waiting.take(self._connection, boot, difference_ms)
                 for stream in Stream:
                     draft.append(stream, [row for row in (*lost, *rows) if row.stream is stream])
                 more = bool(rows)
@@ -236,7 +230,7 @@ class Spool:
         if self.remembered(description.id) == description:
             return
         with self._change():
-            spool_devices.write(self._connection, description, self._clock())
+            devices.write(self._connection, description, self._clock())
 
     def delete_through(self, run: int, n: int) -> None:
         """Takes the rows of a run whose number is n or less out of the queue: the host has them, or lists them as lost.
@@ -246,16 +240,16 @@ class Spool:
         Raises:
             UnavailableError: Nothing changed.
         """
-        later = not self._asked and spool_file.has_reserve(self.path)
+        later = not self._asked and disk.has_reserve(self.path)
         with self._change(later=later) as draft:
             if run not in draft.runs:
                 return
-            committed = draft.delete_through(run, n, ring=self._keep_ms > 0)
-            spool_account.add(self._connection, self._clock(), committed=committed)
+            committed = draft.delete_through(run, n, keep=self._keep_ms > 0)
+            accounts.add(self._connection, self._clock(), committed=committed)
             self._send_again(draft)
         self._give_back_pages()
 
-    def refetch(self, span: spool_ring.Refetch) -> bool:
+    def refetch(self, span: ring.Refetch) -> bool:
         """Sends what the ring holds of a span of time again; False when too many spans wait already.
 
         Rows go a few thousand at a time, each lot in a run of its own in the backlog lane, the next when the cloud has
@@ -265,7 +259,7 @@ class Spool:
             UnavailableError: The disk does not let us.
         """
         with self._change() as draft:
-            taken = spool_ring.ask(self._connection, span)
+            taken = ring.ask(self._connection, span)
             self._asked = True
             self._send_again(draft)
         if self._listener is not None:
@@ -317,7 +311,7 @@ class Spool:
             UnavailableError: The disk does not let us.
         """
         with self._mutex, self._translated():
-            return spool_devices.read(self._connection, device)
+            return devices.read(self._connection, device)
 
     def account(self) -> Account:
         """What became of every reading since the spool was made.
@@ -326,8 +320,8 @@ class Spool:
             UnavailableError: The disk does not let us.
         """
         with self._mutex, self._translated():
-            pending = sum(run.samples for run in self._runs.values()) + spool_waiting.samples(self._connection)
-            return spool_account.read(self._connection, pending)
+            pending = sum(run.samples for run in self._runs.values()) + waiting.samples(self._connection)
+            return accounts.read(self._connection, pending)
 
     @property
     def held_rows(self) -> int:
@@ -342,7 +336,7 @@ class Spool:
             UnavailableError: The disk does not let us.
         """
         with self._mutex, self._translated():
-            return spool_waiting.samples(self._connection)
+            return waiting.samples(self._connection)
 
     def ring_bytes(self) -> int:
         """What the rows weigh that the cloud has and that can be sent again.
@@ -351,7 +345,7 @@ class Spool:
             UnavailableError: The disk does not let us.
         """
         with self._mutex, self._translated():
-            return spool_ring.weight(self._connection)
+            return ring.weight(self._connection)
 
     @property
     def held_bytes(self) -> int:
@@ -367,7 +361,7 @@ class Spool:
 
     # ---- the transaction
     @contextmanager
-    def _change(self, *, later: bool = False) -> Iterator[spool_draft.Draft]:
+    def _change(self, *, later: bool = False) -> Iterator[drafts.Draft]:
         """One transaction: what it drafts is in memory exactly when it is durable, or in the transaction left open.
 
         Args:
@@ -380,7 +374,7 @@ class Spool:
             if not self._connection.in_transaction:
                 self._connection.execute("BEGIN IMMEDIATE")
             try:
-                draft = spool_draft.Draft(self._connection, self._runs, self._current, self._spool_id, self._clock())
+                draft = drafts.Draft(self._connection, self._runs, self._current, self._spool_id, self._clock())
                 yield draft
                 draft.finish()
                 self._left_open += _OPEN_COST + self._weight(self._runs) - self._weight(draft.runs)
@@ -396,7 +390,7 @@ class Spool:
             self._runs, self._current = draft.runs, draft.current
 
     @staticmethod
-    def _weight(runs: Mapping[int, spool_draft.StoredRun]) -> int:
+    def _weight(runs: Mapping[int, drafts.StoredRun]) -> int:
         return sum(run.bytes for run in runs.values())
 
     def _undo(self) -> None:
@@ -439,41 +433,41 @@ class Spool:
     def _load(self) -> None:
         ((raw_id,),) = self._connection.execute("SELECT id FROM spool").fetchall()
         self._spool_id = int.from_bytes(raw_id)
-        self._runs = spool_draft.load(self._connection)
-        self._asked = spool_ring.waiting(self._connection) > 0
-        self._waits = spool_waiting.any_rows(self._connection)
+        self._runs = drafts.load(self._connection)
+        self._asked = ring.waiting(self._connection) > 0
+        self._waits = waiting.any_rows(self._connection)
         self._stale = False
 
     def _wait(self, rows: Sequence[NewRow]) -> None:
         """Keeps rows that have no time of day yet, within a quarter of the budget."""
         if rows:
             self._waits = True
-            dropped = spool_waiting.put(self._connection, rows, self.budget_bytes // 4)
-            spool_account.lose(self._connection, self._clock(), spool_waiting.OVER_BOUND, dropped)
+            dropped = waiting.put(self._connection, rows, self.budget_bytes // 4)
+            accounts.lose(self._connection, self._clock(), waiting.OVER_BOUND, dropped)
 
-    def _send_again(self, draft: spool_draft.Draft) -> None:
+    def _send_again(self, draft: drafts.Draft) -> None:
         """Takes the next lot out of the ring, once the cloud has the one before."""
         runs = draft.runs.values()
         if not self._asked or len(runs) > RUNS_MAX - _RUNS_LEFT or any(each.again_ms for each in runs):
             return
         for _ in range(_STEPS_MOST):
-            found = spool_ring.find(self._connection)
+            found = ring.find(self._connection)
             if found is None:
                 self._asked = False
                 return
             if found.rows:
                 samples = draft.open_again(found)
-                spool_account.add(self._connection, self._clock(), AccountDelta(read=samples, kept=samples))
+                accounts.add(self._connection, self._clock(), AccountDelta(read=samples, kept=samples))
                 return
 
     def _give_up_ring(self) -> bool:
         """On a full disk the ring goes, a little at a time, until there is room to delete in again."""
         for _ in range(_RING_STEPS):
             with self._change():
-                if not spool_ring.trim(self._connection, _RING_STEP_BYTES):
+                if not ring.trim(self._connection, _RING_STEP_BYTES):
                     return False
             self._give_back_pages()
-            if spool_file.has_reserve(self.path):
+            if disk.has_reserve(self.path):
                 return True
         return False
 
@@ -483,30 +477,30 @@ class Spool:
             yield
         except sqlite3.Error as error:
             self._stale = True
-            meant = spool_file.translated(self.path, error)
-            if isinstance(meant, spool_file.Corrupt):
+            meant = file.translated(self.path, error)
+            if isinstance(meant, file.Corrupt):
                 meant = self._start_anew(meant)
-            elif spool_file.is_full(error):
-                spool_file.give_up_reserve(self.path)
+            elif file.is_full(error):
+                disk.give_up_reserve(self.path)
                 with suppress(sqlite3.Error):  # from now on the log is written over and takes no more room
                     self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             raise meant from error
 
-    def _start_anew(self, corrupt: spool_file.Corrupt) -> UnavailableError:
+    def _start_anew(self, corrupt: file.Corrupt) -> UnavailableError:
         """Sets a file aside that turned out to be damaged while in use; the call that noticed still fails."""
         if self._lock is None:
             return UnavailableError(f"spool {self.path}: is damaged ({corrupt})")
         with suppress(sqlite3.Error):
             self._connection.close()
-        name = spool_file.quarantine(self.path, self._clock())
+        name = disk.quarantine(self.path, self._clock())
         try:
-            self._connection = spool_file.connect(self.path, secrets.token_bytes(8))
-        except spool_file.Corrupt as again:
+            self._connection = file.connect(self.path, secrets.token_bytes(8))
+        except file.Corrupt as again:
             return UnavailableError(f"spool {self.path}: the disk damages new files as well ({again})")
         self._current = {}
         self._load()
         self._connection.execute("BEGIN IMMEDIATE")
-        draft = spool_draft.Draft(self._connection, self._runs, {}, self._spool_id, self._clock())
+        draft = drafts.Draft(self._connection, self._runs, {}, self._spool_id, self._clock())
         draft.append(Stream.EVENTS, [_set_aside(str(corrupt), name, self._clock())])
         draft.finish()
         self._connection.execute("COMMIT")
@@ -516,7 +510,7 @@ class Spool:
     def _give_back_pages(self) -> None:
         """Shrinks a file that has much free room, now and then; on a full disk always, and to the last page."""
         self._deletes += 1
-        reserve = spool_file.has_reserve(self.path)
+        reserve = disk.has_reserve(self.path)
         if reserve and self._deletes % _VACUUM_EVERY:
             return
         with self._mutex, self._translated():

@@ -1,7 +1,7 @@
 """What goes first when the disk is short: the order of sacrifice.
 
 1. The ring: the cloud has these rows. 2. Raw identifications, oldest first. 3. Telemetry older than an hour is thinned
-to one minute, oldest first, then to ten (`spool_thin`): of each device and span the rows that hold an extreme stay.
+to one minute, oldest first, then to ten (`thin`): of each device and span the rows that hold an extreme stay.
 4. The oldest telemetry. 5. Events, only when there is nothing else: a disk has an end.
 What goes in 2 to 5 becomes gap rows, so its numbers, samples and span reach the cloud with the reason.
 """
@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Mapping
 
 from frostline_core.reading import Stream
-from frostline_gateway import spool_ring, spool_waiting
-from frostline_gateway.spool_draft import Draft, StoredRun
-from frostline_gateway.spool_ring import ROW_COST
-from frostline_gateway.spool_thin import MINUTE_MS, TEN_MINUTES_MS, Candidate, survivors
+from frostline_gateway.spool import ring, waiting
+from frostline_gateway.spool.draft import Draft, StoredRun
+from frostline_gateway.spool.rows import ROW_COST
+from frostline_gateway.spool.thin import MINUTE_MS, TEN_MINUTES_MS, Candidate, survivors
 
 OVER_BUDGET = "spool budget"
 RAW = "spool budget: raw identifications"
@@ -45,7 +45,7 @@ def keep(connection: sqlite3.Connection, draft: Draft, budget_bytes: int, now_ms
     """
     budget = _Budget(connection, draft, budget_bytes, now_ms)
     if budget.excess > 0:
-        spool_ring.trim(connection, budget.excess + budget_bytes // _RING_SLACK)
+        ring.trim(connection, budget.excess + budget_bytes // _RING_SLACK)
     for step in (budget.drop_raw, budget.thin_to_minutes, budget.thin_to_ten_minutes, budget.drop_oldest):
         while budget.excess > 0 and step():
             continue
@@ -58,14 +58,14 @@ class _Budget:
     def __init__(self, connection: sqlite3.Connection, draft: Draft, budget_bytes: int, now_ms: int) -> None:
         self._connection, self._draft = connection, draft
         self._bytes, self._now_ms = budget_bytes, now_ms
-        self._waiting = spool_waiting.weight(connection)
+        self._waiting = waiting.weight(connection)
         self.lost: Counter[str] = Counter()
 
     @property
     def excess(self) -> int:
         """Bytes over the budget."""
         held = sum(run.bytes for run in self._draft.runs.values())
-        return held + spool_ring.weight(self._connection) + self._waiting - self._bytes
+        return held + ring.weight(self._connection) + self._waiting - self._bytes
 
     def drop_raw(self) -> bool:
         """The oldest raw identifications become gap rows."""

@@ -11,6 +11,8 @@ from frostline_core.reading import DataType, Stream
 from frostline_core.sparkplug.codec import encode
 from frostline_core.sparkplug.payload import Metric, Payload
 
+ROW_COST = 128
+"""What a row weighs besides its payload: its columns, its index entry, its share of half-filled pages."""
 NOTHING_LOST: Mapping[str, int] = {}
 
 

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-ROW_COST = 128
-"""What a row weighs besides its payload: its columns, its index entry, its share of half-filled pages."""
+from frostline_gateway.spool.rows import ROW_COST
+
 REFETCHES_MAX = 16
 """Spans that wait to be sent again; a further one is refused."""
 LATE_MS = 86_400_000

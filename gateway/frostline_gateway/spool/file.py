@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
-import time
-from contextlib import suppress
 from pathlib import Path
 
 from frostline_core.errors import ConfigError, UnavailableError
+from frostline_gateway.spool import disk
 
 VERSION = 2
 APPLICATION_ID = 0x46535450  # "FSTP": lets `file` and a person tell what it is
 QUICK_CHECK_MAX_BYTES = 64 * 1024 * 1024
 """Up to this size every page is read at start, about 2 s from an SD card; above it only the ends of each run."""
-QUARANTINED_MAX = 3
-RESERVE_BYTES = 4 * 1024 * 1024
-"""Twice the write-ahead log. Held beside the spool and given up when the disk is full: deleting needs room as well."""
-BUDGET_MOST, BUDGET_LEAST = 2 << 30, 8 << 20
-"""The default budget's bounds, in bytes."""
 PAGE_BYTES = 512
 _OPENING_BYTES = 256 * 1024
 """With less free than that, a file that cannot be opened is taken for one that has no room."""
@@ -81,9 +73,8 @@ UPDATE run SET base = coalesce((SELECT first FROM row WHERE row.run = seq ORDER 
 UPDATE run SET bytes = (SELECT total(length(payload) + 128) FROM row WHERE row.run = seq);
 """
 
-DISK_FULL = "the disk is full; free some space, or lower the spool's budget"
 _REMEDIES = {
-    sqlite3.SQLITE_FULL: DISK_FULL,
+    sqlite3.SQLITE_FULL: disk.DISK_FULL,
     sqlite3.SQLITE_BUSY: "another process holds it; does a second gateway use this data_dir?",
     sqlite3.SQLITE_LOCKED: "another process holds it; does a second gateway use this data_dir?",
     sqlite3.SQLITE_IOERR: "the disk does not read or write; look at the kernel's log, and at the SD card",
@@ -124,9 +115,9 @@ def connect(path: Path, new_id: bytes) -> sqlite3.Connection:
     try:
         return _connect(path, new_id)
     except UnavailableError:
-        if not _reserve(path).exists() or _free_bytes(path) > _OPENING_BYTES:
+        if not disk.reserve_path(path).exists() or disk.free_bytes(path) > _OPENING_BYTES:
             raise
-    give_up_reserve(path)
+    disk.give_up_reserve(path)
     return _connect(path, new_id)
 
 
@@ -165,100 +156,6 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def lock(path: Path) -> int:
-    """Makes this process the only one that writes the spool; the lock ends with the process. Returns its descriptor.
-
-    Raises:
-        UnavailableError: Another process has it, or the folder is not writable.
-    """
-    try:
-        descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise UnavailableError(f"spool {path}: its folder is not writable: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise UnavailableError(f"spool {path}: another gateway process uses it; stop that one first") from error
-    return descriptor
-
-
-def quarantine(path: Path, utc_ms: int) -> str:
-    """Sets a damaged file aside for a person to look at, and forgets all but the newest 3. Returns its new name.
-
-    Raises:
-        UnavailableError: It cannot be renamed.
-    """
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(utc_ms / 1000))
-    target = path.with_name(f"{path.name}.corrupt-{stamp}")
-    try:
-        for suffix in ("-wal", "-shm", ""):
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                part.rename(target.with_name(target.name + suffix))
-        _sync_folder(path)
-        kept = sorted(p for p in path.parent.glob(f"{path.name}.corrupt-*") if not p.name.endswith(("-wal", "-shm")))
-        for old in kept[:-QUARANTINED_MAX]:
-            for suffix in ("-wal", "-shm", ""):
-                old.with_name(old.name + suffix).unlink(missing_ok=True)
-    except OSError as error:
-        raise UnavailableError(f"spool {path}: is damaged and cannot be set aside: {error.strerror}") from error
-    return target.name
-
-
-def has_reserve(path: Path) -> bool:
-    """Whether there is room to delete in, making the reserve if the disk has twice its size free.
-
-    Raises:
-        UnavailableError: The folder does not let us.
-    """
-    reserve = _reserve(path)
-    try:
-        if reserve.exists() and reserve.stat().st_size >= RESERVE_BYTES:
-            return True
-        if _free_bytes(path) < 2 * RESERVE_BYTES:
-            return False
-        with reserve.open("wb") as file:
-            file.write(os.urandom(RESERVE_BYTES))  # bytes that no file system can store in less
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        reserve.unlink(missing_ok=True)
-        raise UnavailableError(f"spool {path}: cannot hold room in reserve: {error.strerror}") from error
-    return True
-
-
-def give_up_reserve(path: Path) -> None:
-    """Frees the reserve; what can be freed is all there is to do on a full disk."""
-    with suppress(OSError):
-        _reserve(path).unlink(missing_ok=True)
-
-
-def default_budget(path: Path) -> int:
-    """What a spool may take where the configuration names nothing: 2 GiB, or a fifth of the disk if that is less.
-
-    The disk is what is free and what the spool has already, so that a restart with a full spool changes nothing.
-
-    Raises:
-        UnavailableError: The folder cannot be looked at.
-    """
-    try:
-        disk = os.statvfs(path.parent)
-        held = path.stat().st_size if path.exists() else 0
-    except OSError as error:
-        raise UnavailableError(f"spool {path}: its folder cannot be looked at: {error.strerror}") from error
-    return max(BUDGET_LEAST, min(BUDGET_MOST, (disk.f_bavail * disk.f_frsize + held) // 5))
-
-
-def _free_bytes(path: Path) -> int:
-    disk = os.statvfs(path.parent)
-    return disk.f_bavail * disk.f_frsize
-
-
-def _reserve(path: Path) -> Path:
-    return path.with_name(f"{path.name}.reserve")
-
-
 def _prepare(connection: sqlite3.Connection, path: Path, new_id: bytes) -> None:
     # Both count only before the first table. Each append writes four or five pages to the log, whatever is in them:
     # small pages are a fifth of the wear of SQLite's own 4 KiB, on a card that wears out.
@@ -266,7 +163,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, new_id: bytes) -> None:
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # in WAL mode only FULL keeps what was committed over a power cut
-    connection.execute(f"PRAGMA wal_autocheckpoint = {RESERVE_BYTES // 2 // PAGE_BYTES}")  # pages
+    connection.execute(f"PRAGMA wal_autocheckpoint = {disk.RESERVE_BYTES // 2 // PAGE_BYTES}")  # pages
     connection.execute("PRAGMA journal_size_limit = 2097152")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
@@ -275,7 +172,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, new_id: bytes) -> None:
         if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             raise Corrupt("a database, but no spool")
         _create(connection, new_id)
-        _sync_folder(path)
+        disk.sync_folder(path)
         return
     if path.stat().st_size <= QUICK_CHECK_MAX_BYTES:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -297,12 +194,3 @@ def _in_one_transaction(connection: sqlite3.Connection, script: str) -> None:
         connection.execute(statement.removesuffix(";"))
     connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
-
-
-def _sync_folder(path: Path) -> None:
-    """Makes a new or renamed file's name survive a power cut; SQLite does that for its log only."""
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -13,8 +13,7 @@ from dataclasses import replace
 from frostline_core.reading import Quality, Stream
 from frostline_core.sparkplug import set_quality
 from frostline_core.sparkplug.codec import parse
-from frostline_gateway.spool_ring import ROW_COST
-from frostline_gateway.spool_rows import NewRow
+from frostline_gateway.spool.rows import ROW_COST, NewRow
 
 NEVER_SET = "the machine stopped before its clock was set: nobody knows when these samples were measured"
 OVER_BOUND = "spool budget: waiting for the clock"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 
-from frostline_gateway.spool_rows import Account, AccountDelta
+from frostline_gateway.spool.rows import Account, AccountDelta
 
 _NOTHING = AccountDelta()
 
