@@ -16,7 +16,7 @@ from frostline_cloud.alerts.event import EventType
 from frostline_cloud.alerts.incident import Change, Circumstances, Incident, change
 from frostline_cloud.alerts.message import render
 from frostline_cloud.sql.tables import alert, alert_event, metric, outbox
-from frostline_core.rules import OPEN, Rule, RuleSet, Transition
+from frostline_core.rules import OPEN, Rule, RuleSet, Severity, Transition
 
 _CHUNK = 200  # keys in one query; five columns each, far below what SQLite and PostgreSQL allow
 _Key = tuple[str, str, str, str, str]
@@ -185,6 +185,7 @@ class _Book:
             "created_ms": self.now_ms,
             "due_ms": self.now_ms,
             "attempts": 0,
+            "critical": incident.severity == Severity.CRITICAL,
         }
 
 

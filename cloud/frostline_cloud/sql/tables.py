@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData(
@@ -197,14 +198,19 @@ outbox = Table(
     Column("alert", String(36), ForeignKey("alert.id"), nullable=False, index=True),
     Column("revision", Integer, nullable=False),
     Column("type", String(40), nullable=False),  # alert.firing, alert.updated, alert.resolved
-    Column("receiver", String(200), nullable=False),
+    Column("receiver", String(200), nullable=False),  # "*": news that dispatch has yet to address
     Column("body", Text, nullable=False),
-    Column("state", String(20), nullable=False),  # waiting, delivered, dead
+    Column("state", String(20), nullable=False),  # waiting, delivered, dead, collapsed, skipped, dispatched
     Column("created_ms", BigInteger, nullable=False),
     Column("due_ms", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("done_ms", BigInteger),
+    Column("critical", Boolean, nullable=False, server_default=false()),  # goes first, past every budget
+    Column("route", String(200)),  # by which dispatch chose the receiver; null = written to it directly
+    Column("held_ms", BigInteger),  # since when it waits for a digest: the receiver's budget was used up
+    Column("digest", String(40)),  # id of the digest that carried it
     Index("ix_outbox_due", "state", "due_ms"),
+    Index("ix_outbox_receiver", "receiver", "state", "due_ms"),
 )
 
 delivery = Table(
@@ -216,6 +222,51 @@ delivery = Table(
     Column("status", Integer),  # HTTP status; null where none came
     Column("error", Text, nullable=False),
     Column("took_ms", Integer, nullable=False),
+)
+
+receiver_health = Table(  # only of receivers that have failed since they last delivered
+    "receiver_health",
+    metadata,
+    *_key("receiver"),
+    Column("target", String(64), nullable=False),  # hash of where it is reached: another target is a new chance
+    Column("state", String(20), nullable=False),  # ok, resting (circuit open), gone
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("reason", Text, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("retry_ms", BigInteger, nullable=False),  # when resting: the next attempt
+)
+
+escalation = Table(
+    "escalation",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("alert", String(36), ForeignKey("alert.id"), nullable=False),
+    Column("route", String(200), nullable=False),
+    Column("step", Integer, nullable=False),  # 1 is the first
+    Column("receivers", JSON, nullable=False),  # as configured when the alert fired
+    Column("due_ms", BigInteger, nullable=False),
+    Column("state", String(20), nullable=False),  # waiting, sent, stopped
+    Column("done_ms", BigInteger),
+    Index("ix_escalation_step", "alert", "route", "step", unique=True),
+    Index("ix_escalation_due", "state", "due_ms"),
+)
+
+used_link = Table(  # acknowledge links that were used: each works once
+    "used_link",
+    metadata,
+    *_key("id"),
+    Column("used_ms", BigInteger, nullable=False),
+)
+
+canary = Table(
+    "canary",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),  # when the excursion was sent
+    Column("receiver", String(200), nullable=False),
+    Column("took_ms", Integer),  # until it was delivered; null: not in time
+    Column("error", Text, nullable=False),
+    Index("ix_canary_at", "at_ms"),
 )
 
 # ---- account, settings, access -------------------------------------------------------------------------------------
