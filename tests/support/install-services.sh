@@ -3,11 +3,11 @@
 set -euo pipefail
 declare -A package=(
     [mosquitto]=mosquitto [influxd]=influxdb [victoria-metrics]=victoria-metrics [chromium]=chromium [socat]=socat
-    [docker-compose]=docker-compose
+    [docker-compose]=docker-compose [cc]="gcc libc6-dev"
 )
 missing=()
 for program in "${!package[@]}"; do
-    PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=("${package[$program]}")
+    PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=(${package[$program]}) # may be two
 done
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql) # not in anybody's PATH
 [ ${#missing[@]} -eq 0 ] && exit 0

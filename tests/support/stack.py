@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,6 +34,7 @@ class Settings:
     Attributes:
         command: `run`, or `serve`: then ingest runs in a process of its own, and `add_ingest` adds more.
         links: Gateways and cloud reach the broker through `gateway_link` and `cloud_link`.
+        environment: Variables that gateways have besides ours.
     """
 
     store: str = 'path = "history.duckdb"'
@@ -39,20 +42,26 @@ class Settings:
     broker: str = ""
     command: str = "run"
     links: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Program:
-    """A `frostline` process that can be stopped, killed and started again."""
+    """A `frostline` process that can be stopped, killed and started again; `environment` is added to ours."""
 
-    def __init__(self, name: str, arguments: list[str], folder: Path) -> None:
+    def __init__(
+        self, name: str, arguments: list[str], folder: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.name, self.arguments, self.log = name, arguments, folder / f"{name}.log"
+        self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Starts it; its output goes to the log."""
         command = [sys.executable, "-c", "from frostline_core.cli import main; main()", *self.arguments]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self._environment
+            )
 
     def kill(self) -> None:
         """SIGKILL: what a power cut does to a process."""
@@ -153,7 +162,8 @@ class Stack:
             f'[http]\nlisten = "127.0.0.1:{self._ports[node]}"\n{drivers}',
             encoding="utf-8",
         )
-        gateway = self.gateways[node] = Program(node, ["gateway", "run", "-c", str(config)], self.folder)
+        arguments = ["gateway", "run", "-c", str(config)]
+        gateway = self.gateways[node] = Program(node, arguments, self.folder, self._settings.environment)
         gateway.start()
         return gateway
 
@@ -297,6 +307,11 @@ unit = "1"
 
 def stored(folder: Path, node: str) -> list[float]:
     """Every value of the counter in the embedded store of a cloud that has ended, by time."""
+    return [value for _, value in stored_points(folder, node)]
+
+
+def stored_points(folder: Path, node: str) -> list[tuple[int, float]]:
+    """The same with their instants, UTC milliseconds."""
     from frostline_cloud.store import Place, open_store
     from frostline_cloud.store.config import StoreConfig
 
@@ -307,4 +322,4 @@ def stored(folder: Path, node: str) -> list[float]:
     finally:
         store.close()
     assert all(each.count == 1 for each in buckets), "a sample is in the store twice"
-    return [each.mean for each in buckets]
+    return [(each.at_ms, each.mean) for each in buckets]
