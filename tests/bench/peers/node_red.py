@@ -1,7 +1,7 @@
 """Node-RED with a flow that does what it is used for here: MQTT in, a threshold on each value, rows to InfluxDB 1.x.
 
-The flow is as its nodes are meant to be put together; batched it has what a careful user writes by hand in the function:
-rows are kept until there are 5,000 points or 100 ms are over.
+The flow is as its nodes are meant to be put together; batched it has what a careful user writes by hand: rows are kept
+until there are 5,000 points or 100 ms are over.
 """
 
 from __future__ import annotations

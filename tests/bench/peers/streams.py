@@ -177,7 +177,7 @@ def points(store: Influxd, database: str) -> int:
     answer = httpx.get(f"{store.url}/query", params=asked, timeout=60).raise_for_status().json()
     series = answer["results"][0].get("series", [])
     return sum(
-        value
+        value or 0
         for each in series
         for name, value in zip(each["columns"], each["values"][0], strict=True)
         if name.startswith("count_value_")
