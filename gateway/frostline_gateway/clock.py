@@ -9,7 +9,10 @@ the time. Besides its wall clock a machine has one that counts from its start, n
    is right again. So the samples of a series keep their order, and no two of them fall on one instant. Samples that are
    more than two seconds off meanwhile are marked uncertain. Set back further, it is followed: what was stamped before
    was wrong, and is later than what comes.
-3. A believed clock that leaps forward by more than a day is not believed until it is synchronised or goes back.
+3. A believed clock that leaps forward by more than a day is not believed until it is synchronised or goes back, and
+   one that falls to before 2024 not until it is plausible again.
+4. A process that ends tells the next one of the same start of the machine what its time was (`Before`), so that neither
+   a restart nor a step back while no process runs makes our time run backwards.
 
 Believed is (`auto`): a clock in 2024 or later that is synchronised, or that nobody has synchronised for `wait_ms` from
 the machine's start, since some sites have no time on their network; or (`always`) any.
@@ -60,6 +63,21 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """Our time as an earlier process of the same start of the machine had it.
+
+    Attributes:
+        boot_ms: When: milliseconds since the machine's start.
+        difference_ms: Of the wall clock and the time since the start.
+        ahead_ms: How far our time was ahead of the wall clock.
+    """
+
+    boot_ms: int
+    difference_ms: int
+    ahead_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stamp:
     """When a reading was measured.
 
@@ -81,12 +99,13 @@ class Clock:
         trust: When to believe the wall clock.
         wait_ms: How long after the machine's start a clock that nobody synchronises is believed.
         first: A first look.
+        before: Our time as the process before had it, if that was since the machine's start.
     """
 
-    def __init__(self, trust: Trust, wait_ms: int, first: Look) -> None:
+    def __init__(self, trust: Trust, wait_ms: int, first: Look, before: Before | None = None) -> None:
         self._trust, self._wait_ms = trust, wait_ms
         self._last = first
-        self._ahead_ms = 0.0
+        self._ahead_ms = 0.0 if before is None else _still_ahead_ms(before, first)
         self._stepped: tuple[int, int] | None = None  # when (boot_ms), and by how much
         self._before_leap_ms: int | None = None
         self.steps = 0
@@ -106,6 +125,11 @@ class Clock:
     def difference_ms(self) -> int:
         """What makes time since the start ours."""
         return self._last.difference_ms + self.ahead_ms
+
+    @property
+    def now(self) -> Before:
+        """Our time at the last look, for a process that comes after this one."""
+        return Before(self._last.boot_ms, self._last.difference_ms, self.ahead_ms)
 
     @property
     def last_step_ms(self) -> int:
@@ -165,6 +189,8 @@ class Clock:
             return
         if step_ms > LEAP_MS and self._trust is Trust.AUTO and not now.synchronised:
             self.believed, self._before_leap_ms = False, now.difference_ms - step_ms
+        elif now.wall_ms < PLAUSIBLE_MS and self._trust is Trust.AUTO:
+            self.believed, self._ahead_ms = False, 0.0
         elif step_ms < 0:
             ahead_ms = self._ahead_ms - step_ms
             self._ahead_ms = ahead_ms if ahead_ms <= FOLLOWED_BACK_MS else 0.0
@@ -177,3 +203,10 @@ class Clock:
         if now.wall_ms < PLAUSIBLE_MS:
             return False
         return now.synchronised or (self._before_leap_ms is None and now.boot_ms >= self._wait_ms)
+
+
+def _still_ahead_ms(before: Before, now: Look) -> float:
+    """How far our time is ahead of the wall clock if it has gone on, at half speed where it was ahead, since then."""
+    kept_ms = max(0.0, before.ahead_ms - (now.boot_ms - before.boot_ms) / 2)
+    ahead_ms = before.difference_ms + kept_ms - now.difference_ms
+    return ahead_ms if _STEP_MS <= ahead_ms <= FOLLOWED_BACK_MS else 0.0

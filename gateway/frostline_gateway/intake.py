@@ -229,7 +229,7 @@ class Intake:
         self, writer: Executor, group: Sequence[NewRow], delta: AccountDelta, known: Known | None
     ) -> tuple[str, bool]:
         """Appends; why it failed, and whether we were cancelled meanwhile: an append cannot be left half known."""
-        taken_ms = self._clock()
+        taken_ms = self._stamp_ms()
 
         def append() -> str:
             try:
@@ -339,10 +339,14 @@ class Intake:
         """Losses that were noticed while nobody knew the time."""
         untold, self._untold = self._untold, []
         for lost in untold:
-            self.tell_lost(replace(lost, to_ms=self._clock()))
+            self.tell_lost(replace(lost, to_ms=self._stamp_ms()))
+
+    def _stamp_ms(self) -> int:
+        """What a sample of this moment is stamped with: spans of losses are told in the samples' own time."""
+        return self._clock() if self._keeper is None else self._keeper.now_ms()
 
     def _notices(self, lost: Mapping[str, int], from_ms: int | None) -> list[NewRow]:
-        now_ms = self._clock()
+        now_ms = self._stamp_ms()
         return [loss_notice(Lost(reason, count, from_ms, now_ms)) for reason, count in lost.items()]
 
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,14 +38,14 @@ from frostline_gateway.spool.disk import default_budget
 from frostline_gateway.spool.rows import Lost
 from frostline_gateway.status import Parts, snapshot
 from frostline_gateway.timekeeper import Timekeeper
-from frostline_gateway.uplink import Uplink
+from frostline_gateway.uplink import SYSTEM_CLOCKS, Uplink
 
 log = logging.getLogger("frostline.gateway")
 
 _STOP_S = 10.0
 _STUCK_S = 60.0
 """The event loop that has not turned for so long is not healthy."""
-_RUNNING = "running"
+_RUNNING, _CLOCK = "running", "clock"
 UNCLEAN = "the gateway did not stop cleanly; what was read last and not yet on the disk is missing"
 
 
@@ -76,12 +77,15 @@ async def run(config: GatewayConfig, stop: asyncio.Event, listening: Callable[[s
         intake = Intake(spool, devices, config.overrides, now_ms, limits)
         commands = Commands(devices, partial(_writer_of, drivers), intake.audit, now_ms)
         refetches = Refetches(spool.refetch, commands)
-        uplink = Uplink(config.uplink, config.site, config.node, spool, devices, refetches.follow)
+        keeper = Timekeeper(
+            config.clock.trust, round(config.clock.wait_s * 1000), look, boot_id(), config.data_dir / _CLOCK
+        )
+        clocks = replace(SYSTEM_CLOCKS, utc_ms=keeper.now_ms)
+        uplink = Uplink(config.uplink, config.site, config.node, spool, devices, refetches.follow, clocks=clocks)
         intake.on_device(uplink.device_changed)
         intake.on_durable(partial(_note_durable, config))
-        keeper = Timekeeper(config.clock.trust, round(config.clock.wait_s * 1000), look, boot_id())
         intake.keep_time(keeper)
-        _tell_unclean(config, intake)
+        _tell_unclean(config, intake, keeper.now_ms())
         parts = Parts(config, spool, intake, uplink, commands, keeper, now_ms, now_ms())
         pulse = _Pulse()
         address = stack.enter_context(serving(config.http, partial(snapshot, parts), pulse.fault))
@@ -203,12 +207,12 @@ def _note_durable(config: GatewayConfig, at_ms: int) -> None:
         os.utime(_mark(config), ns=(at_ms * 1_000_000, at_ms * 1_000_000))
 
 
-def _tell_unclean(config: GatewayConfig, intake: Intake) -> None:
+def _tell_unclean(config: GatewayConfig, intake: Intake, now_ms: int) -> None:
     """After an unclean end: what was read and not yet on the disk is lost, how much nobody knows; say when."""
     mark = _mark(config)
     if not mark.exists():
         mark.touch()
         return
     # The mark keeps its time until the notice is on the disk: another end before that must not shorten the span.
-    intake.tell_lost(Lost(UNCLEAN, None, mark.stat().st_mtime_ns // 1_000_000, now_ms()))
+    intake.tell_lost(Lost(UNCLEAN, None, mark.stat().st_mtime_ns // 1_000_000, now_ms))
     log.warning(UNCLEAN)

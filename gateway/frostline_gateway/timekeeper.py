@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from frostline_core.reading import Quality, Reading
-from frostline_gateway.clock import Clock, Look, Trust
+from frostline_gateway.clock import Before, Clock, Look, Trust
 
 log = logging.getLogger("frostline.clock")
 
@@ -36,25 +39,35 @@ class Timekeeper:
         wait_ms: See `Clock`.
         look: The machine's clocks.
         boot: Which start of the machine this is.
+        memory: File for the next process since the same start; written when the clock is set, a hundred bytes. It need
+            not outlive a power cut, which is another start. A disk that does not take it costs only that memory.
     """
 
-    def __init__(self, trust: Trust, wait_ms: int, look: Callable[[], Look], boot: str) -> None:
-        self._look, self.boot = look, boot
-        self.clock = Clock(trust, wait_ms, look())
+    def __init__(
+        self, trust: Trust, wait_ms: int, look: Callable[[], Look], boot: str, memory: Path | None = None
+    ) -> None:
+        self._look, self.boot, self._memory = look, boot, memory
+        self.clock = Clock(trust, wait_ms, look(), _remembered(memory, boot))
+        self._noted = self._state()
+        self._note()
         self._newest: dict[tuple[str, str], int] = {}
 
     @property
     def known(self) -> Known | None:
         """What turns waiting stamps into times of day; None while that is not known."""
-        self.clock.look(self._look())
+        self._see()
         return Known(self.boot, self.clock.difference_ms) if self.clock.believed else None
+
+    def now_ms(self) -> int:
+        """The time that a reading of this moment is stamped with, UTC milliseconds; from any thread."""
+        return self._look().wall_ms + self.clock.ahead_ms
 
     def stamped(self, readings: Sequence[Reading]) -> Sequence[tuple[Reading, bool]]:
         """The readings with the times that they were measured at, and whether they wait for the time of day.
 
         After the clock was set back, one that would not be later than the newest of its series comes 1 ms after it.
         """
-        self.clock.look(self._look())
+        self._see()
         if not self.clock.steady:
             return [self._stamped(reading) for reading in readings]
         newest = self._newest
@@ -89,7 +102,7 @@ class Timekeeper:
         before = self._state()
         while True:
             await asyncio.sleep(_EVERY_S)
-            self.clock.look(self._look())
+            self._see()
             state = self._state()
             if state != before:
                 log.warning("the clock was set, or is judged anew: %s", self.document())
@@ -107,5 +120,33 @@ class Timekeeper:
             "last_step_ms": clock.last_step_ms,
         }
 
+    def _see(self) -> None:
+        """Looks at the clocks; what has changed is written down before anything is stamped by it."""
+        self.clock.look(self._look())
+        if self._state() != self._noted:
+            self._noted = self._state()
+            self._note()
+
+    def _note(self) -> None:
+        if self._memory is None or not self.clock.believed:
+            return
+        fresh = self._memory.with_name(f"{self._memory.name}.new")
+        with suppress(OSError):
+            fresh.write_text(json.dumps({"boot": self.boot, **asdict(self.clock.now)}), encoding="ascii")
+            fresh.replace(self._memory)
+
     def _state(self) -> tuple[bool, int]:
         return self.clock.believed, self.clock.steps
+
+
+def _remembered(memory: Path | None, boot: str) -> Before | None:
+    """What the process before has written down since the same start of the machine; None without that."""
+    if memory is None:
+        return None
+    try:
+        found = json.loads(memory.read_text(encoding="ascii"))
+        if found["boot"] != boot:
+            return None
+        return Before(int(found["boot_ms"]), int(found["difference_ms"]), int(found["ahead_ms"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,109 @@
+"""What a process leaves to the next one of the same start of the machine, so that its time does not run backwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from frostline_core.reading import Reading
+from frostline_gateway.clock import FOLLOWED_BACK_MS, Before, Clock, Look, Trust
+from frostline_gateway.timekeeper import Timekeeper
+
+NOW, UPTIME = 1_800_000_000_000, 100_000_000
+BACK = 60_000
+
+
+@dataclass
+class Machine:
+    """Two clocks of a machine; nothing synchronises it."""
+
+    wall_ms: int = NOW
+    boot_ms: int = UPTIME
+
+    def look(self) -> Look:
+        return Look(self.wall_ms, self.boot_ms, synchronised=False)
+
+    def pass_by(self, elapsed_ms: int) -> None:
+        self.wall_ms += elapsed_ms
+        self.boot_ms += elapsed_ms
+
+
+def keeper(machine: Machine, folder: Path, boot: str = "b-1") -> Timekeeper:
+    return Timekeeper(Trust.AUTO, 0, machine.look, boot, folder / "clock")
+
+
+def stamp(of: Timekeeper, machine: Machine) -> int:
+    return of.stamped([Reading("d", "m", 1.0, machine.wall_ms)])[0][0].at_ms
+
+
+def test_a_process_after_a_step_back_goes_on_where_the_one_before_was(tmp_path: Path) -> None:
+    machine = Machine()
+    first = keeper(machine, tmp_path)
+    machine.wall_ms -= BACK
+    before = stamp(first, machine)
+    machine.pass_by(1_000)
+    after = stamp(keeper(machine, tmp_path), machine)
+    assert before < after <= before + 1_000
+
+
+def test_a_step_back_while_no_process_runs_is_noticed_by_the_next(tmp_path: Path) -> None:
+    machine = Machine()
+    before = stamp(keeper(machine, tmp_path), machine)
+    machine.wall_ms -= BACK
+    machine.pass_by(1_000)
+    assert stamp(keeper(machine, tmp_path), machine) == before + 1_000
+
+
+def test_time_goes_on_at_half_speed_while_no_process_runs() -> None:
+    clock = Clock(Trust.AUTO, 0, Machine(boot_ms=UPTIME).look(), Before(UPTIME - BACK, NOW - UPTIME, BACK))
+    assert clock.ahead_ms == BACK / 2
+
+
+def test_another_start_of_the_machine_begins_anew(tmp_path: Path) -> None:
+    machine = Machine()
+    keeper(machine, tmp_path)
+    machine.wall_ms -= BACK
+    assert keeper(machine, tmp_path, "b-2").clock.ahead_ms == 0
+
+
+@pytest.mark.parametrize("step_ms", [BACK, -FOLLOWED_BACK_MS - 1])
+def test_a_step_forward_and_one_too_far_back_are_followed_at_once(tmp_path: Path, step_ms: int) -> None:
+    machine = Machine()
+    keeper(machine, tmp_path)
+    machine.wall_ms += step_ms
+    assert keeper(machine, tmp_path).clock.ahead_ms == 0
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"boot": "b-1"}', '{"boot": "b-1", "boot_ms": "x"}'])
+def test_a_memory_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "clock").write_text(text, encoding="ascii")
+    assert keeper(Machine(), tmp_path).clock.ahead_ms == 0
+
+
+def test_a_disk_that_does_not_take_the_memory_costs_only_that(tmp_path: Path) -> None:
+    machine = Machine()
+    found = keeper(machine, tmp_path / "not there")
+    assert stamp(found, machine) == NOW
+
+
+def test_a_clock_that_falls_to_before_2024_is_not_believed_until_it_is_plausible() -> None:
+    machine = Machine()
+    clock = Clock(Trust.AUTO, 0, machine.look())
+    machine.wall_ms = 5_000
+    clock.look(machine.look())
+    assert not clock.believed
+    assert clock.stamp(5_000).waits
+    machine.wall_ms = NOW
+    clock.look(machine.look())
+    assert clock.believed
+    assert clock.difference_ms == NOW - UPTIME
+
+
+def test_a_clock_that_is_always_believed_may_say_what_it_likes() -> None:
+    machine = Machine()
+    clock = Clock(Trust.ALWAYS, 0, machine.look())
+    machine.wall_ms = 5_000
+    clock.look(machine.look())
+    assert clock.believed
