@@ -5,7 +5,7 @@
     python -m tests.bench ingest --case X    # options are for the one bench named
 
 A bench is a module with `measure() -> dict`; one that takes options has `part(options: list[str]) -> dict` as well,
-whose result is printed and not kept.
+whose result is printed and not kept; one whose result is best read as a table has `table(result) -> str`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ BENCHES = {
     "card": "tests.bench.card",
     "edge": "tests.bench.edge",
     "metered": "tests.bench.metered",
+    "growth": "tests.bench.growth",
+    "peers": "tests.bench.peers.run",
 }
 
 
@@ -51,6 +53,8 @@ def _run(name: str, options: list[str]) -> dict[str, Any]:
         RESULTS.mkdir(parents=True, exist_ok=True)
         (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")
     sys.stdout.write(text)
+    if hasattr(bench, "table") and not options and "skipped" not in result:
+        sys.stdout.write(f"\n{bench.table(result)}\n")
     return result
 
 
