@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from frostline_cloud.api import HttpConfig
 from frostline_cloud.ingest.config import BrokerConfig, IngestConfig
 from frostline_cloud.notify import ReceiverConfig
-from frostline_cloud.sql import SqlConfig
+from frostline_cloud.sql import RetentionConfig, SqlConfig
 from frostline_cloud.store import StoreConfig
 from frostline_core.config import ConfigModel, load
 from frostline_core.errors import ConfigError
@@ -38,6 +38,7 @@ class CloudConfig(ConfigModel):
     ingest: IngestConfig = Field(default=IngestConfig(), description="Batching and bounds of the ingest path.")
     store: StoreConfig = Field(default=StoreConfig(), description="The time-series store.")
     sql: SqlConfig = Field(default=SqlConfig(), description="The SQL database.")
+    retention: RetentionConfig = Field(default=RetentionConfig(), description="How long SQL keeps what is over.")
     rules: RulesConfig = Field(default=RulesConfig(), description="The alert rules.")
     http: HttpConfig = Field(default=HttpConfig(), description="API and console.")
     receiver: tuple[ReceiverConfig, ...] = Field(default=(), description="Who is told of alerts.")

@@ -29,13 +29,13 @@ from frostline_cloud.ingest.decode import Batch
 from frostline_cloud.ingest.flush import Flusher
 from frostline_cloud.ingest.generation import Generation
 from frostline_cloud.ingest.ingest import Ingest, Parts
-from frostline_cloud.ingest.letters import named
+from frostline_cloud.ingest.letters import LetterBox, named
 from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.jobs import every
 from frostline_cloud.metrics import export
 from frostline_cloud.notify import NotifyWorker
-from frostline_cloud.sql import beat, last_beat, migrate, open_engine, read_only, tidy, tidy_notices, translated
+from frostline_cloud.sql import beat, last_beat, migrate, open_engine, read_only, tidy, translated
 from frostline_cloud.store import Store, open_store
 from frostline_core.commit import HostCommit, HostLimits, run_text
 from frostline_core.errors import ConfigError, FrostlineError, UnavailableError
@@ -46,7 +46,7 @@ log = logging.getLogger("frostline.cloud")
 
 _WATCH_S = 0.5
 _REPORT_S = 5.0
-_TIDY_S = 24 * 3600.0
+_TIDY_S = 600.0
 
 
 def now_ms() -> int:
@@ -120,15 +120,9 @@ def _jobs(config: CloudConfig, engine: Engine) -> tuple[tuple[str, float, Callab
     """Name, pause in seconds, and work of what is done beside ingest."""
     receivers = [each.name for each in config.receiver]
 
-    def forget() -> None:
-        now = now_ms()
-        with translated("SQL"), engine.begin() as connection:
-            tidy(connection, now)
-            tidy_notices(connection, now)
-
     return (
         ("audit", EVERY_S, lambda: audit(engine, receivers, now_ms())),
-        ("tidy", _TIDY_S, forget),
+        ("tidy", _TIDY_S, lambda: tidy(engine, config.retention, now_ms())),
     )
 
 
@@ -150,8 +144,8 @@ def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
     series = SeriesTable(evaluator)
     receivers = [each.name for each in config.receiver]
     generation = Generation(shared.engine, shared.store)
-    name = partial(named, session)
-    flusher = Flusher(shared.engine, shared.store, evaluator, series, shared.rules, receivers, generation, name)
+    letters = LetterBox(config.retention, partial(named, session))
+    flusher = Flusher(shared.engine, shared.store, evaluator, series, shared.rules, receivers, generation, letters)
     parts = Parts(
         broker,
         session,

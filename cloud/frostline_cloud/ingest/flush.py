@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Engine
@@ -24,6 +24,7 @@ from frostline_cloud.ingest.apart import Piece, by_batch, by_node, letter_of, wi
 from frostline_cloud.ingest.decode import Batch, Sample
 from frostline_cloud.ingest.generation import Generation, OvertakenError
 from frostline_cloud.ingest.journal import AccountDelta, DeadLetter, Loss
+from frostline_cloud.ingest.letters import LetterBox
 from frostline_cloud.ingest.load import Load, Written
 from frostline_cloud.ingest.refusal import RefusedDataError, refusals
 from frostline_cloud.ingest.series import DeviceKey, SeriesTable
@@ -60,12 +61,8 @@ class Flushed:
         self.transitions += part.transitions
 
 
-def _as_it_is(letter: DeadLetter) -> DeadLetter:
-    return letter
-
-
 class Flusher:
-    """Writes batches; one at a time. `name` writes down what a letter's aliases mean."""
+    """Writes batches; one at a time."""
 
     def __init__(  # noqa: PLR0913 - the wiring file hands over what a flush touches
         self,
@@ -76,9 +73,9 @@ class Flusher:
         rules: RuleSet,
         receivers: Sequence[str],
         generation: Generation | None = None,
-        name: Callable[[DeadLetter], DeadLetter] = _as_it_is,
+        letters: LetterBox | None = None,
     ) -> None:
-        self._name = name
+        self._letters = letters or LetterBox()
         self._engine, self._store, self._evaluator = engine, store, evaluator
         self._generation = generation or Generation(engine, store)
         self._series, self._rules, self._receivers = series, rules, receivers
@@ -155,7 +152,7 @@ class Flusher:
                 batches += load.plain
                 self._rule(connection, batches, now_ms)
                 letters = _numbered(_of_those(batches, written.buried), load)
-                journal.bury(connection, [*map(self._name, letters), *load.extra.buried], now_ms)
+                self._letters.bury(connection, letters, load.extra.buried, now_ms)
                 self._account(connection, batches, (letters, load.extra), now_ms)
         except FrostlineError:
             self._evaluator.forget()

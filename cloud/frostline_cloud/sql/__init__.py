@@ -2,9 +2,10 @@
 
 from frostline_cloud.sql.engine import SqlConfig, migrate, open_engine, read_only, translated
 from frostline_cloud.sql.heartbeat import beat, last_beat
-from frostline_cloud.sql.retention import tidy, tidy_notices
+from frostline_cloud.sql.retention import RetentionConfig, tidy
 
 __all__ = [
+    "RetentionConfig",
     "SqlConfig",
     "beat",
     "last_beat",
@@ -12,6 +13,5 @@ __all__ = [
     "open_engine",
     "read_only",
     "tidy",
-    "tidy_notices",
     "translated",
 ]

@@ -18,8 +18,8 @@ from sqlalchemy import Engine, insert, text
 from sqlalchemy.exc import IntegrityError
 
 from frostline_cloud.api import Role, build, create_token
-from frostline_cloud.sql import beat, last_beat, migrate, open_engine, read_only, tidy
-from frostline_cloud.sql.tables import metadata, setting
+from frostline_cloud.sql import RetentionConfig, beat, last_beat, ledger, letters, migrate, open_engine, read_only, tidy
+from frostline_cloud.sql.tables import account, dead_letter, loss, metadata, setting
 from frostline_core.errors import UnavailableError
 from tests.support.migrations import newest
 from tests.support.services import eventually, free_port, missing
@@ -121,7 +121,22 @@ def test_heartbeat_and_tidying_work_here_too(engine: Engine) -> None:
     with engine.begin() as connection:
         beat(connection, {"connected": True}, NOW_MS)
         assert last_beat(connection, NOW_MS) == {"connected": True}
-        assert tidy(connection, NOW_MS) == 0
+    assert tidy(engine, RetentionConfig(), NOW_MS) == 0
+
+
+def test_what_is_old_is_summed_up_and_dropped_here_too(engine: Engine) -> None:
+    row = {"site": "s", "node": "n", "reason": "why", "samples": 3, "at_ms": 1}
+    day = {"site": "s", "node": "n", "received": 4, "written": 4, "dead_lettered": 0, "duplicate": 0}
+    letter = {"site": "s", "node": "n", "device": "d", "topic": "t", "reason": "why", "raw": b"x", "size": 1}
+    with engine.begin() as connection:
+        connection.execute(insert(loss), [row, row | {"at_ms": 2}])
+        connection.execute(insert(account), [day | {"day": "2020-01-01"}, day | {"day": "2020-01-02"}])
+        connection.execute(insert(dead_letter), [letter | {"at_ms": 1, "samples": 5}])
+    assert tidy(engine, RetentionConfig(), NOW_MS) == 4
+    with engine.connect() as connection:
+        assert ledger.lost(connection) == {("s", "n"): ledger.Lost(3, 11, 0)}
+        assert ledger.totals(connection)["s", "n"].written == 8
+        assert letters.kept(connection) == letters.Kept()
 
 
 async def test_every_list_of_the_api_reads_from_it(engine: Engine, tmp_path: Path) -> None:
