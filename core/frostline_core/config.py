@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from frostline_core.errors import ConfigError
 
 _REFERENCE = re.compile(r"^\$\{(env|file):([^}]+)\}$")
+_LOGIN = re.compile(r"://[^\s'\"]*@")
 _MAX_BYTES = 4 * 1024 * 1024
 
 
@@ -111,8 +112,14 @@ def _faults(error: ValidationError, model: type[BaseModel], source: str) -> Iter
             yield f"{source}: {key}: unknown key{nearest(str(path[-1]), known)}"
         else:
             message = fault["msg"].removeprefix("Value error, ")
-            shown = "" if fault["type"] == "missing" or _is_secret(key) else f", not {fault['input']!r:.80}"
+            hidden = fault["type"] == "missing" or _is_secret(key) or isinstance(fault["input"], Mapping)
+            shown = "" if hidden else f", not {_shown(fault['input'])}"
             yield f"{source}: {key}: {message}{shown}"
+
+
+def _shown(value: object) -> str:
+    """What stands there, without what a URL holds before its host: that may be a password."""
+    return f"{_LOGIN.sub('://...@', repr(value)):.80}"
 
 
 def _is_tag(part: int | str, loc: tuple[int | str, ...]) -> bool:

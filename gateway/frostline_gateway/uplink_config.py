@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from frostline_core import endpoint
 from frostline_core.config import ConfigModel
-
-PORTS = {"mqtt": 1883, "mqtts": 8883}
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+from frostline_core.endpoint import check_certificate, check_exposed
 
 
 class UplinkConfig(ConfigModel):
@@ -55,20 +53,13 @@ class UplinkConfig(ConfigModel):
     @field_validator("url")
     @classmethod
     def _known(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in PORTS or not parts.hostname:
-            raise ValueError("a broker is mqtts://host[:port] or mqtt://host[:port]")
-        if parts.username or parts.password or parts.path.strip("/") or parts.query:
-            raise ValueError("a broker's URL has neither user, password, path nor query; use username and password")
-        _ = parts.port  # raises ValueError where it is no number
+        endpoint.broker(url)
         return url
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
-        if not self.tls and not self.insecure and self.host not in _LOOPBACK:
-            raise ValueError("mqtt:// to another machine is readable by everybody on the way; use mqtts://")
-        if (self.cert_file is None) is not (self.key_file is None):
-            raise ValueError("cert_file and key_file go together")
+        check_exposed(endpoint.broker(self.url), insecure=self.insecure)
+        check_certificate(self.cert_file, self.key_file)
         if not self.tls and (self.ca_file or self.cert_file):
             raise ValueError("certificates need mqtts://")
         if self.password.get_secret_value() and not self.username:
@@ -78,15 +69,14 @@ class UplinkConfig(ConfigModel):
     @property
     def tls(self) -> bool:
         """Whether the connection is encrypted."""
-        return urlsplit(self.url).scheme == "mqtts"
+        return endpoint.broker(self.url).tls
 
     @property
     def host(self) -> str:
         """The broker's name or address."""
-        return urlsplit(self.url).hostname or ""
+        return endpoint.broker(self.url).host
 
     @property
     def port(self) -> int:
         """The broker's port; 1883 or 8883 unless the URL says another."""
-        parts = urlsplit(self.url)
-        return parts.port or PORTS[parts.scheme]
+        return endpoint.broker(self.url).port

@@ -14,10 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 
 from frostline_cloud.api import sessions
-from frostline_cloud.api.config import is_loopback
 from frostline_cloud.api.limiter import FailureLimit
 from frostline_cloud.api.services import Services
 from frostline_cloud.api.tokens import Role, TokenRecord, find_token, token_by_id
+from frostline_core.endpoint import is_loopback
 
 _BEARER = HTTPBearer(
     auto_error=False, scheme_name="token", description="A token of `frostline cloud token create NAME --role ROLE`."

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
 from frostline_core.config import ConfigModel
+from frostline_core.endpoint import check_certificate, is_loopback
 
 
 class HttpConfig(ConfigModel):
@@ -44,8 +44,7 @@ class HttpConfig(ConfigModel):
     def _closed(self) -> HttpConfig:
         if self.demo_open and not self.loopback:
             raise ValueError(f"demo_open needs a loopback address, and {self.listen} is reachable from the network")
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file and key_file go together")
+        check_certificate(self.cert_file, self.key_file)
         return self
 
     @property
@@ -58,17 +57,6 @@ class HttpConfig(ConfigModel):
     def loopback(self) -> bool:
         """Whether only this machine can reach us."""
         return is_loopback(self.address[0])
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address, as a URL spells it, is this machine."""
-    name = host.strip("[]")
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _split(listen: str) -> tuple[str, str]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
+from frostline_core import endpoint
 from frostline_core.config import ConfigModel
-
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+from frostline_core.endpoint import check_certificate, check_exposed
 
 
 class BrokerConfig(ConfigModel):
@@ -30,25 +29,19 @@ class BrokerConfig(ConfigModel):
 
     @model_validator(mode="after")
     def _safe(self) -> BrokerConfig:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-            raise ValueError("url must be mqtts://host[:port] or mqtt://host[:port]")
-        if parts.scheme == "mqtt" and parts.hostname not in _LOOPBACK and not self.insecure:
-            raise ValueError(f"plain MQTT to {parts.hostname} crosses a network: use mqtts://, or say insecure = true")
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file and key_file go together")
+        check_exposed(endpoint.broker(self.url), insecure=self.insecure)
+        check_certificate(self.cert_file, self.key_file)
         return self
 
     @property
     def tls(self) -> bool:
         """Whether the connection is encrypted."""
-        return urlsplit(self.url).scheme == "mqtts"
+        return endpoint.broker(self.url).tls
 
     @property
     def address(self) -> tuple[str, int]:
         """Host and port."""
-        parts = urlsplit(self.url)
-        return parts.hostname or "", parts.port or (8883 if self.tls else 1883)
+        return endpoint.broker(self.url).address
 
 
 class IngestConfig(ConfigModel):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
 from frostline_core.config import ConfigModel
+from frostline_core.endpoint import check_exposed, database
 
 
 class StoreConfig(ConfigModel):
@@ -49,22 +48,9 @@ class StoreConfig(ConfigModel):
             return self
         if self.retention_days:
             raise ValueError(f"retention_days is for kind embedded; set the retention at the {self.kind} server")
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"kind {self.kind} needs url = 'https://host:port'")
-        if parts.username or parts.password:
-            raise ValueError("url must not carry a user or password; use username, password or token")
-        if parts.scheme == "http" and not (self.insecure or _is_loopback(parts.hostname)):
-            raise ValueError(
-                "http to another machine sends the data and the token in clear; use https or insecure = true"
-            )
+        if not self.url:
+            raise ValueError(f"kind {self.kind} needs a url: https://host[:port]")
+        check_exposed(database(self.url, "a store"), insecure=self.insecure)
         if bool(self.username) != bool(self.password):
             raise ValueError("username and password belong together")
         return self
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

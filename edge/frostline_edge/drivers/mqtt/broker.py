@@ -9,13 +9,13 @@ import ssl
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from urllib.parse import urlsplit
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from frostline_core import endpoint
 from frostline_core.config import secret
 from frostline_core.errors import ConfigError, UnavailableError
 from frostline_edge.drivers.mqtt.config import Config
@@ -46,10 +46,9 @@ class Broker:
         Raises:
             UnavailableError: Nobody there, or refused.
         """
-        url = urlsplit(self._config.url)
-        port = url.port or (8883 if url.scheme == "mqtts" else 1883)
+        address = endpoint.broker(self._config.url).address
         try:
-            await asyncio.to_thread(self._client.connect, url.hostname or "", port, self._config.keepalive_s)
+            await asyncio.to_thread(self._client.connect, *address, self._config.keepalive_s)
         except (OSError, ValueError) as error:
             raise UnavailableError(f"no connection to the broker {self._config.url}: {error}") from error
         self._client.loop_start()

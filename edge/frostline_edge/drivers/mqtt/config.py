@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from frostline_core import endpoint
 from frostline_core.config import ConfigModel
 from frostline_core.units import convert, unit
 from frostline_edge.driver import DriverConfig
@@ -115,7 +115,6 @@ class Config(DriverConfig):
     url: str = Field(
         default="mqtt://127.0.0.1:1883",
         description="The broker: mqtt://host:port, or mqtts://host:port with TLS.",
-        pattern=r"^mqtts?://[^/:@\s]+(:\d{1,5})?$",
     )
     username: str = Field(default="", description="User at the broker; empty for none.")
     password: SecretStr | None = Field(
@@ -147,12 +146,16 @@ class Config(DriverConfig):
     max_payload_bytes: int = Field(default=65_536, description="Longer messages are refused.", ge=16, le=1_048_576)
     match: tuple[Match, ...] = Field(description="Which topics to read.", min_length=1, max_length=100)
 
+    @field_validator("url")
+    @classmethod
+    def _is_broker(cls, value: str) -> str:
+        endpoint.broker(value)
+        return value
+
     @model_validator(mode="after")
     def _keeps_the_password(self) -> Config:
-        host = urlsplit(self.url).hostname or ""
-        loopback = host == "localhost" or host.startswith("127.")
         if self.password and not self.username:
             raise ValueError("a password needs a username")
-        if self.password and self.url.startswith("mqtt:") and not loopback and not self.insecure:
-            raise ValueError("a password over mqtt:// can be read on the way; use mqtts:// or set insecure = true")
+        if self.password:
+            endpoint.check_exposed(endpoint.broker(self.url), insecure=self.insecure)
         return self

@@ -33,10 +33,10 @@ def test_addresses_that_are_safe(url: str) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"kind": "influxdb1"}, "needs url"),
-        ({"kind": "influxdb1", "url": "db:8086"}, "needs url"),
-        ({"kind": "influxdb1", "url": "http://db:8086"}, "in clear"),
-        ({"kind": "influxdb1", "url": "https://u:p@db"}, "must not carry"),
+        ({"kind": "influxdb1"}, "needs a url"),
+        ({"kind": "influxdb1", "url": "db:8086"}, "a store is https://host"),
+        ({"kind": "influxdb1", "url": "http://db:8086"}, "can be read by everybody"),
+        ({"kind": "influxdb1", "url": "https://u:p@db"}, "neither user nor password"),
         ({"kind": "influxdb1", "url": "https://db", "username": "u"}, "belong together"),
         ({"kind": "influxdb2", "url": "https://db", "retention_days": 9}, "at the influxdb2 server"),
         ({"url": "https://db"}, "is kind missing"),
