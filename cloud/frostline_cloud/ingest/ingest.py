@@ -44,6 +44,7 @@ from frostline_core.sparkplug import (
     Event,
     HostSession,
     MessageType,
+    NodeBack,
     NodeBorn,
     NodeDied,
     NodeView,
@@ -103,6 +104,7 @@ class Ingest:
         self._aside = Aside(config.queue_messages)
         self._waiting_since_ms: int | None = None
         self._ticked_ms = 0
+        self._unregistered_ms = 0
         self._gathered = 0
         self._flight: _Flight | None = None
         self._stale = False
@@ -122,7 +124,7 @@ class Ingest:
             UnavailableError: SQL does not answer.
         """
         self._parts.generation.load()
-        self.status.nodes = self._parts.registry.restore(self._parts.session)
+        self.status.nodes = self._parts.registry.restore(self._parts.session, self._clock_ms())
         self._presence.probe(self._clock_ms())
         sys.setswitchinterval(_SWITCH_S)
         gc.set_threshold(*_GC)
@@ -204,10 +206,8 @@ class Ingest:
         for event in events:
             try:
                 self._event(event, now_ms)
-            except UnavailableError as error:
-                # A birth that cannot be written leaves no way to read what follows; offline and online again makes
-                # every gateway give birth anew.
-                self._presence.shut(now_ms, str(error))
+            except UnavailableError as error:  # nobody can say what is committed: as if it had not come
+                self._presence.failed(now_ms, str(error))
             except RefusedDataError as error:
                 self._refuse(event, str(error))
 
@@ -218,12 +218,14 @@ class Ingest:
                 self._data(event, now_ms)
             case NodeBorn():
                 owner = (event.view.site, event.view.node)
-                self._tell(owner, registry.node_born(event, now_ms), now_ms)
                 self._puzzles.born(owner)
+                registry.node_born(event, now_ms)
                 self._release(event.view, "", now_ms)
             case DeviceBorn():
                 registry.device_born(event, now_ms)
                 self._release(event.view, event.device_view.description.id, now_ms)
+            case NodeBack():
+                registry.back(event)
             case NodeDied() | DeviceDied():
                 registry.died(event)
             case _:
@@ -305,8 +307,32 @@ class Ingest:
         for each in parked:
             self._events(self._parts.session.receive(each.topic, without_seq(each.raw), now_ms), now_ms)
 
+    def _register(self, now_ms: int) -> None:
+        """What births and deaths said goes to SQL, before anything that was read with them is committed.
+
+        Raises:
+            UnavailableError: SQL cannot write; it is kept.
+        """
+        done = self._parts.registry.write(now_ms)
+        for topic, raw, reason in done.refused:
+            self.status.refused += 1
+            log.error("a birth is a dead letter: %s", reason)
+            self._aside.bury(topic, raw, reason)
+        for owner, commits in done.answers.items():
+            self._tell(owner, commits, now_ms)
+
+    def _registered(self, now_ms: int) -> None:
+        """Tries it, at most once per tick while SQL is away; then offline and online again makes all births anew."""
+        if not self._parts.registry.pending or now_ms - self._unregistered_ms < _TICK_MS:
+            return
+        try:
+            self._register(now_ms)
+        except UnavailableError as error:
+            self._unregistered_ms = self._clock_ms()
+            self._presence.shut(now_ms, str(error))
+
     def _refuse(self, event: Event, reason: str) -> None:
-        """A birth that SQL cannot take is a dead letter; what follows it is read with the births that SQL has."""
+        """A birth that cannot be taken as it is is a dead letter."""
         self.status.refused += 1
         log.error("a birth is a dead letter: %s", reason)
         if isinstance(event, NodeBorn):
@@ -319,6 +345,7 @@ class Ingest:
 
     # ---- what is due ---------------------------------------------------------------------------------------------
     def _turn(self, now_ms: int) -> None:
+        self._registered(now_ms)
         if now_ms - self._ticked_ms >= _TICK_MS:
             self._tick(now_ms)
         self._errands.run()
@@ -361,6 +388,7 @@ class Ingest:
         parts, status = self._parts, self.status
         try:
             written = flight.writing.result()
+            self._register(now_ms)
             self._freshen(now_ms)
             done = parts.flusher.commit(flight.load, written, now_ms)
         except OvertakenError as error:

@@ -7,28 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from frostline_cloud.ingest.series import DeviceKey
 from frostline_cloud.sql.tables import (
     account,
     dead_letter,
-    device,
     loss,
-    metric,
     node,
     rule_state,
     run,
     series_clock,
     setting,
-    site,
 )
-from frostline_core.commit import Runs, run_text
-from frostline_core.reading import DeviceDescription
+from frostline_cloud.sql.upsert import upsert
 from frostline_core.rules import Series
 
 _COMMITTED = select(run.c.run, run.c.committed).where(run.c.run.in_(bindparam("b_runs", expanding=True)))
@@ -110,27 +105,6 @@ class Extra:
         return Extra(duplicates, self.losses + later.losses, self.buried + later.buried)
 
 
-def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, add: bool = False) -> None:
-    """Inserts rows, or updates the row with the same primary key; with `add`, numbers are added to what is there."""
-    if rows:
-        connection.execute(_upsert(connection.dialect.name, table, tuple(rows[0]), add), rows)
-
-
-@cache
-def _upsert(dialect: str, table: Table, names: tuple[str, ...], add: bool) -> Insert:
-    """The statement, built once: building costs more than executing."""
-    module = postgresql if dialect == "postgresql" else sqlite
-    statement = module.insert(table)
-    keys = [column.name for column in table.primary_key.columns]
-    changed = {
-        name: (table.c[name] + statement.excluded[name]) if add else statement.excluded[name]
-        for name in names
-        if name not in keys
-    }
-    upserting: Insert = statement.on_conflict_do_update(index_elements=keys, set_=changed)
-    return upserting
-
-
 # ---- commit protocol ----------------------------------------------------------------
 def committed(connection: Connection, runs: Iterable[str]) -> dict[str, int]:
     """What is committed of each of these runs; runs that nobody has heard of are absent."""
@@ -162,20 +136,6 @@ def open_run(connection: Connection, run_id: str, owner: tuple[str, str], stream
         connection.execute(update(node).where(_is_node(*owner)).values(held=[*row.held, run_id]))
 
 
-def announce(connection: Connection, owner: tuple[str, str], runs: Runs, now_ms: int) -> None:
-    """What a birth says the gateway holds. Never moves `committed`."""
-    held = None if runs.more else [run_text(number) for number in runs.held]
-    connection.execute(update(node).where(_is_node(*owner)).values(spool=f"{runs.spool:016x}", held=held))
-    for number, last in runs.held.items():
-        text = run_text(number)
-        known = connection.execute(select(run.c.announced).where(run.c.run == text)).scalar_one_or_none()
-        if known is None:
-            values = {"site": owner[0], "node": owner[1], "stream": 1, "committed": 0, "announced": last}
-            connection.execute(run.insert().values(run=text, at_ms=now_ms, **values))
-        elif last > known:
-            connection.execute(update(run).where(run.c.run == text).values(announced=last, at_ms=now_ms))
-
-
 def list_losses(connection: Connection, losses: Sequence[Loss], now_ms: int) -> None:
     """Writes what will never come, and why."""
     if losses:
@@ -185,79 +145,7 @@ def list_losses(connection: Connection, losses: Sequence[Loss], now_ms: int) -> 
         connection.execute(loss.insert(), rows)
 
 
-# ---- registry ----------------------------------------------------------------
-def node_born(connection: Connection, row: Mapping[str, Any]) -> None:
-    """Writes a node's birth; `row` has the columns of `node` except spool and held."""
-    upsert(connection, node, [row])
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    first = dialect.insert(site).values(site=row["site"], first_seen_ms=row["birth_ms"]).on_conflict_do_nothing()
-    connection.execute(first)
-
-
-def device_born(
-    connection: Connection, key: DeviceKey, description: DeviceDescription, birth_ms: int, raw: bytes
-) -> None:
-    """Writes a device's birth and replaces the list of its metrics."""
-    owner = {"site": key.site, "node": key.node, "device": key.device}
-    row = owner | {
-        "kind": description.kind,
-        "zone": description.zone,
-        "labels": dict(description.labels),
-        "online": True,
-        "birth_ms": birth_ms,
-        "death_ms": None,
-        "birth": raw,
-    }
-    upsert(connection, device, [row])
-    metrics: list[dict[str, object]] = [
-        {**owner}
-        | {
-            "metric": each.name,
-            "datatype": int(each.datatype),
-            "unit": each.unit,
-            "low": each.low,
-            "high": each.high,
-            "writable": each.writable,
-        }
-        for each in description.metrics
-    ]
-    connection.execute(delete(metric).where(*(metric.c[name] == value for name, value in owner.items())))
-    if metrics:
-        connection.execute(metric.insert(), metrics)
-
-
-def node_died(connection: Connection, owner: tuple[str, str], at_ms: int) -> None:
-    """The node and all its devices are offline since then."""
-    connection.execute(update(node).where(_is_node(*owner)).values(online=False, death_ms=at_ms))
-    of_node = (device.c.site == owner[0], device.c.node == owner[1], device.c.online.is_(True))
-    connection.execute(update(device).where(*of_node).values(online=False, death_ms=at_ms))
-
-
-def device_died(connection: Connection, key: DeviceKey, at_ms: int) -> None:
-    """The device is offline since then."""
-    where = (device.c.site == key.site, device.c.node == key.node, device.c.device == key.device)
-    connection.execute(update(device).where(*where).values(online=False, death_ms=at_ms))
-
-
-def births(connection: Connection) -> list[tuple[Any, list[Any]]]:
-    """Every node with a birth, and its devices with theirs: the alias tables after a restart."""
-    devices: dict[tuple[str, str], list[Any]] = {}
-    for row in connection.execute(select(device).where(device.c.birth.is_not(None))):
-        devices.setdefault((row.site, row.node), []).append(row)
-    nodes = connection.execute(select(node).where(node.c.birth.is_not(None))).all()
-    return [(row, devices.get((row.site, row.node), [])) for row in nodes]
-
-
 # ---- rules ----------------------------------------------------------------
-def rule_states(connection: Connection, key: DeviceKey) -> dict[str, dict[str, dict[str, object]]]:
-    """Saved states of a device: metric to rule id to state."""
-    where = (rule_state.c.site == key.site, rule_state.c.node == key.node, rule_state.c.device == key.device)
-    found: dict[str, dict[str, dict[str, object]]] = {}
-    for row in connection.execute(select(rule_state).where(*where)):
-        found.setdefault(row.metric, {})[row.rule] = row.state
-    return found
-
-
 def all_rule_states(connection: Connection) -> dict[DeviceKey, dict[str, dict[str, dict[str, object]]]]:
     """Every saved state: device to metric to rule id to state."""
     found: dict[DeviceKey, dict[str, dict[str, dict[str, object]]]] = {}
@@ -279,12 +167,6 @@ def save_rule_states(
         where = (rule_state.c[name] == bindparam(f"b_{name}") for name in names)
         rows = [{f"b_{name}": row[name] for name in names} for row in gone]
         connection.execute(delete(rule_state).where(*where), rows)
-
-
-def clock(connection: Connection, key: DeviceKey) -> bytes:
-    """The saved event times of a device's series, b"" where there are none."""
-    where = (series_clock.c.site == key.site, series_clock.c.node == key.node, series_clock.c.device == key.device)
-    return connection.execute(select(series_clock.c.clock).where(*where)).scalar_one_or_none() or b""
 
 
 def all_clocks(connection: Connection) -> dict[DeviceKey, bytes]:

@@ -90,12 +90,11 @@ class SeriesTable:
         self._clocks.pop(key, None)
         for metric in description.metrics:
             bound = view.by_name.get((description.id, metric.name))
-            if bound is None:
-                continue
-            if metric.name == "bdSeq" or metric.name.startswith(_DESCRIBING):
-                bound.slot = NOT_A_SERIES
-                continue
-            bound.slot = self._slot(key, place, metric.name, description, known, states, clock)
+            slot = NOT_A_SERIES
+            if metric.name != "bdSeq" and not metric.name.startswith(_DESCRIBING):
+                slot = self._slot(key, place, metric.name, description, known, states, clock)
+            if bound is not None:  # else a device of an earlier session: its rules go on, its silence counts
+                bound.slot = slot
 
     def _slot(  # noqa: PLR0913 - one call site, in the loop above
         self,

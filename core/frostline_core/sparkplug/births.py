@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality, Reading, Value
 from frostline_core.sparkplug.payload import Metric, Payload, Property
@@ -24,6 +25,7 @@ UNKNOWN_KIND = "device"
 """Kind of a device that does not say it: any third party's."""
 MOST_LABELS, MOST_TEXT = 64, 256
 """Labels of a device, and characters of a label, zone or unit, that a birth may bring; what is beyond is left out."""
+_MOST_ALIKE = 10_000
 _KIND = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _NO_MEASUREMENT = ("Properties/", "Frostline/", "Node Control/", "Device Control/", "Node Info/", BD_SEQ)
 
@@ -106,10 +108,15 @@ def device_metrics(device: DeviceBirth, now_ms: int) -> list[BirthMetric]:
     return found + [BirthMetric.of(metric, device.values.get(metric.name)) for metric in description.metrics]
 
 
-def describe(device: str, birth: Payload) -> DeviceDescription:
+def describe(device: str, birth: Payload, described: Iterable[MetricDescription] | None = None) -> DeviceDescription:
     """What a birth says the device is; a third party's is of kind `device`, without zone and labels.
 
     A kind becomes a measurement in the store, so one that is no plain name is not taken over.
+
+    Args:
+        device: Its id.
+        birth: Its NBIRTH or DBIRTH.
+        described: What the birth says of each metric, where the caller has read that already.
     """
     said = {metric.name: metric.value for metric in birth.metrics if metric.name.startswith("Properties/")}
     kind, zone = said.get(KIND), said.get(ZONE)
@@ -117,15 +124,21 @@ def describe(device: str, birth: Payload) -> DeviceDescription:
         device,
         kind if isinstance(kind, str) and _KIND.fullmatch(kind) else UNKNOWN_KIND,
         _text(zone),
-        tuple(_measured(birth)),
+        tuple(
+            each
+            for each in (map(describe_metric, birth.metrics) if described is None else described)
+            if not each.name.startswith(_NO_MEASUREMENT)
+        ),
         _labels(said.get(LABELS)),
     )
 
 
 def describe_metric(metric: Metric) -> MetricDescription:
     """What a birth says of one metric; a property of the wrong type counts as absent."""
-    unit, low, high = (_property(metric, key) for key in (UNIT, LOW, HIGH))
-    return MetricDescription(
+    if not metric.properties:
+        return _description(metric.name, metric.datatype or DataType.STRING, "", None, None, False)
+    unit, low, high = _property(metric, UNIT), _property(metric, LOW), _property(metric, HIGH)
+    return _description(
         metric.name,
         metric.datatype or DataType.STRING,
         _text(unit),
@@ -135,8 +148,12 @@ def describe_metric(metric: Metric) -> MetricDescription:
     )
 
 
-def _measured(birth: Payload) -> Iterator[MetricDescription]:
-    return (describe_metric(metric) for metric in birth.metrics if not metric.name.startswith(_NO_MEASUREMENT))
+@lru_cache(_MOST_ALIKE)
+def _description(  # noqa: PLR0913 - what tells descriptions apart
+    name: str, datatype: DataType, unit: str, low: float | None, high: float | None, writable: bool
+) -> MetricDescription:
+    """The same object for metrics that are alike: a fleet has thousands of each, and births come in bursts."""
+    return MetricDescription(name, datatype, unit, low, high, writable)
 
 
 def _property(metric: Metric, key: str) -> object:

@@ -123,6 +123,9 @@ def encode(payload: Payload) -> bytes:
     return raw
 
 
+_TYPES = {int(datatype): datatype for datatype in DataType}
+
+
 @dataclass(frozen=True, slots=True)
 class _Types:
     by_alias: Mapping[int, DataType]
@@ -144,10 +147,10 @@ def type_of(code: int) -> DataType:
     Raises:
         ProtocolError: There is none.
     """
-    try:
-        return DataType(code)
-    except ValueError as error:
-        raise ProtocolError(f"unknown data type {code}") from error
+    found = _TYPES.get(code)
+    if found is None:
+        raise ProtocolError(f"unknown data type {code}")
+    return found
 
 
 def _read_metric(metric: MetricMessage, known: _Types) -> Metric:

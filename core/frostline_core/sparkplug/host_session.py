@@ -257,7 +257,7 @@ class HostSession:
             return []
         seen = StatePayload.decode(raw)
         self._seen_ms = max(self._seen_ms, seen.timestamp_ms)
-        if self._said is None:
+        if self._said is None or self._left:
             return []
         return [] if seen.online is self._said.online else [StateWrong(seen)]
 

@@ -103,7 +103,7 @@ class NodeView:
         self.batch_aliases.clear()
         self.bound.clear()
         self._enter("", bound)
-        self.description = describe("", birth)
+        self.description = describe("", birth, [each.description for each in bound])
         self.proved = ("", BATCH) in self.by_name
         gap = self.by_name.get(("", GAP))
         self.gap_alias = gap.alias if gap else None
@@ -129,7 +129,8 @@ class NodeView:
         self.batch_aliases.pop(device, None)
         self._enter(device, bound)
         birth_ms = now_ms if birth.timestamp_ms is None else birth.timestamp_ms
-        view = DeviceView(device, describe(device, birth), True, birth_ms)
+        description = describe(device, birth, [each.description for each in bound])
+        view = DeviceView(device, description, True, birth_ms)
         self.devices[device] = view
         return view
 

@@ -14,7 +14,7 @@ from frostline_cloud.ingest.config import BrokerConfig, IngestConfig
 from frostline_cloud.ingest.ingest import Ingest
 from frostline_cloud.run import Shared, build_ingest
 from frostline_cloud.sql import migrate, open_engine
-from frostline_cloud.sql.tables import account, alert, alert_event
+from frostline_cloud.sql.tables import account, alert, alert_event, device
 from frostline_cloud.store import Place, Store, open_store
 from frostline_cloud.store.config import StoreConfig
 from frostline_core.rules import RuleSet, parse
@@ -90,6 +90,7 @@ def edge(pair: Pair) -> Iterator[EdgeNode]:
     with EdgeNode(pair.broker.host, pair.broker.port, "gw-1") as node:
         node.wait_for_host()
         node.birth([room()])
+        eventually(lambda: pair.rows(device))
         yield node
 
 

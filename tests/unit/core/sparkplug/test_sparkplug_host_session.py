@@ -152,6 +152,16 @@ def test_own_state_as_said_means_nothing() -> None:
     assert _host().receive("spBv1.0/STATE/frostline", StatePayload(True, 1000).encode(), 2000) == []
 
 
+def test_after_goodbye_a_second_host_under_our_id_may_say_what_it_likes() -> None:
+    host = _host()
+    host.offline(3000)
+    assert _own_state_heard(host, online=True) == []
+
+
+def _own_state_heard(host: HostSession, *, online: bool) -> list[Event]:
+    return host.receive("spBv1.0/STATE/frostline", StatePayload(online, 4000).encode(), 4000)
+
+
 def test_a_retained_state_before_our_birth_means_nothing() -> None:
     host = HostSession("frostline")
     host.will(1000)
