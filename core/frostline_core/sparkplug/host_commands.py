@@ -13,7 +13,7 @@ from frostline_core.sparkplug.births import REBIRTH
 from frostline_core.sparkplug.codec import encode, write_metric
 from frostline_core.sparkplug.messages import PayloadMessage
 from frostline_core.sparkplug.payload import Metric, Payload
-from frostline_core.sparkplug.topics import MessageType, Topic
+from frostline_core.sparkplug.topics import NAMESPACE, MessageType, Topic
 from frostline_core.sparkplug.views import FIRST_OWN_ALIAS, NodeView
 
 
@@ -52,7 +52,30 @@ def rebirth_command(site: str, node: str, now_ms: int) -> tuple[str, bytes]:
 def commit_command(view: NodeView, value: bytes, now_ms: int) -> tuple[str, bytes]:
     """NCMD that tells a node what is in the database; `value` is from `commit.pack_commits`.
 
+    The same bytes as `write_command` makes, put together by hand: there is one for each node in each flush.
+
     Raises:
         ValueError: The node never declared `Frostline/Commit`.
     """
-    return write_command(view, "", [Metric(COMMIT, value=value)], now_ms)
+    bound = view.by_name.get(("", COMMIT))
+    if bound is None:
+        raise ValueError(f"{view.site}/{view.node}/: no birth declared '{COMMIT}'")
+    at = _varint(now_ms)
+    which = _NAMED if bound.alias >= FIRST_OWN_ALIAS else b"\x10" + _varint(bound.alias)
+    metric = which + b"\x18" + at + b"\x82\x01" + _varint(len(value)) + value
+    payload = b"\x08" + at + b"\x12" + _varint(len(metric)) + metric
+    return f"{NAMESPACE}/{view.site}/NCMD/{view.node}", payload
+
+
+_NAMED = b"\x0a" + bytes((len(COMMIT),)) + COMMIT.encode()
+"""Field 1 of a metric: its name (sparkplug_b.proto; alias is 2, timestamp 3, bytes_value 16)."""
+
+
+def _varint(number: int) -> bytes:
+    """An unsigned number as protobuf writes it, seven bits a byte, lowest first."""
+    found = bytearray()
+    while number > 0x7F:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    found.append(number)
+    return bytes(found)
