@@ -16,7 +16,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from frostline_cloud.ingest.config import BrokerConfig
@@ -162,6 +162,10 @@ class Broker:
             link.unacknowledged.add(number)
         self._send(mqtt_wire.publish(topic.encode(), payload, retain=retain, qos=qos, packet_id=number))
         return self._link is link
+
+    def publish_all(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Hands messages to the session in one go, at QoS 0; without one nothing happens."""
+        self._send(b"".join([mqtt_wire.publish(topic.encode(), payload) for topic, payload in messages]))
 
     def publish_and_wait(self, topic: str, payload: bytes, wait_s: float) -> None:
         """The same with QoS 1, retained, and waits for the broker's acknowledgement, at most `wait_s`."""

@@ -15,8 +15,9 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 
 from frostline_cloud.ingest.aside import Aside
@@ -318,8 +319,7 @@ class Ingest:
             self.status.refused += 1
             log.error("a birth is a dead letter: %s", reason)
             self._aside.bury(topic, raw, reason)
-        for owner, commits in done.answers.items():
-            self._tell(owner, commits, now_ms)
+        self._tell_all(done.answers, now_ms)
 
     def _registered(self, now_ms: int) -> None:
         """Tries it, at most once per tick while SQL is away; then offline and online again makes all births anew."""
@@ -408,8 +408,7 @@ class Ingest:
         by_node: dict[tuple[str, str], list[Commit]] = {}
         for commit in parts.commit.settled(done.committed, now_ms):
             by_node.setdefault(owners[commit.run], []).append(commit)
-        for owner, commits in by_node.items():
-            self._tell(owner, commits, now_ms)
+        self._tell_all(by_node, now_ms)
         status.flushes += 1
         status.samples += done.samples
         status.transitions += done.transitions
@@ -447,10 +446,17 @@ class Ingest:
 
     def _tell(self, owner: tuple[str, str], commits: list[Commit], now_ms: int) -> None:
         """Tells a gateway what is committed: always something durable, so that it may be told at any time."""
-        for start in range(0, len(commits), _COMMITS_PER_NCMD):
-            value = pack_commits(commits[start : start + _COMMITS_PER_NCMD])
-            topic, payload = self._parts.session.commit_command(*owner, value, now_ms)
-            self._parts.broker.publish(topic, payload)
+        self._tell_all({owner: commits}, now_ms)
+
+    def _tell_all(self, answers: Mapping[tuple[str, str], list[Commit]], now_ms: int) -> None:
+        """The same for many, in one call of the socket: there is one NCMD for each gateway in each flush."""
+        commands: list[tuple[str, bytes]] = []
+        for owner, commits in answers.items():
+            for start in range(0, len(commits), _COMMITS_PER_NCMD):
+                value = pack_commits(commits[start : start + _COMMITS_PER_NCMD])
+                with suppress(ValueError):  # a node that sends batches and declares no way to hear of them
+                    commands.append(self._parts.session.commit_command(*owner, value, now_ms))
+        self._parts.broker.publish_all(commands)
 
     # ---- the end -----------------------------------------------------------------------------------------------------
     def _finish(self) -> None:
