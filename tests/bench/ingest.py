@@ -22,7 +22,7 @@ from typing import Any
 
 from tests.bench import process
 from tests.bench.recording import Load, rules_text
-from tests.support.services import Influxd, Mosquitto, VictoriaMetrics, eventually
+from tests.support.services import Influxd, Mosquitto, VictoriaMetrics, eventually, free_port
 
 INGEST_CORE, OTHER_CORE = 0, 1
 NODES = 50
@@ -163,7 +163,8 @@ def _configure(folder: Path, broker: Mosquitto, store: tuple[str, str], rules: s
     config = folder / "cloud.toml"
     config.write_text(
         f'[broker]\nurl = "{broker.url}"\n[store]\nkind = "{store[0]}"\nurl = "{store[1]}"\ndatabase = "frostline"\n'
-        f'[sql]\nurl = "sqlite:///{folder}/frostline.db"\n[rules]\nfolder = "{folder}/rules"\n',
+        f'[sql]\nurl = "sqlite:///{folder}/frostline.db"\n[rules]\nfolder = "{folder}/rules"\n'
+        f'[http]\nlisten = "127.0.0.1:{free_port()}"\n',
         encoding="utf-8",
     )
     return config

@@ -18,10 +18,9 @@ from frostline_core import mqtt_wire
 from frostline_core.commit import unpack_commits
 from frostline_core.mqtt_wire import Kind, Login, Packet, Parser, Received
 from frostline_core.sparkplug import StatePayload, parse
-from tests.bench.recording import GROUP, WINDOW, Load, Message, Recording
+from tests.bench.recording import GROUP, Load, Message, Recording
 
 _HOST = "spBv1.0/STATE/frostline"
-_READY_S, _STUCK_S = 60.0, 20.0
 _PREPARE_MS = 200
 _CHUNK = 64 * 1024
 
@@ -51,13 +50,14 @@ class Player:
 
     def bear(self) -> None:
         """Waits for the host, and publishes all births."""
-        self._until(lambda: self._online, _READY_S)
+        ready_s = 3 * self._load.patience_s
+        self._until(lambda: self._online, ready_s)
         for birth in self._recording.births:
             self._unsent += mqtt_wire.publish(birth.topic.encode(), birth.payload)
-        self._until(lambda: not self._unsent, _READY_S)
+        self._until(lambda: not self._unsent, ready_s)
         self._recording.start_ms = time.time_ns() // 1_000_000 - 120_000
         self._send([self._packet(message) for message in self._recording.messages(0, self._recording.warm_up)], False)
-        self._until(lambda: sum(self._committed) == self._recording.warm_up, _READY_S)
+        self._until(lambda: sum(self._committed) == self._recording.warm_up, ready_s)
         self._waits_ms.clear()
 
     def play(self) -> dict[str, object]:
@@ -76,7 +76,7 @@ class Player:
             time.sleep(max(0.0, ahead_s))
         self._start, used_s = time.perf_counter(), time.process_time()
         self._send(packets, load.interval_ms > 0)
-        self._until(lambda: sum(self._committed) >= wanted, _STUCK_S + span_ms / 1000)
+        self._until(lambda: sum(self._committed) >= wanted, load.patience_s + span_ms / 1000)
         return {
             "load": asdict(load),
             "seconds": time.perf_counter() - self._start,
@@ -94,13 +94,13 @@ class Player:
 
     def _send(self, packets: list[tuple[int, int, float, bytes]], paced: bool) -> None:
         committed = self._committed
-        stuck = time.perf_counter() + _STUCK_S
+        stuck = time.perf_counter() + self._load.patience_s
         for node, n, at_ms, packet in packets:
-            while n - committed[node] > WINDOW:
+            while n - committed[node] > self._load.window:
                 before = committed[node]
                 self._turn(0.001)
                 if committed[node] > before:
-                    stuck = time.perf_counter() + _STUCK_S
+                    stuck = time.perf_counter() + self._load.patience_s
                 elif time.perf_counter() > stuck:
                     raise SystemExit(f"node {node} is stuck at {before}, wants to send {n}")
             while paced and (early_s := self._start + at_ms / 1000 - time.perf_counter()) > 0:

@@ -30,6 +30,8 @@ class Load:
         messages: How many, over all nodes.
         interval_ms: Between two messages of all nodes together, in event time; 0 is one millisecond per round of nodes.
         alarm_every: Each so many messages, the first value lies above the alarm limit for one message; 0 is never.
+        window: Messages of one node in flight, at most.
+        patience_s: So long without a commit is a failure; births may take three times as long.
     """
 
     nodes: int
@@ -39,6 +41,8 @@ class Load:
     messages: int
     interval_ms: float = 0.0
     alarm_every: int = 0
+    window: int = WINDOW
+    patience_s: float = 20.0
 
 
 ALARM = 1_000.0
@@ -103,7 +107,7 @@ class Recording:
                 add(alias=alias, timestamp=utc_ms, double_value=round(values[(k * 31 + i) % 997], 2))
             if load.alarm_every and k % load.alarm_every == 0:
                 message.metrics[0].double_value = ALARM + 1
-            mark = BatchMark(self._spools[number], Stream.SAMPLES, n, n, max(1, n - WINDOW + 1))
+            mark = BatchMark(self._spools[number], Stream.SAMPLES, n, n, max(1, n - load.window + 1))
             batch = self._batch_aliases[number][device]
             add(alias=batch, timestamp=utc_ms, is_transient=True, bytes_value=pack_batch(mark))
             topic = f"spBv1.0/{GROUP}/DDATA/load-{number:04d}/device-{device:03d}"
