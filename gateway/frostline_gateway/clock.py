@@ -11,8 +11,8 @@ the time. Besides its wall clock a machine has one that counts from its start, n
    was wrong, and is later than what comes.
 3. A believed clock that leaps forward by more than a day is not believed until it is synchronised or goes back, and
    one that falls to before 2024 not until it is plausible again.
-4. A process that ends tells the next one of the same start of the machine what its time was (`Before`), so that neither
-   a restart nor a step back while no process runs makes our time run backwards.
+4. What our time was (`Before`) is kept while the clock is not believed, and over a restart of the process, so that our
+   time does not run backwards when the clock comes back, or was set back while no process ran.
 
 Believed is (`auto`): a clock in 2024 or later that is synchronised, or that nobody has synchronised for `wait_ms` from
 the machine's start, since some sites have no time on their network; or (`always`) any.
@@ -64,7 +64,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """Our time as an earlier process of the same start of the machine had it.
+    """Our time as it was when the clock was last believed, since the same start of the machine.
 
     Attributes:
         boot_ms: When: milliseconds since the machine's start.
@@ -105,11 +105,13 @@ class Clock:
     def __init__(self, trust: Trust, wait_ms: int, first: Look, before: Before | None = None) -> None:
         self._trust, self._wait_ms = trust, wait_ms
         self._last = first
-        self._ahead_ms = 0.0 if before is None else _still_ahead_ms(before, first)
+        self._ahead_ms = 0.0
+        self._before = before
         self._stepped: tuple[int, int] | None = None  # when (boot_ms), and by how much
         self._before_leap_ms: int | None = None
         self.steps = 0
-        self.believed = self._believes(first)
+        self.believed = False
+        self._judge(first)
 
     @property
     def synchronised(self) -> bool:
@@ -161,9 +163,7 @@ class Clock:
             self._step(now, step_ms)
         self._last = now
         if not self.believed:
-            self.believed = self._believes(now)
-            if self.believed:
-                self._before_leap_ms = None
+            self._judge(now)
 
     def stamp(self, at_ms: int) -> Stamp:
         """When a reading was measured that a driver stamped by the wall clock, or its device by a clock of its own."""
@@ -183,19 +183,33 @@ class Clock:
         self.steps += 1
         self._stepped = now.boot_ms, step_ms
         if self._before_leap_ms is not None and abs(now.difference_ms - self._before_leap_ms) < _RECENT_MS:
-            self.believed, self._before_leap_ms = True, None
+            self._believe(now)
             return
         if not self.believed:
             return
         if step_ms > LEAP_MS and self._trust is Trust.AUTO and not now.synchronised:
-            self.believed, self._before_leap_ms = False, now.difference_ms - step_ms
+            self._doubt()
+            self._before_leap_ms = now.difference_ms - step_ms
         elif now.wall_ms < PLAUSIBLE_MS and self._trust is Trust.AUTO:
-            self.believed, self._ahead_ms = False, 0.0
+            self._doubt()
         elif step_ms < 0:
             ahead_ms = self._ahead_ms - step_ms
             self._ahead_ms = ahead_ms if ahead_ms <= FOLLOWED_BACK_MS else 0.0
         else:
             self._ahead_ms = max(0.0, self._ahead_ms - step_ms)
+
+    def _doubt(self) -> None:
+        self.believed, self._before, self._ahead_ms = False, self.now, 0.0
+
+    def _judge(self, now: Look) -> None:
+        if self._believes(now):
+            self._believe(now)
+
+    def _believe(self, now: Look) -> None:
+        self.believed, self._before_leap_ms = True, None
+        if self._before is not None:
+            self._ahead_ms = _still_ahead_ms(self._before, now)
+        self._before = None
 
     def _believes(self, now: Look) -> bool:
         if self._trust is Trust.ALWAYS:

@@ -10,12 +10,16 @@ import itertools
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from tests.chaos.clock import StampErrors
 
 DEAF_MS = 20_000
 """A gateway that reads nothing for so long after its start is a fault of ours."""
 SKEW_MS = 300
 """Between the sending of a number and its reading, on a busy machine; the ends of listed losses are that blurred."""
+LATE_MS = 3_000
+"""A stamp may be later than it should be by so much: the reading of a device's queue can be held up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,13 @@ class Listed:
     from_ms: float | None
     to_ms: float | None
 
-    def covers(self, at_ms: float) -> bool:
-        """Whether a sample of that moment may be among the lost."""
+    def covers(self, least_ms: float, most_ms: float) -> bool:
+        """Whether a sample that would have been stamped between these may be among the lost."""
         return (
             self.from_ms is not None
             and self.to_ms is not None
-            and self.from_ms - SKEW_MS <= at_ms <= self.to_ms + SKEW_MS
+            and self.from_ms - SKEW_MS <= most_ms
+            and least_ms <= self.to_ms + SKEW_MS
         )
 
 
@@ -53,12 +58,19 @@ class Evidence:
         stored: Instant and number of every point in the store.
         lives: Of the gateway, in order.
         losses: As the cloud lists them.
+        wrong: By how much the gateway's stamps are off, and told losses with them.
     """
 
     sent_ms: Sequence[float]
     stored: Sequence[tuple[int, float]]
     lives: Sequence[Life]
     losses: Sequence[Listed]
+    wrong: StampErrors = field(default_factory=StampErrors)
+
+    def told(self, at_ms: float) -> bool:
+        """Whether the list of losses covers a moment."""
+        least, most = self.wrong.around(at_ms)
+        return any(each.covers(at_ms + least, at_ms + most) for each in self.losses)
 
 
 def violations(evidence: Evidence) -> list[str]:
@@ -69,9 +81,22 @@ def violations(evidence: Evidence) -> list[str]:
     found += [f"double: {n:g} is in the store {times} times" for n, times in counts.items() if times > 1]
     in_order = [n for _, n in sorted(evidence.stored)]
     found += [f"out of order: {b:g} after {a:g}" for a, b in itertools.pairwise(in_order) if b < a]
+    found += _of_stamps(evidence)
     for life in evidence.lives:
         found += _of_life(evidence, life, counts)
     return found
+
+
+def _of_stamps(evidence: Evidence) -> Iterator[str]:
+    """Stamps that no setting of the clock explains."""
+    for stamp_ms, n in evidence.stored:
+        if not (n.is_integer() and 1 <= n <= len(evidence.sent_ms)):
+            continue
+        sent_ms = evidence.sent_ms[int(n) - 1]
+        least, most = evidence.wrong.around(sent_ms)
+        if not least - SKEW_MS <= stamp_ms - sent_ms <= most + LATE_MS:
+            off = f"off by {stamp_ms - sent_ms:.0f} ms, not by {least:.0f} to {most:.0f}"
+            yield f"untrue: the stamp of {n:g} is {off}"
 
 
 def unread(evidence: Evidence) -> int:
@@ -105,8 +130,8 @@ def _of_life(evidence: Evidence, life: Life, stored: Counter[float]) -> Iterator
     missing = [n for n in range(first, numbers.stop) if n not in stored]
     for n in missing:
         at_ms = evidence.sent_ms[n - 1]
-        if not any(each.covers(at_ms) for each in evidence.losses):
+        if not evidence.told(at_ms):
             before_end = f"{(life.ended_ms - at_ms) / 1000:.3f} s before the kill" if life.ended_ms < 9e15 else "alive"
             yield f"missing: {n}, sent {before_end}, is neither in the store nor listed as lost"
-    if life.ended_ms < 9e15 and not any(each.covers(life.ended_ms) for each in evidence.losses):
+    if life.ended_ms < 9e15 and not evidence.told(life.ended_ms):
         yield "silent: a gateway was killed, and no entry in the list of losses speaks of that moment"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from tests.chaos.audit import Evidence, Life, Listed, unread, violations
+from tests.chaos.clock import Setting, StampErrors
 from tests.chaos.schedule import KINDS, PROCESSES, schedule
 
 SENT = [float(1000 + 100 * n) for n in range(1, 101)]
@@ -57,6 +59,39 @@ def test_a_gateway_that_reads_nothing_is_deaf() -> None:
     late = [float(1000 * n) for n in range(1, 101)]
     nothing = Evidence(late, [], (Life(0, 9e18),), ())
     assert words(nothing) == {"deaf"}
+
+
+def test_a_stamp_that_no_clock_explains_is_untrue() -> None:
+    wrong = Evidence(SENT, [(int(at_ms) + 5_000, float(n)) for n, at_ms in enumerate(SENT, 1)], (Life(0, 9e18),), ())
+    assert words(wrong) == {"untrue"}
+    explained = replace(wrong, wrong=StampErrors([Setting(-60_000, 5_000)]))
+    assert violations(explained) == []
+
+
+def test_a_loss_that_is_told_in_the_gateway_s_wrong_time_is_told() -> None:
+    set_off = StampErrors([Setting(-60_000, 5_000)])
+    shifted = [Listed("unclean", None, 5950 + 5_000, 7000 + 5_000)]
+    stored = [(int(SENT[n - 1]) + 5_000, float(n)) for n in KEPT]
+    assert violations(Evidence(SENT, stored, LIVES, shifted, set_off)) == []
+    assert words(Evidence(SENT, stored, LIVES, LISTED, set_off)) == {"missing", "silent"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "at_ms", "expected"),
+    [
+        ([], 0, (0, 0)),
+        ([Setting(0, -10_000)], -5_000, (0, 0)),
+        ([Setting(0, -10_000)], 12_000, (-7_000, -5_000)),  # half of the way is made up
+        ([Setting(0, -10_000)], 60_000, (-10_000, -10_000)),
+        ([Setting(0, -10_000), Setting(4_000, 0)], 60_000, (0, 0)),
+        ([Setting(0, 10_000), Setting(10_000, 0)], 20_000, (4_000, 6_000)),
+        ([Setting(0, 0, lost=True), Setting(30_000, 0)], 15_000, (0, 0)),
+        ([Setting(0, 10_000), Setting(10_000, 0, lost=True), Setting(20_000, 0)], 15_000, (10_000, 10_000)),
+        ([Setting(0, -10_000)], 1_000, (-1_500, 0)),
+    ],
+)
+def test_what_a_stamp_may_be_off_by(settings: list[Setting], at_ms: float, expected: tuple[float, float]) -> None:
+    assert StampErrors(settings).around(at_ms) == expected
 
 
 def test_a_seed_is_a_schedule() -> None:

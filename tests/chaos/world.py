@@ -16,22 +16,25 @@ from typing import Any, Self
 import httpx
 
 from tests.chaos.audit import Life, Listed
+from tests.chaos.clock import Setting
 from tests.chaos.schedule import Fault
 from tests.support.influx_front import TOKEN, InfluxFront
 from tests.support.link import Link
 from tests.support.services import Influxd, Service, eventually
 from tests.support.stack import Counter, Program, Settings, Stack
+from tests.support.wall_clock import WallClock
 
 NODE = "gw-1"
 DATABASE = "frostline"
 FOREVER_MS = 9e18
 _BUSY_S = 10.0
 _UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+_SINCE_1970_MS = 20_000
 _REFUSAL = (503, '{"code":"unavailable","message":"the store is away"}')
 
 # What is seconds in production is less here, so that a fault of seconds is as long as an outage; nothing is left out.
 _UPLINK = "keepalive_s = 5\nbacklog_messages_per_s = 400"
-_SPOOL = "[spool]\nflush_s = 0.5\n"
+_SPOOL = "[spool]\nflush_s = 0.5\n[clock]\nwait_s = 0\n"
 _INGEST = "offline_after_s = 2\nonline_after_s = 1"
 
 
@@ -42,6 +45,7 @@ class World:
         stack: Broker, cloud and gateway.
         counter: The device; it and its broker are the one part that nothing happens to.
         lives: Of the gateway.
+        settings: Of the clock of the gateway's machine.
         falls: Processes of ours that ended by themselves, with the end of what they printed. A cloud that starts while
             SQL is locked may end, and a gateway that starts while no file may grow: they say so, and whoever
             supervises them starts them again.
@@ -58,11 +62,13 @@ class World:
         )
         (folder / "token").write_text(TOKEN, encoding="utf-8")
         (folder / "token").chmod(0o600)
-        settings = Settings(store, _INGEST, "keepalive_s = 5", links=True)
+        self.wall = WallClock(folder)
+        settings = Settings(store, _INGEST, "keepalive_s = 5", links=True, environment=self.wall.environment)
         self.stack = Stack(folder / "stack", settings=settings)
         self.counter = Counter(folder / "field", every_s)
         self.lives: list[Life] = []
         self.falls: list[str] = []
+        self.settings: list[Setting] = []
         self._stop = ExitStack()
         self._down: set[str] = set()
         self._sql: sqlite3.Connection | None = None
@@ -141,6 +147,9 @@ class World:
             link: Link = getattr(self.stack, fault.target)
             _spoil(link, fault, on=on)
             return
+        if fault.target == "clock":
+            self._set_clock(fault, on)
+            return
         effects: dict[str, Callable[[bool], None]] = {
             "store_refuses": lambda on: setattr(self.front, "answer", _REFUSAL if on else None),
             "store_hangs": self._hang,
@@ -175,6 +184,19 @@ class World:
         if self.gateway.running:
             limit = (4096, resource.RLIM_INFINITY) if on else _UNLIMITED
             resource.prlimit(self.gateway.pid, resource.RLIMIT_FSIZE, limit)
+
+    def _set_clock(self, fault: Fault, on: bool) -> None:
+        """Sets it off, and right again; a machine that has lost the time has just started, and its gateway with it."""
+        step_ms = round(fault.strength * 1000) * (-1 if fault.kind == "clock_back" else 1) if on else 0
+        lost = on and fault.kind == "no_clock"
+        if lost:
+            self.wall.set_to(_SINCE_1970_MS)
+        else:
+            self.wall.set_off(step_ms)
+        self.settings.append(Setting(_now_ms(), step_ms, lost))
+        if lost and "gateway" not in self._down:
+            self._kill("gateway")
+            self._start("gateway")
 
     def _excuse(self, name: str, on: bool) -> None:
         self._excused_s[name] = math.inf if on else time.monotonic() + _BUSY_S

@@ -101,6 +101,31 @@ def test_a_clock_that_falls_to_before_2024_is_not_believed_until_it_is_plausible
     assert clock.difference_ms == NOW - UPTIME
 
 
+@pytest.mark.parametrize("away_ms", [5_000 - NOW, 40 * 86_400_000])
+def test_a_clock_that_comes_back_from_nonsense_does_not_make_time_run_backwards(away_ms: int) -> None:
+    machine = Machine()
+    clock = Clock(Trust.AUTO, 0, machine.look())
+    machine.wall_ms -= BACK
+    clock.look(machine.look())
+    machine.wall_ms += away_ms
+    clock.look(machine.look())
+    assert (clock.believed, clock.ahead_ms) == (False, 0)
+    machine.wall_ms -= away_ms
+    clock.look(machine.look())
+    assert (clock.believed, clock.ahead_ms) == (True, BACK)
+
+
+def test_a_process_that_starts_in_1970_remembers_until_the_clock_is_back(tmp_path: Path) -> None:
+    machine = Machine()
+    before = stamp(keeper(machine, tmp_path), machine)
+    machine.wall_ms = 5_000
+    second = keeper(machine, tmp_path)
+    machine.wall_ms = NOW - BACK
+    machine.pass_by(1_000)
+    assert stamp(second, machine) == before + 1_000
+    assert second.clock.ahead_ms == BACK
+
+
 def test_a_clock_that_is_always_believed_may_say_what_it_likes() -> None:
     machine = Machine()
     clock = Clock(Trust.ALWAYS, 0, machine.look())
