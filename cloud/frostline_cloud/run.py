@@ -91,7 +91,8 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
                 export(worker, notify)
             if listener is not None:
                 refetch = None if worker is None else worker.refetch
-                services = Services(engine, store, rules, _status_of(worker, engine), config.http, now_ms, refetch)
+                status = _status_of(worker, engine)
+                services = Services(engine, store, rules, status, config.http, now_ms, refetch, config.retention)
                 app = build(services) if web else build_beside(services)
                 if web:
                     mount(app, services)

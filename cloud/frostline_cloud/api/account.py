@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from frostline_cloud.api.access import Viewer
 from frostline_cloud.api.fleet import AccountOut
@@ -16,7 +16,7 @@ from frostline_cloud.api.paging import Cursor, Limit, Page, decode, encode
 from frostline_cloud.api.parameters import From, NodeFilter, SiteFilter, To
 from frostline_cloud.api.problems import not_found
 from frostline_cloud.api.services import Wired
-from frostline_cloud.sql import ledger
+from frostline_cloud.sql import ledger, letters
 from frostline_cloud.sql.ledger import Days, Span
 
 router = APIRouter(tags=["account"])
@@ -43,10 +43,12 @@ class LossOut(BaseModel):
     first: int | None = Field(description="First batch of the run that is lost.")
     last: int | None = Field(description="Last batch of the run that is lost.")
     reason: str = Field(description="Why.")
+    entries: int = Field(description="More than 1: this one stands for so many old entries.")
     samples: int | None = Field(description="How many samples; null where nobody knows.")
     from_ms: int | None = Field(description="Measured not before, UTC milliseconds.")
     to_ms: int | None = Field(description="Measured not after, UTC milliseconds.")
     at_ms: int = Field(description="When it was listed, UTC milliseconds.")
+    recovered_ms: int | None = Field(description="When it was stored after all; null while it is lost.")
 
 
 class DeadLetterOut(BaseModel):
@@ -60,6 +62,7 @@ class DeadLetterOut(BaseModel):
     reason: str = Field(description="Why it could not be stored.")
     size: int = Field(description="Bytes.")
     at_ms: int = Field(description="When it came, UTC milliseconds.")
+    samples: int = Field(description="So many samples are counted as dead-lettered because of it; 0: not counted.")
     replayed_ms: int | None = Field(description="When it was taken in after all.")
 
 
@@ -67,6 +70,24 @@ class DeadLetterDetailOut(DeadLetterOut):
     """A dead letter with its content."""
 
     raw: str = Field(description="The bytes as they came, in base64.")
+
+
+class AmountOut(BaseModel):
+    """How many letters, and their bytes."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    letters: int = Field(description="How many.")
+    size: int = Field(description="Bytes.")
+
+
+class LettersKeptOut(BaseModel):
+    """How many dead letters are kept. At a bound those taken in go first, then the oldest, which are listed as lost."""
+
+    waiting: AmountOut = Field(description="Not taken in.")
+    replayed: AmountOut = Field(description="Taken in.")
+    most: AmountOut = Field(description="The bounds, over both.")
+    days: int = Field(description="How long one is kept; 0 is for ever.")
 
 
 def _day(value: str) -> str:
@@ -158,6 +179,19 @@ def list_dead_letters(  # noqa: PLR0913 - the query parameters of the endpoint
         rows = ledger.dead_letters(connection, span)
     items = [DeadLetterOut.model_validate(row._asdict()) for row in rows[:limit]]
     return Page(items=items, next=encode((items[-1].id,)) if len(rows) > limit else None)
+
+
+@router.get("/dead-letters/kept", summary="Say how many dead letters are kept")
+def dead_letters_kept(services: Wired, _caller: Viewer) -> LettersKeptOut:
+    """Numbers and bytes, and the bounds from `[retention]`."""
+    with services.reading() as connection:
+        kept = letters.kept(connection)
+    return LettersKeptOut(
+        waiting=AmountOut.model_validate(kept.waiting),
+        replayed=AmountOut.model_validate(kept.replayed),
+        most=AmountOut.model_validate(services.retention.letters),
+        days=services.retention.dead_letter_days,
+    )
 
 
 @router.get("/dead-letters/{letter_id}", summary="Show one dead letter with its content")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from frostline_cloud.api.access import Viewer
@@ -46,9 +46,13 @@ class AccountOut(BaseModel):
 class LostOut(BaseModel):
     """How much of a gateway is listed as lost."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     listings: int = Field(description="Entries in the list of losses.")
     samples: int = Field(description="Samples of the entries that know their number.")
     uncounted: int = Field(description="Entries that do not know it.")
+    recovered: int = Field(description="Entries whose samples were stored after all; not among the others.")
+    recovered_samples: int = Field(description="Samples of those.")
 
 
 class DoubtOut(BaseModel):
@@ -224,7 +228,7 @@ def _node(known: KnownNode, account: ledger.Account, lost: ledger.Lost, doubts: 
             duplicate=account.duplicate,
             residue=account.residue,
         ),
-        lost=LostOut(listings=lost.listings, samples=lost.samples, uncounted=lost.uncounted),
+        lost=LostOut.model_validate(lost),
         in_doubt=[DoubtOut(run=each.run, first=each.first, announced=each.announced) for each in doubts],
     )
 

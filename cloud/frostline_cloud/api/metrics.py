@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
 
 from frostline_cloud.api.services import Services
-from frostline_cloud.sql import ledger
+from frostline_cloud.sql import ledger, letters
 from frostline_cloud.sql.tables import alert, node, outbox
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -25,7 +25,12 @@ def exposition(services: Services) -> bytes:
         UnavailableError: SQL does not answer; a scrape then fails, and that is what an alarm should be set on.
     """
     with services.reading() as connection:
-        found = [*_samples(connection), *_losses(connection), *_states(connection)]
+        found = [
+            *_samples(connection),
+            *_losses(connection),
+            *_letters(services, connection),
+            *_states(connection),
+        ]
     ready = GaugeMetricFamily("frostline_ready", "1 while ingest takes data.", value=float(not services.ingest_fault()))
     kept = CollectorRegistry(auto_describe=False)
     kept.register(_Fixed([*found, ready]))
@@ -52,13 +57,30 @@ def _samples(connection: Connection) -> Iterator[Metric]:
 
 
 def _losses(connection: Connection) -> Iterator[Metric]:
+    """Listed and recovered both only grow; what is lost now is their difference."""
     listings = CounterMetricFamily("frostline_losses", "Entries in the list of losses.", labels=_NODE)
     samples = CounterMetricFamily("frostline_lost_samples", "Samples listed as lost, where counted.", labels=_NODE)
+    recovered = CounterMetricFamily("frostline_recovered_samples", "Of those, stored after all.", labels=_NODE)
     for key, lost in ledger.lost(connection).items():
-        listings.add_metric(key, lost.listings)
-        samples.add_metric(key, lost.samples)
+        listings.add_metric(key, lost.listings + lost.recovered)
+        samples.add_metric(key, lost.samples + lost.recovered_samples)
+        recovered.add_metric(key, lost.recovered_samples)
     yield listings
     yield samples
+    yield recovered
+
+
+def _letters(services: Services, connection: Connection) -> Iterator[Metric]:
+    count = GaugeMetricFamily("frostline_dead_letters", "Dead letters that are kept.", labels=["state"])
+    size = GaugeMetricFamily("frostline_dead_letter_bytes", "What they weigh.", labels=["state"])
+    kept, bound = letters.kept(connection), services.retention.letters
+    for state, amount in (("waiting", kept.waiting), ("replayed", kept.replayed)):
+        count.add_metric([state], amount.letters)
+        size.add_metric([state], amount.size)
+    yield count
+    yield size
+    yield GaugeMetricFamily("frostline_dead_letters_most", "At more, the oldest are dropped.", value=bound.letters)
+    yield GaugeMetricFamily("frostline_dead_letter_bytes_most", "The same in bytes.", value=bound.size)
 
 
 def _states(connection: Connection) -> Iterator[Metric]:

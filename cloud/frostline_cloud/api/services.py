@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from frostline_cloud.api.config import HttpConfig
 from frostline_cloud.ingest.errands import Refetch
-from frostline_cloud.sql import read_only, translated
+from frostline_cloud.sql import RetentionConfig, read_only, translated
 from frostline_cloud.store.port import Store
 from frostline_core.rules import RuleSet
 
@@ -31,6 +31,7 @@ class Services:
         config: Where to listen and whom to let in.
         clock: UTC milliseconds.
         refetch: Asks a gateway to send a span of time again; None where ingest runs in another process.
+        retention: How long SQL keeps what is over, and how many dead letters.
     """
 
     engine: Engine
@@ -40,6 +41,7 @@ class Services:
     config: HttpConfig
     clock: Callable[[], int]
     refetch: Callable[[Refetch], None] | None = None
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

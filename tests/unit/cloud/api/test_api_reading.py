@@ -36,7 +36,8 @@ async def test_sites_tell_how_many_gateways_are_there(viewer: httpx.AsyncClient)
 async def test_a_gateway_tells_what_became_of_its_samples(viewer: httpx.AsyncClient) -> None:
     node = await _get(viewer, "/nodes/berlin/gw-1")
     assert node["account"] == {"received": 1500, "written": 1490, "dead_lettered": 3, "duplicate": 7, "residue": 0}
-    assert node["lost"] == {"listings": 3, "samples": 10, "uncounted": 1}
+    lost = {"listings": 3, "samples": 10, "uncounted": 1, "recovered": 0, "recovered_samples": 0}
+    assert node["lost"] == lost
     assert node["in_doubt"] == [{"run": "00bb000000000001", "first": 41, "announced": 55}]
 
 
@@ -217,6 +218,15 @@ async def test_the_account_of_a_day_has_no_residue(viewer: httpx.AsyncClient) ->
 async def test_losses_are_listed_newest_first_with_their_reason(viewer: httpx.AsyncClient) -> None:
     items = (await _get(viewer, "/losses", **{"from": NOW_MS - 90 * MINUTE_MS}))["items"]
     assert [each["reason"] for each in items] == ["host state restored", "spool full"]
+
+
+async def test_how_many_dead_letters_are_kept_and_may_be_is_told(viewer: httpx.AsyncClient) -> None:
+    assert await _get(viewer, "/dead-letters/kept") == {
+        "waiting": {"letters": 1, "size": 2},
+        "replayed": {"letters": 0, "size": 0},
+        "most": {"letters": 100_000, "size": 256 * 1024 * 1024},
+        "days": 400,
+    }
 
 
 async def test_a_dead_letter_is_shown_as_it_came(viewer: httpx.AsyncClient) -> None:
