@@ -1,6 +1,19 @@
 """Notify: carries notifications from the outbox to receivers until they are delivered or given up."""
 
-from frostline_cloud.notify.config import ReceiverConfig
+from frostline_cloud.notify.config import CanaryConfig, NotifyConfig, ReceiverConfig, faults_of
+from frostline_cloud.notify.dispatch import Plan
+from frostline_cloud.notify.outbox import UNADDRESSED
+from frostline_cloud.notify.routing import RouteConfig, gaps
 from frostline_cloud.notify.worker import NotifyWorker
 
-__all__ = ["NotifyWorker", "ReceiverConfig"]
+__all__ = [
+    "UNADDRESSED",
+    "CanaryConfig",
+    "NotifyConfig",
+    "NotifyWorker",
+    "Plan",
+    "ReceiverConfig",
+    "RouteConfig",
+    "faults_of",
+    "gaps",
+]

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import typer
 
+from frostline_cloud.notify.dead_letters import revive
 from frostline_cloud.notify.listener import Heard, serve
-from frostline_cloud.notify.outbox import revive
 from frostline_cloud.notify.receivers.webhook.signature import key, new_secret
 from frostline_cloud.sql import open_engine, translated
 from frostline_core.errors import ConfigError, UnavailableError

@@ -1,24 +1,35 @@
 """The outbox: which notification is next, who works on it, and what became of it.
 
 A row is `waiting` until it is `delivered`, `dead` (given up), `collapsed` (a later one says more) or `skipped` (the
-receiver wants no such). To claim a row is to raise `attempts` and to move `due_ms` to the end of a lease, by
-compare-and-swap: of several processes one wins, and if that one dies the row is due again when the lease ends. Of one
-incident a receiver gets one notification at a time, in the order of revisions.
+receiver wants no such). A row to `*` is news that has yet to be addressed; then it is `dispatched`. To claim a row is
+to raise `attempts` and to move `due_ms` to the end of a lease, by compare-and-swap: of several processes one wins, and
+if that one dies the row is due again when the lease ends. Of one incident a receiver gets one notification at a time,
+in the order of revisions. A row with `held_ms` is over its receiver's budget and goes with the next digest; when
+something critical of its incident follows, it is let go again, so that nothing critical ever waits.
 """
 
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, exists, insert, select, update
 
 from frostline_cloud.alerts.event import EventType
 from frostline_cloud.notify.receivers.receiver import Attempt
 from frostline_cloud.sql.tables import delivery, outbox
+
+UNADDRESSED: Final = "*"
+"""The receiver of news that dispatch has yet to address."""
+
+AT_ONCE: Final = 500
+"""Rows that one statement names, at most."""
+
+_IDS = uuid.UUID("f3a5c7a2-6f0e-4b0e-9a51-0d1f5c1c1a77")
 
 
 class RowState(StrEnum):
@@ -29,6 +40,7 @@ class RowState(StrEnum):
     DEAD = "dead"
     COLLAPSED = "collapsed"
     SKIPPED = "skipped"
+    DISPATCHED = "dispatched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,7 @@ class Outcome:
         at_ms: When it began.
         took_ms: How long it took.
         state: The row's state from now on.
-        due_ms: When to try again, where `state` is waiting.
+        due_ms: When to try again, where `state` is waiting; else when it was done.
     """
 
     claim: Claim
@@ -75,8 +87,21 @@ class Outcome:
     due_ms: int
 
 
+def new_id(origin: str, receiver: str) -> str:
+    """The id of a notification that follows from another: the same each time, so that a repeated step adds nothing."""
+    return f"msg_{uuid.uuid5(_IDS, f'{origin}/{receiver}').hex}"
+
+
+def waiting(receiver: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The condition of a receiver's open rows."""
+    return (outbox.c.receiver == receiver, outbox.c.state == RowState.WAITING.value)
+
+
 def due(connection: Connection, receiver: str, now_ms: int, limit: int) -> Sequence[Row[Any]]:
-    """Rows of a receiver to be worked on now: due, and the first of their incident that waits."""
+    """Rows of a receiver to be worked on now: due, not held, and the first of their incident that waits.
+
+    Critical ones come first. `pressed` says that something critical of the same incident waits behind the row.
+    """
     earlier = outbox.alias("earlier")
     before = exists().where(
         earlier.c.alert == outbox.c.alert,
@@ -84,8 +109,21 @@ def due(connection: Connection, receiver: str, now_ms: int, limit: int) -> Seque
         earlier.c.state == RowState.WAITING.value,
         earlier.c.revision < outbox.c.revision,
     )
-    query = select(outbox).where(*_waiting(receiver), outbox.c.due_ms <= now_ms, ~before)
-    return connection.execute(query.order_by(outbox.c.due_ms, outbox.c.id).limit(limit)).all()
+    ready = (*waiting(receiver), outbox.c.due_ms <= now_ms, outbox.c.held_ms.is_(None), ~before)
+    query = select(outbox, pressed().label("pressed")).where(*ready)
+    return connection.execute(query.order_by(outbox.c.critical.desc(), outbox.c.due_ms, outbox.c.id).limit(limit)).all()
+
+
+def pressed() -> ColumnElement[bool]:
+    """Whether something critical of a row's incident waits behind it for the same receiver."""
+    later = outbox.alias("later")
+    return exists().where(
+        later.c.alert == outbox.c.alert,
+        later.c.receiver == outbox.c.receiver,
+        later.c.state == RowState.WAITING.value,
+        later.c.revision > outbox.c.revision,
+        later.c.critical,
+    )
 
 
 def claim(connection: Connection, row: Row[Any], types: Sequence[str], lease_ms: tuple[int, int]) -> Claim | None:
@@ -111,9 +149,9 @@ def claim(connection: Connection, row: Row[Any], types: Sequence[str], lease_ms:
         return None
     newest = _successor(connection, row, types)
     if newest is not None:
-        passed = (*_waiting(row.receiver), outbox.c.alert == row.alert, outbox.c.revision < newest.revision)
+        passed = (*waiting(row.receiver), outbox.c.alert == row.alert, outbox.c.revision < newest.revision)
         connection.execute(update(outbox).where(*passed).values(state=RowState.COLLAPSED.value, done_ms=now_ms))
-        connection.execute(update(outbox).where(outbox.c.id == newest.id).values(**held))
+        connection.execute(update(outbox).where(outbox.c.id == newest.id).values(held_ms=None, **held))
         row = newest
     severity = str(json.loads(row.body)["incident"]["severity"])
     return Claim(row.id, row.alert, row.type, severity, row.body, row.created_ms, held["attempts"])
@@ -126,15 +164,14 @@ def finish(connection: Connection, outcome: Outcome) -> None:
     still = (*mine, outbox.c.state == RowState.WAITING.value)
     values = {"state": outcome.state.value, "due_ms": outcome.due_ms, "done_ms": done}
     connection.execute(update(outbox).where(*still).values(**values))
-    connection.execute(
-        insert(delivery).values(
-            outbox=outcome.claim.id,
-            at_ms=outcome.at_ms,
-            status=outcome.attempt.status,
-            error=outcome.attempt.error,
-            took_ms=outcome.took_ms,
-        )
-    )
+    note_attempt(connection, outcome.claim.id, outcome.attempt, (outcome.at_ms, outcome.took_ms))
+
+
+def note_attempt(connection: Connection, message_id: str, attempt: Attempt, when: tuple[int, int]) -> None:
+    """Writes an attempt down; `when` is its beginning and how long it took."""
+    at_ms, took_ms = when
+    values = {"at_ms": at_ms, "status": attempt.status, "error": attempt.error, "took_ms": took_ms}
+    connection.execute(insert(delivery).values(outbox=message_id, **values))
 
 
 def settle(connection: Connection, message_id: str, state: RowState, now_ms: int) -> None:
@@ -146,41 +183,67 @@ def settle(connection: Connection, message_id: str, state: RowState, now_ms: int
 def bury(connection: Connection, served: Sequence[str], before_ms: int, now_ms: int) -> int:
     """Gives up what was written before a time for receivers that nobody serves; returns how many."""
     old = (outbox.c.state == RowState.WAITING.value, outbox.c.created_ms < before_ms)
-    unserved = update(outbox).where(*old, outbox.c.receiver.not_in(served))
+    unserved = update(outbox).where(*old, outbox.c.receiver.not_in([UNADDRESSED, *served]))
     return connection.execute(unserved.values(state=RowState.DEAD.value, done_ms=now_ms)).rowcount
 
 
-def revive(connection: Connection, now_ms: int, receiver: str | None = None) -> int:
-    """Lets dead notifications wait again, for another 24 h; returns how many.
+def redirect(connection: Connection, receiver: str, to: str, now_ms: int) -> int:
+    """Gives what waits for one receiver to another, which may have it already; returns how many moved."""
+    there = outbox.alias("there")
+    has = exists().where(there.c.alert == outbox.c.alert, there.c.revision >= outbox.c.revision, there.c.receiver == to)
+    moved = connection.execute(
+        update(outbox)
+        .where(*waiting(receiver), ~has)
+        .values(receiver=to, attempts=0, due_ms=now_ms, created_ms=now_ms, held_ms=None)
+    ).rowcount
+    rest = update(outbox).where(*waiting(receiver))
+    connection.execute(rest.values(state=RowState.COLLAPSED.value, done_ms=now_ms))
+    return moved
 
-    One stays dead where its receiver has already been told something newer of the same incident.
+
+def stand_in(connection: Connection, message_id: str, to: str, now_ms: int) -> bool:
+    """Gives a copy of a notification to another receiver, unless that has it or something newer of the incident."""
+    row = connection.execute(select(outbox).where(outbox.c.id == message_id)).one()
+    has = select(outbox.c.id).where(
+        outbox.c.alert == row.alert, outbox.c.receiver == to, outbox.c.revision >= row.revision
+    )
+    if connection.execute(has.limit(1)).first() is not None:
+        return False
+    connection.execute(insert(outbox).values(**addressed(row, (to, row.route), now_ms)))
+    return True
+
+
+def addressed(origin: Row[Any], to: tuple[str, str | None], now_ms: int, body: dict[str, Any] | None = None) -> Any:
+    """The values of a new row that tells one receiver what another row says.
 
     Args:
-        connection: In a transaction that may write.
+        origin: What it follows from.
+        to: The receiver, and the route that chose it.
         now_ms: The clock.
-        receiver: Only those of this receiver; None for all.
+        body: What to say, where it is not what `origin` says; its id is set.
     """
-    later = outbox.alias("later")
-    newer = exists().where(
-        later.c.alert == outbox.c.alert,
-        later.c.receiver == outbox.c.receiver,
-        later.c.state == RowState.DELIVERED.value,
-        later.c.revision > outbox.c.revision,
-    )
-    dead = update(outbox).where(outbox.c.state == RowState.DEAD.value, ~newer)
-    if receiver is not None:
-        dead = dead.where(outbox.c.receiver == receiver)
-    again = {"state": RowState.WAITING.value, "attempts": 0, "created_ms": now_ms, "due_ms": now_ms, "done_ms": None}
-    return connection.execute(dead.values(**again)).rowcount
-
-
-def _waiting(receiver: str) -> tuple[Any, ...]:
-    return (outbox.c.receiver == receiver, outbox.c.state == RowState.WAITING.value)
+    receiver, route = to
+    said = dict(json.loads(origin.body) if body is None else body)
+    said["id"] = new_id(origin.id, receiver)
+    return {
+        "id": said["id"],
+        "alert": origin.alert,
+        "revision": said["revision"],
+        "type": said["type"],
+        "receiver": receiver,
+        "body": json.dumps(said, ensure_ascii=False, allow_nan=False, separators=(",", ":")),
+        "state": RowState.WAITING.value,
+        "created_ms": now_ms,
+        "due_ms": now_ms,
+        "attempts": 0,
+        "critical": origin.critical,
+        "route": route,
+    }
 
 
 def _successor(connection: Connection, row: Row[Any], types: Sequence[str]) -> Row[Any] | None:
     """A later row of the same incident that makes this one needless."""
-    later = select(outbox).where(*_waiting(row.receiver), outbox.c.alert == row.alert, outbox.c.revision > row.revision)
+    later = select(outbox).where(*waiting(row.receiver), outbox.c.alert == row.alert, outbox.c.revision > row.revision)
     found = connection.execute(later.order_by(outbox.c.revision)).all()
     rows = [each for each in found if not types or each.type in types]
     ends = [each for each in rows if each.type == EventType.RESOLVED]

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from frostline_cloud.notify import ReceiverConfig
 from frostline_cloud.notify.receivers.receiver import Message, Verdict
-from frostline_cloud.notify.receivers.webhook import Webhook
+from frostline_cloud.notify.receivers.webhook import Webhook, WebhookConfig
 from frostline_cloud.notify.receivers.webhook.signature import key, new_secret
 from frostline_core.config import parse
 
@@ -48,7 +47,7 @@ def listening(secret: Path, *options: str) -> Iterator[tuple[subprocess.Popen[st
 
 async def send(url: str, secret: Path) -> Verdict:
     table = {"name": "try", "url": url, "secret": f"${{file:{secret}}}", "allow": ["127.0.0.1/32"]}
-    webhook = Webhook(parse(table, ReceiverConfig, "test"))
+    webhook = Webhook(parse(table, WebhookConfig, "test"))
     attempt = await webhook.send(Message("msg_1", "alert.firing", BODY), int(time.time()))
     await webhook.close()
     return attempt.verdict

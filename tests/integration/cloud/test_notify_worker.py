@@ -20,10 +20,12 @@ from sqlalchemy import Engine, select, text
 from typer.testing import CliRunner
 
 from frostline_cloud.alerts import record
-from frostline_cloud.notify import NotifyWorker, ReceiverConfig
+from frostline_cloud.notify import NotifyWorker
 from frostline_cloud.notify.cli import app
-from frostline_cloud.notify.outbox import bury, revive
-from frostline_cloud.notify.receivers.webhook import Webhook, verify
+from frostline_cloud.notify.dead_letters import revive
+from frostline_cloud.notify.health import enable
+from frostline_cloud.notify.outbox import bury
+from frostline_cloud.notify.receivers.webhook import Webhook, WebhookConfig, verify
 from frostline_cloud.notify.receivers.webhook.signature import new_secret
 from frostline_cloud.sql import open_engine
 from frostline_cloud.sql.tables import delivery, metadata, outbox
@@ -151,18 +153,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def receiver(tmp_path: Path) -> Callable[..., ReceiverConfig]:
+def receiver(tmp_path: Path) -> Callable[..., WebhookConfig]:
     (tmp_path / "secret").write_text(SECRET)
 
-    def make(hook: Hook, **keys: object) -> ReceiverConfig:
+    def make(hook: Hook, **keys: object) -> WebhookConfig:
         url = f"http://127.0.0.1:{hook.port}/alerts"
         table = {"name": "ops", "url": url, "secret": f"${{file:{tmp_path}/secret}}", "allow": ["127.0.0.0/8"]}
-        return parse({**table, **keys}, ReceiverConfig, "test")
+        return parse({**table, **keys}, WebhookConfig, "test")
 
     return make
 
 
-def worker(engine: Engine, clock: Clock, *receivers: ReceiverConfig | Webhook) -> NotifyWorker:
+def worker(engine: Engine, clock: Clock, *receivers: WebhookConfig | Webhook) -> NotifyWorker:
     return NotifyWorker(engine, receivers, clock, Random(1))  # noqa: S311 - jitter
 
 
@@ -199,7 +201,7 @@ async def once(notify: NotifyWorker) -> None:
 
 
 async def test_a_notification_is_delivered_and_genuine(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     tell(engine, FIRES)
     with Hook() as hook:
@@ -213,7 +215,7 @@ async def test_a_notification_is_delivered_and_genuine(
 
 
 async def test_a_failure_is_tried_again_with_the_same_id_and_body(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     tell(engine, FIRES)
     with Hook(Answer(500, body=b"out of order")) as hook:
@@ -231,7 +233,7 @@ async def test_a_failure_is_tried_again_with_the_same_id_and_body(
 
 
 async def test_a_receiver_may_ask_for_a_later_attempt(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     tell(engine, FIRES)
     with Hook(Answer(429, {"retry-after": "120"})) as hook:
@@ -246,7 +248,7 @@ async def test_a_receiver_may_ask_for_a_later_attempt(
 
 
 async def test_a_hung_receiver_times_out_and_holds_up_no_other(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     tell(engine, FIRES, to=["slow", "ops"])
     never = Event()
@@ -263,8 +265,8 @@ async def test_a_hung_receiver_times_out_and_holds_up_no_other(
     assert (None, "no answer within 2 s") in attempts(engine)
 
 
-async def test_a_receiver_that_is_gone_is_left_alone(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig], caplog: pytest.LogCaptureFixture
+async def test_a_receiver_that_is_gone_is_left_alone_over_a_restart_too(
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig], caplog: pytest.LogCaptureFixture
 ) -> None:
     tell(engine, FIRES)
     with Hook(Answer(410)) as hook:
@@ -276,12 +278,36 @@ async def test_a_receiver_that_is_gone_is_left_alone(
         await once(worker(engine, clock, receiver(hook)))
 
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
-    assert len(hook.requests) == 3  # one refused, and both after the start of another process
+    assert len(hook.requests) == 1
 
 
-async def test_a_redirect_is_not_followed(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+async def test_a_receiver_that_was_gone_is_told_again_once_it_is_enabled(
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
+    tell(engine, FIRES)
+    with Hook(Answer(410)) as hook:
+        await once(worker(engine, clock, receiver(hook)))
+        with engine.begin() as connection:
+            assert enable(connection, "ops")
+        clock.now += HOUR
+        await once(worker(engine, clock, receiver(hook)))
+
+    assert states(engine) == [("firing", "delivered")]
+
+
+async def test_a_receiver_that_was_gone_is_told_at_another_address(
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
+) -> None:
+    tell(engine, FIRES)
+    with Hook(Answer(410)) as before, Hook() as after:
+        await once(worker(engine, clock, receiver(before)))
+        clock.now += HOUR
+        await once(worker(engine, clock, receiver(after)))
+
+    assert after.types == ["alert.firing"]
+
+
+async def test_a_redirect_is_not_followed(engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]) -> None:
     tell(engine, FIRES)
     with Hook() as inside, Hook(Answer(307, {"location": f"http://127.0.0.1:{inside.port}/"})) as hook:
         await once(worker(engine, clock, receiver(hook)))
@@ -291,7 +317,7 @@ async def test_a_redirect_is_not_followed(
 
 
 async def test_an_address_inside_is_not_called_unless_allowed(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     tell(engine, FIRES)
     with Hook() as hook:
@@ -302,7 +328,7 @@ async def test_an_address_inside_is_not_called_unless_allowed(
 
 
 async def test_an_endless_complaint_is_read_only_so_far(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     tell(engine, FIRES)
     with Hook(Answer(500, body=b"x" * 65536, endless=True)) as hook:
@@ -314,7 +340,7 @@ async def test_an_endless_complaint_is_read_only_so_far(
 
 
 async def test_an_endless_thank_you_is_delivered(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     tell(engine, FIRES)
     with Hook(Answer(200, body=b"x" * 65536, endless=True)) as hook:
@@ -324,7 +350,7 @@ async def test_an_endless_thank_you_is_delivered(
 
 
 async def test_a_receiver_that_is_down_is_tried_again(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     tell(engine, FIRES)
     with Hook() as hook:
@@ -336,7 +362,7 @@ async def test_a_receiver_that_is_down_is_tried_again(
 
 
 async def test_what_was_under_way_when_the_worker_died_is_sent_again_with_the_same_id(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     tell(engine, FIRES)
     held = Event()
@@ -358,7 +384,7 @@ async def test_what_was_under_way_when_the_worker_died_is_sent_again_with_the_sa
 
 
 async def test_two_workers_send_each_notification_once(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     for number in range(12):
         tell(engine, FIRES, device=f"room-{number}")
@@ -373,7 +399,7 @@ async def test_two_workers_send_each_notification_once(
 
 
 async def test_after_a_day_a_notification_is_dead_and_the_log_says_so(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig], caplog: pytest.LogCaptureFixture
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig], caplog: pytest.LogCaptureFixture
 ) -> None:
     tell(engine, FIRES)
     with Hook(*(Answer(500) for _ in range(1000))) as hook:
@@ -389,7 +415,7 @@ async def test_after_a_day_a_notification_is_dead_and_the_log_says_so(
 
 
 async def test_what_was_given_up_can_be_sent_again(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     tell(engine, FIRES)
     clock.now += 25 * HOUR
@@ -405,7 +431,7 @@ async def test_what_was_given_up_can_be_sent_again(
 
 
 async def test_what_was_given_up_and_overtaken_stays_so(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     tell(engine, FIRES)
     clock.now += 25 * HOUR
@@ -433,7 +459,7 @@ def test_the_command_revives_what_was_given_up(engine: Engine, tmp_path: Path) -
 
 
 async def test_resolved_waits_until_firing_was_delivered(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     tell(engine, FIRES)
     held = Event()
@@ -453,7 +479,7 @@ async def test_resolved_waits_until_firing_was_delivered(
 
 
 async def test_a_firing_that_is_over_before_it_was_delivered_is_collapsed(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     tell(engine, FIRES, WORSENS)
     with Hook(Answer(500)) as hook:
@@ -469,7 +495,7 @@ async def test_a_firing_that_is_over_before_it_was_delivered_is_collapsed(
 
 
 async def test_of_several_updates_only_the_newest_is_sent(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     tell(engine, FIRES, WORSENS, WORSENS, WORSENS)
     with Hook() as hook:
@@ -484,7 +510,7 @@ async def test_of_several_updates_only_the_newest_is_sent(
 
 
 async def test_a_receiver_gets_only_the_types_it_wants(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     tell(engine, FIRES, ENDS)
     with Hook() as hook:
@@ -497,7 +523,7 @@ async def test_a_receiver_gets_only_the_types_it_wants(
 
 
 async def test_a_receiver_gets_only_the_severities_it_wants(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     tell(engine, FIRES)
     with Hook() as hook:
@@ -521,7 +547,7 @@ async def test_what_nobody_serves_is_given_up_after_a_day(
 
 
 async def test_the_running_worker_picks_up_what_comes(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig]
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig]
 ) -> None:
     with Hook() as hook:
         running = asyncio.create_task(worker(engine, clock, receiver(hook)).run())
@@ -534,7 +560,7 @@ async def test_the_running_worker_picks_up_what_comes(
 
 
 async def test_an_outage_of_sql_is_said_once_and_waited_out(
-    engine: Engine, clock: Clock, receiver: Callable[..., ReceiverConfig], caplog: pytest.LogCaptureFixture
+    engine: Engine, clock: Clock, receiver: Callable[..., WebhookConfig], caplog: pytest.LogCaptureFixture
 ) -> None:
     tell(engine, FIRES)
     _rename(engine, "outbox", "elsewhere")
@@ -572,7 +598,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def test_the_name_stays_in_host_and_certificate_though_the_address_is_pinned(
     engine: Engine,
     clock: Clock,
-    receiver: Callable[..., ReceiverConfig],
+    receiver: Callable[..., WebhookConfig],
     certificate: Path,
     host: str,
     delivered: bool,

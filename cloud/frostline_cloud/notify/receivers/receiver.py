@@ -10,11 +10,13 @@ from typing import Protocol
 class Verdict(StrEnum):
     """What an attempt led to.
 
-    DELIVERED: the receiver has it. RETRY: it may work later. GONE: the receiver wants nothing any more.
+    DELIVERED: the receiver has it. RETRY: it may work later. REJECTED: this message will never be taken, others may be.
+    GONE: the receiver wants nothing any more.
     """
 
     DELIVERED = "delivered"
     RETRY = "retry"
+    REJECTED = "rejected"
     GONE = "gone"
 
 
@@ -39,8 +41,8 @@ class Attempt:
 
     Attributes:
         verdict: What follows from it.
-        status: HTTP status or the like; None where no answer came.
-        error: What went wrong; "" where nothing did. Holds no secret.
+        status: HTTP status, SMTP code or the like; None where no answer came.
+        error: What went wrong; "" where nothing did. Holds no secret. A delivery may have one: whom it did not reach.
         retry_after_s: What the receiver asked for.
     """
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from frostline_cloud.notify import ReceiverConfig
 from frostline_cloud.notify.receivers import webhook
-from frostline_cloud.notify.receivers.webhook import Webhook
+from frostline_cloud.notify.receivers.chat import ChatConfig
+from frostline_cloud.notify.receivers.mail import MailConfig
+from frostline_cloud.notify.receivers.webhook import Webhook, WebhookConfig
 from frostline_core.config import parse
 from frostline_core.errors import ConfigError
 
@@ -28,7 +29,7 @@ GOOD = {"name": "ops", "url": "https://hooks.example/alerts", "secret": "${env:H
     ],
 )
 def test_a_sensible_receiver_is_accepted(change: dict[str, Any]) -> None:
-    assert parse({**GOOD, **change}, ReceiverConfig, "cloud.toml").name == "ops"
+    assert parse({**GOOD, **change}, WebhookConfig, "cloud.toml").name == "ops"
 
 
 @pytest.mark.parametrize(
@@ -47,25 +48,25 @@ def test_a_sensible_receiver_is_accepted(change: dict[str, Any]) -> None:
         {"timeout_s": 0},
         {"types": ["alert.fired"]},
         {"severities": ["fatal"]},
-        {"type": "mail"},
+        {"type": "pigeon"},
         {"name": "two words"},
         {"retries": 3},
     ],
 )
 def test_a_receiver_without_sense_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"cloud\.toml"):
-        parse({**GOOD, **change}, ReceiverConfig, "cloud.toml")
+        parse({**GOOD, **change}, WebhookConfig, "cloud.toml")
 
 
 def test_a_secret_in_the_config_itself_is_refused() -> None:
-    config = parse({**GOOD, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, ReceiverConfig, "cloud.toml")
+    config = parse({**GOOD, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, WebhookConfig, "cloud.toml")
 
     with pytest.raises(ConfigError, match="must be a reference"):
         Webhook(config)
 
 
 def test_the_config_does_not_show_its_secret_references() -> None:
-    assert "HOOK" not in repr(parse(GOOD, ReceiverConfig, "cloud.toml"))
+    assert "HOOK" not in repr(parse(GOOD, WebhookConfig, "cloud.toml"))
 
 
 def test_a_certificate_file_that_is_absent_is_refused(tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_a_certificate_file_that_is_absent_is_refused(tmp_path: Path) -> None:
     table = {**GOOD, "secret": f"${{file:{secret}}}", "ca_file": str(tmp_path / "ca.pem")}
 
     with pytest.raises(ConfigError, match="ca_file"):
-        Webhook(parse(table, ReceiverConfig, "cloud.toml"))
+        Webhook(parse(table, WebhookConfig, "cloud.toml"))
 
 
 def test_the_sample_is_a_valid_receiver_and_the_readme_shows_it() -> None:
@@ -83,5 +84,18 @@ def test_the_sample_is_a_valid_receiver_and_the_readme_shows_it() -> None:
 
     (table,) = tomllib.loads(sample)["receiver"]
 
-    assert parse(table, ReceiverConfig, "sample.toml").type == "webhook"
+    assert parse(table, WebhookConfig, "sample.toml").type == "webhook"
+    assert sample in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize(("kind", "model"), [("mail", MailConfig), ("chat", ChatConfig)])
+def test_the_samples_of_the_other_kinds_are_valid_and_shown_too(
+    kind: str, model: type[MailConfig] | type[ChatConfig]
+) -> None:
+    folder = Path(webhook.__file__).parent.parent / kind
+    sample = (folder / "sample.toml").read_text()
+
+    (table,) = tomllib.loads(sample)["receiver"]
+
+    assert parse(table, model, "sample.toml").type == kind
     assert sample in (folder / "README.md").read_text()

@@ -8,19 +8,16 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
-from frostline_cloud.alerts.event import EventType
-from frostline_core.config import ConfigModel
-from frostline_core.rules import Severity
+from frostline_cloud.notify.receivers.settings import ReceiverSettings
 
 
 def _as_list(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-class WebhookConfig(ConfigModel):
+class WebhookConfig(ReceiverSettings):
     """A `[[receiver]]` table with `type = "webhook"`."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$", description="Unique name, shown with each delivery.")
     type: Literal["webhook"] = Field("webhook", description="The kind of receiver.")
     url: str = Field(
         max_length=2000,
@@ -39,9 +36,11 @@ class WebhookConfig(ConfigModel):
     ca_file: str | None = Field(
         None, description="PEM file of the authority that signed a private receiver's certificate."
     )
-    timeout_s: float = Field(10.0, gt=0, le=60, description="The longest that one attempt may take, in seconds.")
-    types: tuple[EventType, ...] = Field((), description="Types to send, for example alert.firing; empty for all.")
-    severities: tuple[Severity, ...] = Field((), description="Severities to send; empty for all.")
+
+    @property
+    def target(self) -> str:
+        """Where it leads; another target is another chance for a receiver that was gone."""
+        return self.url
 
     @field_validator("allow")
     @classmethod
