@@ -54,5 +54,5 @@ $(VENV)/.demo: $(BIN)/uv pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(BIN)/uv pyproject.toml constraints.txt
 	@echo "installing Frostline and its test tools into $(VENV) ..."
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q -c constraints.txt -e '.[gateway,gpio,cloud,postgres,sim,grafana,dev]'
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q -c constraints.txt -e '.[gateway,gpio,cloud,postgres,sim,grafana,chat,dev]'
 	@touch $@ $(VENV)/.demo
