@@ -25,3 +25,29 @@ def _unless_missing(need: Callable[[], object], part: Callable[[], dict[str, Any
     except install.NotInstallableError as why:
         return {"skipped": str(why)}
     return part()
+
+
+def table(result: dict[str, Any]) -> str:
+    """Three tables as text, and what was left out."""
+    streamed, killed, gateway = (result[name] for name in ("mqtt_to_influxdb", "killed", "modbus_to_mqtt"))
+    lines = [f"left out: {part['skipped']}" for part in (streamed, killed, gateway) if "skipped" in part]
+    if "skipped" not in streamed:
+        columns = ("cpu_us_per_point", "points_per_s", "rss_mib", "missing")
+        lines += _lines("MQTT to InfluxDB", columns, {f"{s}: {who}": row for s, who, row in _pairs(streamed)})
+    if "skipped" not in killed:
+        title = f"kill -9, {killed['kills']} times"
+        lines += _lines(title, ("sent", "stored", "missing"), {n: r for n, r in killed.items() if isinstance(r, dict)})
+    if "skipped" not in gateway:
+        rows = gateway["thingsboard_gateway"] | {"frostline": gateway["frostline_gateway"]}
+        lines += _lines("Modbus to MQTT", ("samples_kept_per_s", "cpu_percent", "rss_mib"), rows)
+    return "\n".join(lines)
+
+
+def _pairs(streamed: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [(s, who, row) for s, found in streamed.items() for who, row in found.items() if isinstance(row, dict)]
+
+
+def _lines(title: str, columns: tuple[str, ...], rows: dict[str, dict[str, Any]]) -> list[str]:
+    width = max(len(name) for name in (title, *rows))
+    head = f"{title:<{width}}  " + "  ".join(f"{column:>18}" for column in columns)
+    return ["", head, *(f"{n:<{width}}  " + "  ".join(f"{row[c]:>18g}" for c in columns) for n, row in rows.items())]
