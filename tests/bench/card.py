@@ -46,13 +46,13 @@ class Wall:
         return self.now_ms
 
 
-def measure() -> dict[str, Any]:
+def measure(simulated_s: int = SIMULATED_S) -> dict[str, Any]:
     """Megabytes a day by longest time between a reading and its place on the disk."""
-    by_flush = {f"{flush_s:g}": asyncio.run(_one(flush_s)) for flush_s in FLUSHES_S}
-    return {"simulated_s": SIMULATED_S, "target_mb_per_day": TARGET_MB, "by_flush_s": by_flush}
+    by_flush = {f"{flush_s:g}": asyncio.run(_one(flush_s, simulated_s)) for flush_s in FLUSHES_S}
+    return {"simulated_s": simulated_s, "target_mb_per_day": TARGET_MB, "by_flush_s": by_flush}
 
 
-async def _one(flush_s: float) -> dict[str, float]:
+async def _one(flush_s: float, simulated_s: int) -> dict[str, float]:
     wall, dice = Wall(), random.Random(1)  # noqa: S311  # a load, no secret
     with (
         tempfile.TemporaryDirectory(prefix="frostline-card-", dir="/var/tmp") as folder,  # never in memory
@@ -65,7 +65,7 @@ async def _one(flush_s: float) -> dict[str, float]:
         intake.audit({"warm": "up"})  # the first append also makes the spool's reserve, once and for all
         await intake.flush(writer)
         before, next_flush_ms = written_bytes(os.getpid()), wall.now_ms
-        for step in range(SIMULATED_S * DEVICES // PERIOD_S):
+        for step in range(simulated_s * DEVICES // PERIOD_S):
             wall.now_ms = START_MS + step * PERIOD_S * 1_000 // DEVICES
             intake.scan(f"room-{step % DEVICES}", _scan(f"room-{step % DEVICES}", wall.now_ms, dice))
             if wall.now_ms >= next_flush_ms and intake.in_hand:
@@ -74,10 +74,10 @@ async def _one(flush_s: float) -> dict[str, float]:
                 _commit(spool)
         written = written_bytes(os.getpid()) - before
         account = spool.account()
-    a_day = 86_400 / SIMULATED_S
+    a_day = 86_400 / simulated_s
     return {
         "mb_per_day": round(written * a_day / 1e6, 1),
-        "samples_per_s": round(account.kept / SIMULATED_S, 2),
+        "samples_per_s": round(account.kept / simulated_s, 2),
         "kept_of_read": round(account.kept / account.read, 3),
     }
 

@@ -22,7 +22,7 @@ UNITS, SECONDS = 50, 20.0
 GATEWAY_CORE, OTHER_CORE = 0, 1
 
 
-def measure() -> dict[str, Any]:
+def measure(units: int = UNITS, seconds: float = SECONDS) -> dict[str, Any]:
     """What one gateway costs in steady state, with the embedded cloud on the other core."""
     with tempfile.TemporaryDirectory(prefix="frostline-bench-") as name:
         folder = Path(name)
@@ -30,21 +30,21 @@ def measure() -> dict[str, Any]:
         (folder / "rules").mkdir()
         with Mosquitto(folder / "mosquitto") as broker:
             port = free_port()
-            command = [sys.executable, "-m", "tests.bench.modbus_units", str(UNITS), str(port)]
+            command = [sys.executable, "-m", "tests.bench.modbus_units", str(units), str(port)]
             with subprocess.Popen(command) as field:
                 process.pin(field.pid, OTHER_CORE)
                 process.pin(broker.pid, OTHER_CORE)
                 try:
-                    return _gateway(folder, broker, port)
+                    return _gateway(folder, broker, port, units, seconds)
                 finally:
                     field.kill()
 
 
-def _gateway(folder: Path, broker: Mosquitto, modbus: int) -> dict[str, Any]:
+def _gateway(folder: Path, broker: Mosquitto, modbus: int, units: int, seconds: float) -> dict[str, Any]:
     http = free_port()
     cloud = process.frostline(["cloud", "run", "-c", str(_cloud(folder, broker))], OTHER_CORE, folder / "cloud.log")
     began = time.monotonic()
-    config = _config(folder, broker, modbus, http)
+    config = _config(folder, broker, modbus, http, units)
     gateway = process.frostline(["gateway", "run", "-c", str(config)], GATEWAY_CORE, folder / "gateway.log")
     try:
         eventually(lambda: _status(http)["account"]["kept"] > 0, 30)
@@ -52,13 +52,13 @@ def _gateway(folder: Path, broker: Mosquitto, modbus: int) -> dict[str, Any]:
         eventually(lambda: _status(http)["uplink"]["born"], 30)
         wire, before = _received(broker), _status(http)["account"]
         cpu, disk, at = process.cpu_s(gateway.pid), process.written_bytes(gateway.pid), time.monotonic()
-        time.sleep(SECONDS)
+        time.sleep(seconds)
         sent, after = _received(broker) - wire, _status(http)["account"]
         used_s, disk_bytes = process.cpu_s(gateway.pid) - cpu, process.written_bytes(gateway.pid) - disk
         took_s = time.monotonic() - at
         kept, read = after["kept"] - before["kept"], after["read"] - before["read"]
         return {
-            "units": UNITS,
+            "units": units,
             "registers_per_s": round(read / took_s),
             "samples_kept_per_s": round(kept / took_s),
             "cpu_percent": round(used_s / took_s * 100, 2),
@@ -96,21 +96,21 @@ def _received(broker: Mosquitto) -> int:
     return found[-1]
 
 
-def _config(folder: Path, broker: Mosquitto, modbus: int, http: int) -> Path:
+def _config(folder: Path, broker: Mosquitto, modbus: int, http: int, units: int) -> Path:
     points = "".join(
         f'[[points]]\nname = "r{n}"\ntable = "holding"\naddress = {n}\ntype = "uint16"\n' for n in range(REGISTERS)
     )
     profile = folder / "bench.toml"
     profile.write_text(f'id = "bench"\nkind = "bench"\ntitle = "Bench"\nsource = "this bench"\n{points}')
-    units = "".join(
+    each = "".join(
         f'[[driver.unit]]\nname = "u{n}"\nunit = {n}\nprofile = "{profile}"\nperiod_s = 1.0\n'
-        for n in range(1, UNITS + 1)
+        for n in range(1, units + 1)
     )
     config = folder / "gateway.toml"
     config.write_text(
         f'site = "bench"\nnode = "g"\ndata_dir = "{folder / "data"}"\n[uplink]\nurl = "{broker.url}"\n'
         f'[http]\nlisten = "127.0.0.1:{http}"\n'
-        f'[[driver]]\ntype = "modbus"\nname = "bus"\nhost = "127.0.0.1"\nport = {modbus}\n{units}'
+        f'[[driver]]\ntype = "modbus"\nname = "bus"\nhost = "127.0.0.1"\nport = {modbus}\n{each}'
     )
     return config
 

@@ -79,11 +79,11 @@ def measure() -> dict[str, Any]:
     }
 
 
-def case(wanted: Case) -> dict[str, Any]:
-    """Median of several runs."""
+def case(wanted: Case, load: Load | None = None, runs_each: int = RUNS) -> dict[str, Any]:
+    """Median of several runs; of the usual load where none is given."""
     with pipeline(wanted.store, wanted.rules, wanted.metrics) as running:
-        load = SHAPES[wanted.metrics]
-        runs = [_run(running, load) for _ in range(RUNS)]
+        load = load or SHAPES[wanted.metrics]
+        runs = [_run(running, load) for _ in range(runs_each)]
         rss = process.rss_mib(running.pid)
         counters = {name: [run[name] for run in runs] for name in runs[0]}
     middle = {name: statistics.median(values) for name, values in counters.items()}

@@ -51,19 +51,21 @@ class TlsMosquitto(Mosquitto):
         return command
 
 
-def measure() -> dict[str, Any]:
+def measure(minutes: int = MINUTES) -> dict[str, Any]:
     """Megabytes a day, with samples sent as they come and in bursts of ten minutes."""
     with tempfile.TemporaryDirectory(prefix="frostline-bench-") as name:
         folder = Path(name)
         with TlsMosquitto(folder) as broker:
             for mode in ("at-once", "bursts"):
                 (folder / mode).mkdir()
-            at_once = asyncio.run(_played(broker, folder / "at-once", burst_minutes=0, keepalive_s=30))
-            bursts = asyncio.run(_played(broker, folder / "bursts", burst_minutes=10, keepalive_s=300))
+            at_once = asyncio.run(_played(broker, folder / "at-once", minutes, burst_minutes=0, keepalive_s=30))
+            bursts = asyncio.run(_played(broker, folder / "bursts", minutes, burst_minutes=10, keepalive_s=300))
     return {"metrics_each_minute": METRICS, "at_once": at_once, "bursts_of_10_minutes": bursts}
 
 
-async def _played(broker: TlsMosquitto, folder: Path, burst_minutes: int, keepalive_s: int) -> dict[str, Any]:
+async def _played(
+    broker: TlsMosquitto, folder: Path, minutes: int, burst_minutes: int, keepalive_s: int
+) -> dict[str, Any]:
     proxy = TcpProxy("127.0.0.1", broker.tls_port)
     async with TestHost(broker.port) as host, proxy:
         config = UplinkConfig.model_validate(
@@ -80,19 +82,19 @@ async def _played(broker: TlsMosquitto, folder: Path, burst_minutes: int, keepal
             await eventually_async(lambda: uplink.status().born)
             handshake = proxy.forwarded_bytes
             began = time.monotonic()
-            for minute in range(MINUTES):
+            for minute in range(minutes):
                 await asyncio.sleep(max(0.0, began + minute * MINUTE_S - time.monotonic()))
                 spool.append([_row(minute)], AccountDelta(METRICS, METRICS))
-            await eventually_async(lambda: len(host.values("m0")) >= MINUTES, 60)
+            await eventually_async(lambda: len(host.values("m0")) >= minutes, 60)
             sent = proxy.forwarded_bytes - handshake
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-    packets = 2 * MINUTES if not burst_minutes else 2 * (MINUTES // burst_minutes)
+    packets = 2 * minutes if not burst_minutes else 2 * (minutes // burst_minutes)
     pings = _DAY_S / keepalive_s * (2 * _PING + 3 * _HEADERS)
-    tls = sent / MINUTES * _DAY_MINUTES
-    headers = packets / MINUTES * _DAY_MINUTES * 2 * _HEADERS
+    tls = sent / minutes * _DAY_MINUTES
+    headers = packets / minutes * _DAY_MINUTES * 2 * _HEADERS
     return {
-        "tls_bytes_per_sample": round(sent / MINUTES / METRICS, 1),
+        "tls_bytes_per_sample": round(sent / minutes / METRICS, 1),
         "session_start_bytes": handshake,
         "mb_per_day": round((tls + headers + pings) / 1e6, 2),
     }

@@ -17,22 +17,22 @@ SECONDS = 1.5
 SIZES = (1, 10, 100, 1000)
 
 
-def measure() -> dict[str, Any]:
+def measure(seconds: float = SECONDS) -> dict[str, Any]:
     """Rows per second by rows per transaction."""
     with tempfile.TemporaryDirectory(prefix="frostline-bench-") as folder:
         return {
             "row_bytes": ROW_BYTES,
-            "rows_per_s": {str(size): _one(Path(folder) / f"{size}.db", size) for size in SIZES},
+            "rows_per_s": {str(size): _one(Path(folder) / f"{size}.db", size, seconds) for size in SIZES},
         }
 
 
-def _one(path: Path, size: int) -> dict[str, int]:
+def _one(path: Path, size: int, seconds: float) -> dict[str, int]:
     now_ms = time.time_ns() // 1_000_000
     row = NewRow(Stream.SAMPLES, "freezer-1", bytes(ROW_BYTES), 20, now_ms, now_ms)
     delta = AccountDelta(read=20 * size, kept=20 * size)
     with Spool.open(path, BUDGET_BYTES, lambda: now_ms) as spool:
         appended, began = 0, time.monotonic()
-        while time.monotonic() - began < SECONDS:
+        while time.monotonic() - began < seconds:
             spool.append([row] * size, delta)
             appended += size
         append_s = time.monotonic() - began
