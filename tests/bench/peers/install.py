@@ -32,7 +32,7 @@ def node_red(folder: Path = PEERS) -> tuple[str, Path]:
         place.mkdir(parents=True, exist_ok=True)
         # Without scripts: none of these packages needs one, and a bench should not run what a registry sends.
         options = ["--no-audit", "--no-fund", "--omit=dev", "--ignore-scripts", "--prefix", str(place)]
-        _run([npm, "install", *options, *NODE_RED])
+        run([npm, "install", *options, *NODE_RED])
     return node, place
 
 
@@ -58,14 +58,19 @@ def _venv(place: Path, program: str, packages: tuple[str, ...]) -> Path:
     python = place / "bin" / "python"
     if not (place / "bin" / program).exists():
         shutil.rmtree(place, ignore_errors=True)
-        _run([sys.executable, "-m", "venv", str(place)])
-        _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages])
+        run([sys.executable, "-m", "venv", str(place)])
+        run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages])
     if not (place / "bin" / program).exists():
         raise NotInstallableError(f"{packages[0]} has no {program}")
     return python
 
 
-def _run(command: list[str]) -> None:
+def run(command: list[str]) -> None:
+    """One step of an installation.
+
+    Raises:
+        NotInstallableError: It has failed, or takes longer than ten minutes.
+    """
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=_INSTALL_S)
     except subprocess.CalledProcessError as error:

@@ -144,10 +144,11 @@ def _numbers(store: Influxd) -> int:
     Rows of births are no messages: the first has a value that no number has come to yet, later ones repeat a number.
     """
     series = _asked(store, "frostline", 'SELECT "value_000" FROM "load" GROUP BY "node", "device"')
-    return sum(_of_device([row[1] for row in each["values"]]) for each in series)
+    return sum(distinct([row[1] for row in each["values"]]) for each in series)
 
 
-def _of_device(values: list[float]) -> int:
+def distinct(values: list[float]) -> int:
+    """How many different messages, by the numbers in a device's rows as they came."""
     first = values.index(1.0) if 1.0 in values else 0
     return len(set(values[first:]))
 
