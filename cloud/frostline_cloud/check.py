@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 
 from sqlalchemy import text
 
 from frostline_cloud.config import CloudConfig
+from frostline_cloud.notify import check_notify
 from frostline_cloud.sql import open_engine, translated
 from frostline_cloud.store import open_store
 from frostline_core.errors import FrostlineError
@@ -20,6 +22,7 @@ def findings(config: CloudConfig) -> dict[str, str]:
     """Tries each part once, with time-outs."""
     parts: dict[str, Callable[[CloudConfig], None]] = {
         "rules": _rules,
+        "notify": _notify,
         "sql": _sql,
         "store": _store,
         "broker": _broker,
@@ -40,6 +43,10 @@ def _tried(part: Callable[[CloudConfig], None], config: CloudConfig) -> str:
 
 def _rules(config: CloudConfig) -> None:
     load_folder(config.rules.folder)
+
+
+def _notify(config: CloudConfig) -> None:
+    check_notify(config.notices, time.time_ns() // 1_000_000)
 
 
 def _sql(config: CloudConfig) -> None:

@@ -8,7 +8,15 @@ from pydantic import Field, model_validator
 
 from frostline_cloud.api import HttpConfig
 from frostline_cloud.ingest.config import BrokerConfig, IngestConfig
-from frostline_cloud.notify import ReceiverConfig
+from frostline_cloud.notify import (
+    UNADDRESSED,
+    CanaryConfig,
+    NotifyConfig,
+    ReceiverConfig,
+    RouteConfig,
+    Tables,
+    faults_of,
+)
 from frostline_cloud.sql import RetentionConfig, SqlConfig
 from frostline_cloud.store import StoreConfig
 from frostline_core.config import ConfigModel, load
@@ -42,15 +50,27 @@ class CloudConfig(ConfigModel):
     rules: RulesConfig = Field(default=RulesConfig(), description="The alert rules.")
     http: HttpConfig = Field(default=HttpConfig(), description="API and console.")
     receiver: tuple[ReceiverConfig, ...] = Field(default=(), description="Who is told of alerts.")
+    route: tuple[RouteConfig, ...] = Field(default=(), description="Who is told of what; without any, all of all.")
+    notify: NotifyConfig = Field(default=NotifyConfig(), description="Texts and links of notifications.")
+    canary: CanaryConfig | None = Field(default=None, description="A made-up excursion that tries the whole path.")
     log: LogConfig = Field(default=LogConfig(), description="Logs.")
 
     @model_validator(mode="after")
-    def _unique(self) -> CloudConfig:
-        names = [each.name for each in self.receiver]
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise ValueError(f"receiver names must be unique; twice: {', '.join(sorted(twice))}")
+    def _fits(self) -> CloudConfig:
+        faults = faults_of(self.receiver, self.route, self.canary)
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
+
+    @property
+    def notices(self) -> Tables:
+        """What notify works with."""
+        return Tables(self.receiver, self.route, self.notify, self.canary)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """To whom news of alerts is written: to dispatch, which addresses it; to nobody where nobody is configured."""
+        return (UNADDRESSED,) if self.receiver else ()
 
 
 def load_cloud(path: Path) -> CloudConfig:
@@ -61,11 +81,13 @@ def load_cloud(path: Path) -> CloudConfig:
     """
     config = load(path, CloudConfig)
     here = path.resolve().parent
+    templates = config.notify.templates
     return config.model_copy(
         update={
             "rules": RulesConfig(folder=here / config.rules.folder),
             "store": config.store.model_copy(update={"path": here / config.store.path}),
             "sql": SqlConfig(url=_absolute(config.sql.url, here)),
+            "notify": config.notify.model_copy(update={"templates": templates and here / templates}),
         }
     )
 

@@ -34,7 +34,8 @@ from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.jobs import every
 from frostline_cloud.metrics import export
-from frostline_cloud.notify import NotifyWorker
+from frostline_cloud.notify import build_notify, gaps
+from frostline_cloud.notify.page import acknowledge_router
 from frostline_cloud.sql import beat, last_beat, migrate, open_engine, read_only, tidy, translated
 from frostline_cloud.store import Store, open_store
 from frostline_core.commit import HostCommit, HostLimits, run_text
@@ -79,10 +80,10 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
         stack.callback(store.close)
         shared = Shared(engine, store, rules)
         worker = build_ingest(config, shared) if ingest else None
+        notify = build_notify(config.notices, engine)
         async with asyncio.TaskGroup() as tasks:
             if worker is not None:
                 await asyncio.to_thread(worker.start)
-                notify = NotifyWorker(engine, config.receiver)
                 tasks.create_task(_until(stop, notify.run), name="notify")
                 tasks.create_task(_watch(stop, worker), name="watch ingest")
                 tasks.create_task(_report(stop, worker, engine), name="report ingest")
@@ -95,8 +96,11 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
                 services = Services(engine, store, rules, status, config.http, now_ms, refetch, config.retention)
                 app = build(services) if web else build_beside(services)
                 if web:
+                    app.include_router(acknowledge_router(engine, config.notices.texts(), now_ms))
                     mount(app, services)
                 tasks.create_task(serve(app, config.http, stop, listener), name="http")
+            for gap in gaps(config.route, now_ms()):
+                log.warning("%s", gap)
             log.info("running; rules: %d, receivers: %d", len(rules.rules), len(config.receiver))
             await stop.wait()
             if worker is not None:
@@ -119,10 +123,8 @@ def _listener(config: CloudConfig, *, web: bool) -> socket.socket | None:
 
 def _jobs(config: CloudConfig, engine: Engine) -> tuple[tuple[str, float, Callable[[], object]], ...]:
     """Name, pause in seconds, and work of what is done beside ingest."""
-    receivers = [each.name for each in config.receiver]
-
     return (
-        ("audit", EVERY_S, lambda: audit(engine, receivers, now_ms())),
+        ("audit", EVERY_S, lambda: audit(engine, config.told, now_ms())),
         ("tidy", _TIDY_S, lambda: tidy(engine, config.retention, now_ms())),
     )
 
@@ -143,10 +145,9 @@ def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
     )
     evaluator = Evaluator(shared.rules)
     series = SeriesTable(evaluator)
-    receivers = [each.name for each in config.receiver]
     generation = Generation(shared.engine, shared.store)
     letters = LetterBox(config.retention, partial(named, session))
-    flusher = Flusher(shared.engine, shared.store, evaluator, series, shared.rules, receivers, generation, letters)
+    flusher = Flusher(shared.engine, shared.store, evaluator, series, shared.rules, config.told, generation, letters)
     parts = Parts(
         broker,
         session,

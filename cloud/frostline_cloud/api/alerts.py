@@ -16,6 +16,7 @@ from frostline_cloud.api.paging import Cursor, Limit, Page, decode, encode
 from frostline_cloud.api.parameters import SiteFilter, Text
 from frostline_cloud.api.problems import not_found
 from frostline_cloud.api.services import Wired
+from frostline_cloud.notify.outbox import UNADDRESSED
 from frostline_cloud.sql.tables import alert, delivery, outbox
 from frostline_core.rules import Severity
 
@@ -85,9 +86,9 @@ class NotificationOut(BaseModel):
     """A notification of an alert to one receiver."""
 
     id: str = Field(description="The webhook-id: the same for every attempt.")
-    type: str = Field(description="`alert.firing`, `alert.updated` or `alert.resolved`.")
+    type: str = Field(description="`alert.firing`, `alert.updated`, `alert.escalated` or `alert.resolved`.")
     receiver: str = Field(description="The receiver's name.")
-    state: str = Field(description="`waiting`, `delivered` or `dead`.")
+    state: str = Field(description="`waiting`, `delivered`, `dead`, `collapsed` or `skipped`.")
     created_ms: int = Field(description="When it was written.")
     done_ms: int | None = Field(description="When it was delivered or given up.")
     attempts: list[AttemptOut] = Field(description="Each attempt.")
@@ -162,7 +163,10 @@ def _detail(connection: Connection, alert_id: str) -> AlertDetailOut:
 
 def _notifications(connection: Connection, alert_id: str) -> list[NotificationOut]:
     sent = connection.execute(
-        select(outbox).where(outbox.c.alert == alert_id).order_by(outbox.c.created_ms, outbox.c.id).limit(_MOST)
+        select(outbox)
+        .where(outbox.c.alert == alert_id, outbox.c.receiver != UNADDRESSED)
+        .order_by(outbox.c.created_ms, outbox.c.id)
+        .limit(_MOST)
     ).all()
     tried = connection.execute(
         select(delivery)

@@ -1,5 +1,6 @@
 """Notify: carries notifications from the outbox to receivers until they are delivered or given up."""
 
+from frostline_cloud.notify.build import Tables, build_notify, check_notify
 from frostline_cloud.notify.config import CanaryConfig, NotifyConfig, ReceiverConfig, faults_of
 from frostline_cloud.notify.dispatch import Plan
 from frostline_cloud.notify.outbox import UNADDRESSED
@@ -14,6 +15,9 @@ __all__ = [
     "Plan",
     "ReceiverConfig",
     "RouteConfig",
+    "Tables",
+    "build_notify",
+    "check_notify",
     "faults_of",
     "gaps",
 ]

@@ -41,14 +41,14 @@ ReceiverConfig = Annotated[
 class NotifyConfig(ConfigModel):
     """The `[notify]` table of cloud.toml."""
 
-    templates: Path | None = Field(None, description="Folder with texts of your own in the place of ours.")
+    templates: Path | None = Field(default=None, description="Folder with texts of your own in the place of ours.")
     public_url: str = Field(
-        "",
+        default="",
         max_length=500,
         description="Where people reach the console, for example https://frostline.example.com; messages then carry a "
         "link to take note of an alert.",
     )
-    link_hours: float = Field(24.0, gt=0, le=168, description="How long an acknowledge link works.")
+    link_hours: float = Field(default=24.0, gt=0, le=168, description="How long an acknowledge link works.")
 
     @field_validator("public_url")
     @classmethod

@@ -1,0 +1,90 @@
+"""From the config to the worker, and what is wrong with the config before that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from frostline_cloud.notify.config import CanaryConfig, NotifyConfig, ReceiverConfig
+from frostline_cloud.notify.dispatch import Plan
+from frostline_cloud.notify.links import Links, link_key
+from frostline_cloud.notify.receivers.open import open_receiver
+from frostline_cloud.notify.routing import RouteConfig, gaps
+from frostline_cloud.notify.texts import Catalogue
+from frostline_cloud.notify.worker import NotifyWorker
+from frostline_cloud.sql import translated
+from frostline_core.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What cloud.toml says of notify.
+
+    Attributes:
+        receivers: Who can be told.
+        routes: Who is told of what.
+        notify: Texts and links.
+        canary: The canary, if there is one.
+    """
+
+    receivers: Sequence[ReceiverConfig]
+    routes: Sequence[RouteConfig]
+    notify: NotifyConfig
+    canary: CanaryConfig | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """Who is told of what."""
+        fallbacks = tuple((each.name, each.fallback) for each in self.receivers if each.fallback)
+        names = tuple(each.name for each in self.receivers)
+        return Plan(names, tuple(self.routes), fallbacks, "" if self.canary is None else self.canary.to)
+
+    def texts(self) -> Catalogue:
+        """Every text, checked.
+
+        Raises:
+            ConfigError: Every fault of every file, a line each.
+        """
+        return Catalogue.read(self.notify.templates, [each.name for each in self.receivers])
+
+
+def build_notify(tables: Tables, engine: Engine) -> NotifyWorker:
+    """The worker.
+
+    Raises:
+        ConfigError: A receiver or a text cannot be used.
+        UnavailableError: SQL does not answer.
+    """
+    links = None
+    if tables.notify.public_url:
+        with translated("sql"), engine.begin() as connection:
+            key = link_key(connection)
+        links = Links(key, tables.notify.public_url, tables.notify.link_hours)
+    return NotifyWorker(engine, tables.receivers, plan=tables.plan, texts=tables.texts(), links=links)
+
+
+def check_notify(tables: Tables, now_ms: int) -> None:
+    """Opens every receiver and looks for alerts that nobody gets and routes that get nothing.
+
+    Raises:
+        ConfigError: Everything that is wrong, a line each.
+    """
+    faults: list[str] = []
+    try:
+        texts = tables.texts()
+    except ConfigError as error:
+        faults.append(str(error))
+        texts = Catalogue.read()
+    for each in tables.receivers:
+        try:
+            receiver = open_receiver(each, texts)
+        except ConfigError as error:
+            faults.append(str(error))
+        else:
+            asyncio.run(receiver.close())
+    faults += gaps(tables.routes, now_ms)
+    if faults:
+        raise ConfigError("\n".join(faults))
