@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,36 +44,43 @@ def measure(units: int = UNITS, seconds: float = SECONDS) -> dict[str, Any]:
 
 def _gateway(folder: Path, broker: Mosquitto, modbus: int, units: int, seconds: float) -> dict[str, Any]:
     http = free_port()
-    cloud = process.frostline(["cloud", "run", "-c", str(_cloud(folder, broker))], OTHER_CORE, folder / "cloud.log")
-    began = time.monotonic()
-    config = _config(folder, broker, modbus, http, units)
-    gateway = process.frostline(["gateway", "run", "-c", str(config)], GATEWAY_CORE, folder / "gateway.log")
-    try:
-        eventually(lambda: _status(http)["account"]["kept"] > 0, 30)
-        first_s = time.monotonic() - began
-        eventually(lambda: _status(http)["uplink"]["born"], 30)
-        wire, before = _received(broker), _status(http)["account"]
-        cpu, disk, at = process.cpu_s(gateway.pid), process.written_bytes(gateway.pid), time.monotonic()
-        time.sleep(seconds)
-        sent, after = _received(broker) - wire, _status(http)["account"]
-        used_s, disk_bytes = process.cpu_s(gateway.pid) - cpu, process.written_bytes(gateway.pid) - disk
-        took_s = time.monotonic() - at
-        kept, read = after["kept"] - before["kept"], after["read"] - before["read"]
-        return {
-            "units": units,
-            "registers_per_s": round(read / took_s),
-            "samples_kept_per_s": round(kept / took_s),
-            "cpu_percent": round(used_s / took_s * 100, 2),
-            "rss_mib": round(process.rss_mib(gateway.pid), 1),
-            "first_sample_s": round(first_s, 2),
-            "wire_bytes_per_sample": round(sent / kept, 1) if kept else None,
-            "disk_mb_per_day": round(disk_bytes / took_s * 86_400 / 1e6, 1),
-            "not_committed": after["pending"],
-        }
-    finally:
-        for each in (gateway, cloud):
-            each.terminate()
-            each.wait(30)
+    command = ["cloud", "run", "-c", str(_cloud(folder, broker))]
+    with _until_done(process.frostline(command, OTHER_CORE, folder / "cloud.log")):
+        began = time.monotonic()
+        command = ["gateway", "run", "-c", str(_config(folder, broker, modbus, http, units))]
+        with _until_done(process.frostline(command, GATEWAY_CORE, folder / "gateway.log")) as gateway:
+            eventually(lambda: _status(http)["account"]["kept"] > 0, 30)
+            first_s = time.monotonic() - began
+            eventually(lambda: _status(http)["uplink"]["born"], 30)
+            wire, before = _received(broker), _status(http)["account"]
+            cpu, disk, at = process.cpu_s(gateway.pid), process.written_bytes(gateway.pid), time.monotonic()
+            time.sleep(seconds)
+            sent, after = _received(broker) - wire, _status(http)["account"]
+            used_s, disk_bytes = process.cpu_s(gateway.pid) - cpu, process.written_bytes(gateway.pid) - disk
+            took_s = time.monotonic() - at
+            kept, read = after["kept"] - before["kept"], after["read"] - before["read"]
+            return {
+                "units": units,
+                "registers_per_s": round(read / took_s),
+                "samples_kept_per_s": round(kept / took_s),
+                "cpu_percent": round(used_s / took_s * 100, 2),
+                "rss_mib": round(process.rss_mib(gateway.pid), 1),
+                "first_sample_s": round(first_s, 2),
+                "wire_bytes_per_sample": round(sent / kept, 1) if kept else None,
+                "disk_mb_per_day": round(disk_bytes / took_s * 86_400 / 1e6, 1),
+                "not_committed": after["pending"],
+            }
+
+
+@contextmanager
+def _until_done(child: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Ends a process, and closes its pipe."""
+    with child:
+        try:
+            yield child
+        finally:
+            child.terminate()
+            child.wait(30)
 
 
 def _status(port: int) -> dict[str, Any]:

@@ -149,13 +149,14 @@ def pipeline(store: str, rules: int, metrics: int) -> Iterator[Pipeline]:
             config = _configure(folder, broker, (store, database.url), rules_text(rules, metrics))
             if isinstance(database, Influxd):
                 database.create_database("frostline")
-            ingest = process.frostline(["cloud", "ingest", "-c", str(config)], INGEST_CORE, folder / "ingest.log")
-            try:
-                eventually((folder / "frostline.db").exists, 30)
-                yield Pipeline(folder, broker, database, ingest.pid)
-            finally:
-                ingest.terminate()
-                ingest.wait(60)
+            command = ["cloud", "ingest", "-c", str(config)]
+            with process.frostline(command, INGEST_CORE, folder / "ingest.log") as ingest:
+                try:
+                    eventually((folder / "frostline.db").exists, 30)
+                    yield Pipeline(folder, broker, database, ingest.pid)
+                finally:
+                    ingest.terminate()
+                    ingest.wait(60)
 
 
 def _configure(folder: Path, broker: Mosquitto, store: tuple[str, str], rules: str) -> Path:

@@ -36,7 +36,7 @@ def written_bytes(pid: int) -> int:
 
 
 def frostline(arguments: Sequence[str], core: int, log: Path) -> subprocess.Popen[bytes]:
-    """`frostline ARGUMENTS` on one core, where there is more than one."""
+    """`frostline ARGUMENTS` on one core, where there is more than one; use it in a `with`, which closes its pipe."""
     core = core if core in os.sched_getaffinity(0) else min(os.sched_getaffinity(0))
     command = [sys.executable, "-c", "from frostline_core.cli import main; main()", *arguments]
     with log.open("ab") as sink:
@@ -96,10 +96,10 @@ def player(url: str, load: dict[str, Any], core: int, log: Path) -> Iterator[Pla
     with log.open("ab") as sink:
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sink, text=True)
     os.sched_setaffinity(child.pid, {core} & os.sched_getaffinity(0) or os.sched_getaffinity(0))
-    try:
-        if child.stdout is None or child.stdout.readline() != "born\n":
-            raise RuntimeError(f"the player was not born: {log.read_text(encoding='utf-8')[-2000:]}")
-        yield Player(child)
-    finally:
-        child.kill()
-        child.wait()
+    with child:
+        try:
+            if child.stdout is None or child.stdout.readline() != "born\n":
+                raise RuntimeError(f"the player was not born: {log.read_text(encoding='utf-8')[-2000:]}")
+            yield Player(child)
+        finally:
+            child.kill()

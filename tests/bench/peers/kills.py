@@ -111,8 +111,8 @@ def frostline(plan: Plan) -> dict[str, int]:
             return found | {"not_made": told["messages"]["refused"], "not_committed": told["not_committed"]}
         finally:
             for each in (load, *ingests):
-                each.kill()
-                each.wait()
+                with each:
+                    each.kill()
 
 
 def _kill(plan: Plan, again: Callable[[], None]) -> None:

@@ -160,11 +160,11 @@ def play(load: JsonLoad, broker: Mosquitto, store: Influxd, log: Path) -> dict[s
     with log.open("ab") as sink:
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sink, text=True)
     process.pin(child.pid, OTHER_CORE)
-    try:
-        out, _ = child.communicate("go\n", timeout=_PLAY_S)
-    finally:
-        child.kill()
-        child.wait()
+    with child:
+        try:
+            out, _ = child.communicate("go\n", timeout=_PLAY_S)
+        finally:
+            child.kill()
     if child.returncode:
         raise RuntimeError(f"the player has failed: {log.read_text(encoding='utf-8')[-2000:]}")
     told: dict[str, Any] = json.loads(out.splitlines()[-1])
