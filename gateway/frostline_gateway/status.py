@@ -14,9 +14,7 @@ from frostline_gateway.commands import Commands
 from frostline_gateway.config import GatewayConfig
 from frostline_gateway.devices import DeviceState
 from frostline_gateway.intake import Intake
-from frostline_gateway.spool import Spool
-from frostline_gateway.spool.disk import default_budget
-from frostline_gateway.spool.rows import Account, AccountDelta
+from frostline_gateway.spool import Account, AccountDelta, Spool, SpoolView, default_budget
 from frostline_gateway.timekeeper import Timekeeper
 from frostline_gateway.uplink import Uplink
 
@@ -69,18 +67,15 @@ def from_spool(config: GatewayConfig) -> dict[str, Any]:
     Raises:
         UnavailableError: There is no spool, or it cannot be read.
     """
-    spool = Spool.open_read_only(config.spool_path)
-    try:
-        return {
-            "site": config.site,
-            "node": config.node,
-            "version": version("frostline"),
-            "running": False,
-            "account": account_document(spool.account(), _NOTHING),
-            "spool": _spool_document(config, spool),
-        }
-    finally:
-        spool.close()
+    view = Spool.open_read_only(config.spool_path)
+    return {
+        "site": config.site,
+        "node": config.node,
+        "version": version("frostline"),
+        "running": False,
+        "account": account_document(view.account, _NOTHING),
+        "spool": _spool_document(config, view, 0),
+    }
 
 
 def account_document(account: Account, unbooked: AccountDelta) -> dict[str, Any]:
@@ -110,10 +105,11 @@ def account_document(account: Account, unbooked: AccountDelta) -> dict[str, Any]
 def _spool(parts: Parts, now_ms: int) -> dict[str, Any]:
     """Account and disk; a disk that does not answer is said so, and takes nothing else with it."""
     try:
-        found = account_document(parts.spool.account(), parts.intake.unbooked)
+        view = parts.spool.view()
     except UnavailableError as error:
         return {"account": None, "spool": {"error": str(error)}}
-    document = _spool_document(parts.config, parts.spool)
+    found = account_document(view.account, parts.intake.unbooked)
+    document = _spool_document(parts.config, view, parts.spool.budget_bytes)
     oldest_ms = document["oldest_ms"]
     age_s = None if oldest_ms is None else max(0, now_ms - oldest_ms) / 1000
     return {
@@ -122,15 +118,15 @@ def _spool(parts: Parts, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _spool_document(config: GatewayConfig, spool: Spool) -> dict[str, Any]:
+def _spool_document(config: GatewayConfig, view: SpoolView, budget_bytes: int) -> dict[str, Any]:
     return {
         "path": str(config.spool_path),
-        "rows": spool.held_rows,
-        "bytes": spool.held_bytes,
-        "budget_bytes": spool.budget_bytes or config.spool.budget_bytes or default_budget(config.spool_path),
-        "ring_bytes": spool.ring_bytes(),
-        "waiting_samples": spool.waiting_samples(),
-        "oldest_ms": spool.oldest_ms,
+        "rows": view.held_rows,
+        "bytes": view.held_bytes,
+        "budget_bytes": budget_bytes or config.spool.budget_bytes or default_budget(config.spool_path),
+        "ring_bytes": view.ring_bytes,
+        "waiting_samples": view.waiting_samples,
+        "oldest_ms": view.oldest_ms,
     }
 
 

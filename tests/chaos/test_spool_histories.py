@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
@@ -90,6 +91,7 @@ class SpoolDisk:
         source.backup(target)
         source.close()
         target.close()
+        shutil.copy(f"{self.path}.redo", f"{copy.path}.redo")
         return copy
 
 

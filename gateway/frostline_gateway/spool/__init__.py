@@ -4,6 +4,7 @@ from frostline_gateway.spool.disk import default_budget
 from frostline_gateway.spool.ring import REFETCHES_MAX, Refetch
 from frostline_gateway.spool.rows import ROW_COST, Account, AccountDelta, Lost, NewRow, gap_payload, loss_notice
 from frostline_gateway.spool.spool import Spool
+from frostline_gateway.spool.view import SpoolView
 
 __all__ = [
     "REFETCHES_MAX",
@@ -14,6 +15,7 @@ __all__ = [
     "NewRow",
     "Refetch",
     "Spool",
+    "SpoolView",
     "default_budget",
     "gap_payload",
     "loss_notice",

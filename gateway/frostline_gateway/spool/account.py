@@ -6,11 +6,12 @@ import sqlite3
 import time
 
 from frostline_gateway.spool.rows import Account, AccountDelta
+from frostline_gateway.spool.statements import Recorded
 
 _NOTHING = AccountDelta()
 
 
-def add(connection: sqlite3.Connection, now_ms: int, delta: AccountDelta = _NOTHING, committed: int = 0) -> None:
+def add(connection: Recorded, now_ms: int, delta: AccountDelta = _NOTHING, committed: int = 0) -> None:
     """Adds to the account of the UTC day, inside the transaction that is open; nothing to add writes nothing."""
     counts = (delta.read, delta.kept, delta.filtered, delta.rejected, committed)
     if any(counts):
@@ -24,7 +25,7 @@ def add(connection: sqlite3.Connection, now_ms: int, delta: AccountDelta = _NOTH
         lose(connection, now_ms, reason, samples)
 
 
-def lose(connection: sqlite3.Connection, now_ms: int, reason: str, samples: int) -> None:
+def lose(connection: Recorded, now_ms: int, reason: str, samples: int) -> None:
     """Counts samples that are gone, inside the transaction that is open."""
     if samples:
         connection.execute(
@@ -34,7 +35,7 @@ def lose(connection: sqlite3.Connection, now_ms: int, reason: str, samples: int)
         )
 
 
-def read(connection: sqlite3.Connection, pending: int) -> Account:
+def read(connection: sqlite3.Connection | Recorded, pending: int) -> Account:
     """All days together."""
     sums = connection.execute(
         "SELECT total(read), total(kept), total(filtered), total(rejected), total(committed) FROM account"

@@ -8,7 +8,6 @@ What goes in 2 to 5 becomes gap rows, so its numbers, samples and span reach the
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 
@@ -31,11 +30,10 @@ _RING_SLACK = 64
 """The ring gives a 64th of the budget at once, so that not every append rewrites old pages."""
 
 
-def keep(connection: sqlite3.Connection, draft: Draft, budget_bytes: int, now_ms: int) -> Mapping[str, int]:
+def keep(draft: Draft, budget_bytes: int, now_ms: int) -> Mapping[str, int]:
     """Makes the rows fit the budget, inside the transaction that is open.
 
     Args:
-        connection: Within the transaction of the draft.
         draft: The runs; changed in place.
         budget_bytes: Most that rows and ring may weigh together.
         now_ms: Time of day, UTC milliseconds.
@@ -43,9 +41,9 @@ def keep(connection: sqlite3.Connection, draft: Draft, budget_bytes: int, now_ms
     Returns:
         Samples lost by reason.
     """
-    budget = _Budget(connection, draft, budget_bytes, now_ms)
+    budget = _Budget(draft, budget_bytes, now_ms)
     if budget.excess > 0:
-        ring.trim(connection, budget.excess + budget_bytes // _RING_SLACK)
+        ring.trim(draft.change, budget.excess + budget_bytes // _RING_SLACK)
     for step in (budget.drop_raw, budget.thin_to_minutes, budget.thin_to_ten_minutes, budget.drop_oldest):
         while budget.excess > 0 and step():
             continue
@@ -55,10 +53,10 @@ def keep(connection: sqlite3.Connection, draft: Draft, budget_bytes: int, now_ms
 class _Budget:
     """One look at the budget; each step says whether it found something to do."""
 
-    def __init__(self, connection: sqlite3.Connection, draft: Draft, budget_bytes: int, now_ms: int) -> None:
-        self._connection, self._draft = connection, draft
+    def __init__(self, draft: Draft, budget_bytes: int, now_ms: int) -> None:
+        self._connection, self._draft = draft.change, draft
         self._bytes, self._now_ms = budget_bytes, now_ms
-        self._waiting = waiting.weight(connection)
+        self._waiting = waiting.weight(draft.change)
         self.lost: Counter[str] = Counter()
 
     @property

@@ -6,12 +6,13 @@ import json
 import sqlite3
 
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription
+from frostline_gateway.spool.statements import Recorded
 
 DEVICES_MAX = 10_000
 """Descriptions kept; beyond it the one that changed longest ago is forgotten, and its rows are of kind `device`."""
 
 
-def write(connection: sqlite3.Connection, description: DeviceDescription, now_ms: int) -> None:
+def write(connection: Recorded, description: DeviceDescription, now_ms: int) -> None:
     """Keeps a description, inside the transaction that is open."""
     connection.execute(
         "INSERT INTO device VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET"

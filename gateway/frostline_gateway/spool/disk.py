@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from frostline_core.errors import UnavailableError
 
 DISK_FULL = "the disk is full; free some space, or lower the spool's budget"
 QUARANTINED_MAX = 3
+_PARTS = ("-wal", "-shm", ".redo", "")
 RESERVE_BYTES = 4 * 1024 * 1024
 """Twice the write-ahead log. Held beside the spool and given up when the disk is full: deleting needs room as well."""
 BUDGET_MOST, BUDGET_LEAST = 2 << 30, 8 << 20
@@ -45,15 +47,30 @@ def quarantine(path: Path, utc_ms: int) -> str:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(utc_ms / 1000))
     target = path.with_name(f"{path.name}.corrupt-{stamp}")
     try:
-        for suffix in ("-wal", "-shm", ""):
+        for suffix in _PARTS:
             part = path.with_name(path.name + suffix)
             if part.exists():
                 part.rename(target.with_name(target.name + suffix))
         sync_folder(path)
-        kept = sorted(p for p in path.parent.glob(f"{path.name}.corrupt-*") if not p.name.endswith(("-wal", "-shm")))
+        kept = sorted(p for p in path.parent.glob(f"{path.name}.corrupt-*") if p.name.endswith("Z"))
         for old in kept[:-QUARANTINED_MAX]:
-            for suffix in ("-wal", "-shm", ""):
+            for suffix in _PARTS:
                 old.with_name(old.name + suffix).unlink(missing_ok=True)
+    except OSError as error:
+        raise UnavailableError(f"spool {path}: is damaged and cannot be set aside: {error.strerror}") from error
+    return target.name
+
+
+def copy_aside(part: Path, path: Path, utc_ms: int) -> str:
+    """Keeps a copy of a file beside the spool for a person to look at. Returns its name.
+
+    Raises:
+        UnavailableError: It cannot be copied.
+    """
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(utc_ms / 1000))
+    target = path.with_name(f"{path.name}.corrupt-{stamp}{part.name.removeprefix(path.name)}")
+    try:
+        shutil.copyfile(part, target)
     except OSError as error:
         raise UnavailableError(f"spool {path}: is damaged and cannot be set aside: {error.strerror}") from error
     return target.name

@@ -11,6 +11,7 @@ from frostline_core.commit import HeldRun
 from frostline_core.reading import Stream
 from frostline_gateway.spool import ring
 from frostline_gateway.spool.rows import ROW_COST, NewRow
+from frostline_gateway.spool.statements import Recorded
 
 _INSERT = "INSERT INTO row VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PART = "SELECT n, first, length(payload), samples, first_ms, last_ms, reason, at_ms FROM row"
@@ -63,7 +64,7 @@ def _ends(connection: sqlite3.Connection, seq: int, base: int, again_ms: int) ->
     return (max(oldest_ms, again_ms), max(newest_ms, again_ms)) if newest_ms else (0, 0)
 
 
-def _oldest(connection: sqlite3.Connection, seq: int, n: int, empty: int) -> tuple[int, int]:
+def _oldest(connection: sqlite3.Connection | Recorded, seq: int, n: int, empty: int) -> tuple[int, int]:
     """Base when rows from `n` on are held, and when the row there was appended; `empty` and 0 if none is."""
     statement = "SELECT first, at_ms FROM row WHERE run = ? AND n >= ? ORDER BY n LIMIT 1"
     found = connection.execute(statement, (seq, n)).fetchone()
@@ -74,7 +75,7 @@ class Draft:
     """Runs as they will be when the transaction that is open is durable.
 
     Args:
-        connection: Within a transaction.
+        change: What it is done with.
         runs: As they are.
         current: Per stream, the run that this process opened.
         spool_id: For new runs.
@@ -83,13 +84,13 @@ class Draft:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        change: Recorded,
         runs: Mapping[int, StoredRun],
         current: Mapping[Stream, int],
         spool_id: int,
         now_ms: int,
     ) -> None:
-        self._connection, self._spool_id, self._now_ms = connection, spool_id, now_ms
+        self.change, self._spool_id, self._now_ms = change, spool_id, now_ms
         self.runs = dict(runs)
         self.current = dict(current)
         self._touched: set[int] = set()
@@ -100,7 +101,7 @@ class Draft:
             return
         run = self._run_for(stream)
         last, at = run.held.last, self._now_ms
-        self._connection.executemany(
+        self.change.executemany(
             _INSERT,
             (
                 (run.seq, n, n, row.device, row.payload, row.samples, row.first_ms, row.last_ms, "", at, row.raw)
@@ -123,19 +124,21 @@ class Draft:
         """
         stored = self.runs[run]
         n = min(n, stored.held.last)
+        if n < stored.held.base:
+            return 0
         condition = " FROM row WHERE run = ? AND n BETWEEN ? AND ?"
         span = stored.seq, stored.held.base, n
-        rows, gaps, samples, payload = self._connection.execute(
+        rows, gaps, samples, payload = self.change.execute(
             "SELECT total(reason = ''), total(reason != ''), total(iif(reason = '', samples, 0)),"
             f" total(length(payload)){condition}",
             span,
         ).fetchone()
         kept = " AND reason != ''" if keep else ""
-        self._connection.execute(f"DELETE{condition}{kept}", span)
+        self.change.execute(f"DELETE{condition}{kept}", span)
         data = int(payload + ROW_COST * rows)
         if keep and rows:
-            ring.keep(self._connection, stored.seq, n, int(rows), data)
-        base, oldest_ms = _oldest(self._connection, stored.seq, n + 1, stored.held.last + 1)
+            ring.keep(self.change, stored.seq, n, int(rows), data)
+        base, oldest_ms = _oldest(self.change, stored.seq, n + 1, stored.held.last + 1)
         held = replace(stored.held, base=base, oldest_ms=max(oldest_ms, stored.again_ms) if oldest_ms else 0)
         self._put(_added(stored, held, -int(rows), -int(samples), -data - ROW_COST * int(gaps)))
         self._drop_if_done(run)
@@ -143,12 +146,11 @@ class Draft:
 
     def open_again(self, found: ring.Found) -> int:
         """Takes rows out of the ring into a run of their own, which is never current. Returns their samples."""
-        samples, size = sum(each[3] for each in found.rows), sum(each[4] for each in found.rows)
         run = self._open(Stream.SAMPLES)
-        ring.move(self._connection, found, run.seq)
-        held = replace(run.held, last=len(found.rows), oldest_ms=self._now_ms, newest_ms=self._now_ms)
-        self._put(StoredRun(held, run.seq, len(found.rows), samples, size, again_ms=self._now_ms))
-        return samples
+        ring.move(self.change, found, run.seq, self._now_ms)
+        held = replace(run.held, last=found.count, oldest_ms=self._now_ms, newest_ms=self._now_ms)
+        self._put(StoredRun(held, run.seq, found.count, found.samples, found.weight, again_ms=self._now_ms))
+        return found.samples
 
     def cut(self) -> None:
         """The next samples row will open a new run."""
@@ -167,7 +169,7 @@ class Draft:
         """
         stored = self.runs[run]
         first, last = self._reach(stored, min(numbers), max(numbers))
-        rows = self._connection.execute(
+        rows = self.change.execute(
             f"{_PART} WHERE run = ? AND n BETWEEN ? AND ? ORDER BY n", (stored.seq, first, last)
         ).fetchall()
         stretch: list[tuple[int, int, int, int, int, int, str, int]] = []
@@ -181,7 +183,7 @@ class Draft:
 
     def _reach(self, run: StoredRun, first: int, last: int) -> tuple[int, int]:
         """The numbers, and those of the rows on both sides."""
-        before, after = self._connection.execute(
+        before, after = self.change.execute(
             "SELECT (SELECT max(n) FROM row WHERE run = ?1 AND n < ?2 AND n >= ?4),"
             " (SELECT min(n) FROM row WHERE run = ?1 AND n > ?3)",
             (run.seq, first, last, run.held.base),
@@ -197,7 +199,7 @@ class Draft:
         for run in self._touched & self.runs.keys():
             stored = self.runs[run]
             totals = stored.data_rows, stored.samples, stored.bytes, stored.minute, stored.ten, stored.again_ms
-            self._connection.execute(
+            self.change.execute(
                 "UPDATE run SET base = ?, last = ?, data_rows = ?, samples = ?, bytes = ?, minute = ?, ten = ?,"
                 " again_ms = ? WHERE seq = ?",
                 (stored.held.base, stored.held.last, *totals, stored.seq),
@@ -213,7 +215,7 @@ class Draft:
 
     def _open(self, stream: Stream) -> StoredRun:
         run = (self._spool_id & 0xFFFF) << 48 | secrets.randbits(48)
-        ((seq,),) = self._connection.execute(
+        ((seq,),) = self.change.execute(
             "INSERT INTO run (id, stream, last, data_rows, samples, bytes) VALUES (?, ?, 0, 0, 0, 0) RETURNING seq",
             (run.to_bytes(8), int(stream)),
         ).fetchall()
@@ -227,10 +229,8 @@ class Draft:
         stored, first, last = self.runs[run], rows[0], rows[-1]
         span = min(row[4] for row in rows), max(row[5] for row in rows)
         samples = sum(row[3] for row in rows)
-        self._connection.execute("DELETE FROM row WHERE run = ? AND n BETWEEN ? AND ?", (stored.seq, first[0], last[0]))
-        self._connection.execute(
-            _INSERT, (stored.seq, last[0], first[1], "", b"", samples, *span, reason, last[7], False)
-        )
+        self.change.execute("DELETE FROM row WHERE run = ? AND n BETWEEN ? AND ?", (stored.seq, first[0], last[0]))
+        self.change.execute(_INSERT, (stored.seq, last[0], first[1], "", b"", samples, *span, reason, last[7], False))
         held = stored.held
         if first[1] <= held.base:
             held = replace(held, oldest_ms=max(last[7], stored.again_ms))
@@ -244,7 +244,7 @@ class Draft:
     def _drop_if_done(self, run: int) -> None:
         stored = self.runs.get(run)
         if stored is not None and stored.held.empty and run not in self.current.values():
-            self._connection.execute("DELETE FROM run WHERE seq = ?", (stored.seq,))
+            self.change.execute("DELETE FROM run WHERE seq = ?", (stored.seq,))
             del self.runs[run]
 
 

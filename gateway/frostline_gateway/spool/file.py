@@ -8,7 +8,7 @@ from pathlib import Path
 from frostline_core.errors import ConfigError, UnavailableError
 from frostline_gateway.spool import disk
 
-VERSION = 2
+VERSION = 3
 APPLICATION_ID = 0x46535450  # "FSTP": lets `file` and a person tell what it is
 QUICK_CHECK_MAX_BYTES = 64 * 1024 * 1024
 """Up to this size every page is read at start, about 2 s from an SD card; above it only the ends of each run."""
@@ -18,7 +18,10 @@ _OPENING_BYTES = 256 * 1024
 _BUSY_S = 5.0
 
 _TABLES = """
-CREATE TABLE spool (id BLOB NOT NULL, bd_seq INTEGER) STRICT;
+CREATE TABLE spool (
+    id BLOB NOT NULL, bd_seq INTEGER, change INTEGER NOT NULL DEFAULT 0, lot_bytes INTEGER NOT NULL DEFAULT 0,
+    read_ms INTEGER NOT NULL DEFAULT 0
+) STRICT;
 CREATE TABLE run (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, stream INTEGER NOT NULL, last INTEGER NOT NULL,
     data_rows INTEGER NOT NULL, samples INTEGER NOT NULL, bytes INTEGER NOT NULL, base INTEGER NOT NULL DEFAULT 1,
@@ -39,8 +42,15 @@ CREATE TABLE waiting (
     raw INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE refetch (
-    id INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, device TEXT, place INTEGER NOT NULL
+    id INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, device TEXT, place INTEGER NOT NULL,
+    last INTEGER NOT NULL DEFAULT 9223372036854775807, lot INTEGER NOT NULL DEFAULT 0,
+    last_lot INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE TABLE lot (
+    id INTEGER PRIMARY KEY, at_first_ms INTEGER NOT NULL, at_last_ms INTEGER NOT NULL, first_ms INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL, data_rows INTEGER NOT NULL, bytes INTEGER NOT NULL
+) STRICT;
+CREATE TABLE lot_rows (id INTEGER PRIMARY KEY, rows BLOB NOT NULL) STRICT;
 CREATE TABLE device (id TEXT PRIMARY KEY, description TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE account (
     day TEXT PRIMARY KEY, read INTEGER NOT NULL, kept INTEGER NOT NULL, filtered INTEGER NOT NULL,
@@ -73,6 +83,20 @@ UPDATE run SET base = coalesce((SELECT first FROM row WHERE row.run = seq ORDER 
 UPDATE run SET bytes = (SELECT total(length(payload) + 128) FROM row WHERE row.run = seq);
 """
 
+_FROM_2 = """
+ALTER TABLE spool ADD COLUMN change INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE spool ADD COLUMN lot_bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE spool ADD COLUMN read_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE refetch ADD COLUMN last INTEGER NOT NULL DEFAULT 9223372036854775807;
+ALTER TABLE refetch ADD COLUMN lot INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE refetch ADD COLUMN last_lot INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE lot (
+    id INTEGER PRIMARY KEY, at_first_ms INTEGER NOT NULL, at_last_ms INTEGER NOT NULL, first_ms INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL, data_rows INTEGER NOT NULL, bytes INTEGER NOT NULL
+) STRICT;
+CREATE TABLE lot_rows (id INTEGER PRIMARY KEY, rows BLOB NOT NULL) STRICT;
+"""
+
 _REMEDIES = {
     sqlite3.SQLITE_FULL: disk.DISK_FULL,
     sqlite3.SQLITE_BUSY: "another process holds it; does a second gateway use this data_dir?",
@@ -89,8 +113,10 @@ class Corrupt(Exception):  # noqa: N818  # a state of the file that `Spool` repa
     """The file is not, or no longer, a sound spool."""
 
 
-def translated(path: Path, error: sqlite3.Error) -> Exception:
+def translated(path: Path, error: sqlite3.Error | ValueError) -> Exception:
     """What an SQLite error means to the caller: `Corrupt`, or UnavailableError with what a person can do."""
+    if isinstance(error, ValueError):
+        return Corrupt(str(error))
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return Corrupt(str(error))
@@ -144,27 +170,35 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     """Opens an existing file to look at it, also while a gateway writes it.
 
     Raises:
-        UnavailableError: It does not exist or cannot be read.
+        sqlite3.Error: It cannot be read.
+        UnavailableError: It has another format.
     """
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None)
     try:
-        connection = sqlite3.connect(
-            f"file:{path}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("SELECT id FROM spool").fetchone()
-    except sqlite3.Error as error:
-        raise UnavailableError(f"spool {path}: cannot be read ({error})") from error
-    return connection
+        ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    if version == VERSION:
+        return connection
+    connection.close()
+    which = (
+        "an older Frostline; the gateway brings it up to date when it starts" if version < VERSION else "a newer one"
+    )
+    raise UnavailableError(f"spool {path}: has format {version}, not {VERSION}: written by {which}")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, new_id: bytes) -> None:
-    # Both count only before the first table. Each append writes four or five pages to the log, whatever is in them:
-    # small pages are a fifth of the wear of SQLite's own 4 KiB, on a card that wears out.
+    # Both count only before the first table. A commit writes a few dozen pages that hardly changed, whatever is in
+    # them: small ones wear a card less.
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # in WAL mode only FULL keeps what was committed over a power cut
     connection.execute(f"PRAGMA wal_autocheckpoint = {disk.RESERVE_BYTES // 2 // PAGE_BYTES}")  # pages
     connection.execute("PRAGMA journal_size_limit = 2097152")
+    connection.execute("PRAGMA cache_spill = OFF")  # what is not committed stays in memory; `tables` bounds it
+    connection.execute("PRAGMA temp_store = MEMORY")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
         raise ConfigError(f"spool {path}: written by a newer Frostline (format {version}); this one knows {VERSION}")
@@ -178,12 +212,12 @@ def _prepare(connection: sqlite3.Connection, path: Path, new_id: bytes) -> None:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise Corrupt(found)
-    if version == 1:
-        _in_one_transaction(connection, _FROM_1)
+    if version < VERSION:
+        _in_one_transaction(connection, {1: _FROM_1 + _FROM_2, 2: _FROM_2}[version])
 
 
 def _create(connection: sqlite3.Connection, new_id: bytes) -> None:
-    new = f"INSERT INTO spool VALUES (X'{new_id.hex()}', NULL);\n"  # noqa: S608  # hexadecimal
+    new = f"INSERT INTO spool (id) VALUES (X'{new_id.hex()}');\n"  # noqa: S608  # hexadecimal
     _in_one_transaction(connection, f"{_TABLES}{new}PRAGMA application_id = {APPLICATION_ID};\n")
 
 

@@ -14,6 +14,7 @@ from frostline_core.reading import Quality, Stream
 from frostline_core.sparkplug import set_quality
 from frostline_core.sparkplug.codec import parse
 from frostline_gateway.spool.rows import ROW_COST, NewRow
+from frostline_gateway.spool.statements import Recorded
 
 NEVER_SET = "the machine stopped before its clock was set: nobody knows when these samples were measured"
 OVER_BOUND = "spool budget: waiting for the clock"
@@ -21,7 +22,7 @@ _RELEASED_ROWS = 500
 _DROP_ROWS = 100
 
 
-def put(connection: sqlite3.Connection, rows: Sequence[NewRow], most_bytes: int) -> int:
+def put(connection: Recorded, rows: Sequence[NewRow], most_bytes: int) -> int:
     """Keeps rows; beyond the bound the oldest go, and their samples are returned."""
     connection.executemany(
         "INSERT INTO waiting (boot, stream, device, payload, samples, first_ms, last_ms, raw)"
@@ -49,23 +50,23 @@ def put(connection: sqlite3.Connection, rows: Sequence[NewRow], most_bytes: int)
     return dropped
 
 
-def weight(connection: sqlite3.Connection) -> int:
+def weight(connection: sqlite3.Connection | Recorded) -> int:
     """What the rows weigh, as the budget counts."""
     found = connection.execute("SELECT total(length(payload) + ?) FROM waiting WHERE id > 0", (ROW_COST,)).fetchone()
     return int(found[0])
 
 
-def samples(connection: sqlite3.Connection) -> int:
+def samples(connection: sqlite3.Connection | Recorded) -> int:
     """How many samples wait."""
     return int(connection.execute("SELECT total(samples) FROM waiting WHERE id > 0").fetchone()[0])
 
 
-def any_rows(connection: sqlite3.Connection) -> bool:
+def any_rows(connection: sqlite3.Connection | Recorded) -> bool:
     """Whether anything waits, or waited and was dropped."""
     return connection.execute("SELECT 1 FROM waiting LIMIT 1").fetchone() is not None
 
 
-def take(connection: sqlite3.Connection, boot: str, difference_ms: int) -> list[NewRow]:
+def take(connection: Recorded, boot: str, difference_ms: int) -> list[NewRow]:
     """Takes the oldest rows of this start of the machine out, stamped with the time of day; at most 500."""
     found = connection.execute(
         "SELECT id, stream, device, payload, samples, first_ms, last_ms, raw FROM waiting"
@@ -79,7 +80,7 @@ def take(connection: sqlite3.Connection, boot: str, difference_ms: int) -> list[
     ]
 
 
-def forget_others(connection: sqlite3.Connection, boot: str) -> tuple[int, int]:
+def forget_others(connection: Recorded, boot: str) -> tuple[int, int]:
     """Forgets rows of other starts, which nobody can date. Returns their samples, and those dropped over the bound."""
     (undated,) = connection.execute("SELECT total(samples) FROM waiting WHERE boot != ? AND id > 0", (boot,)).fetchone()
     (dropped,) = connection.execute("SELECT total(samples) FROM waiting WHERE id = 0").fetchone()

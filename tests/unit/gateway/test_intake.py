@@ -433,6 +433,7 @@ async def test_reads_of_tags_are_marked_as_the_first_to_go(spool: Spool, writer:
     intake.scan("dock", [Reading("dock", "note", "door side", NOW_MS)])
     intake.event("dock", [Reading("dock", "read", "3034F4A3B80C1240000003E9", NOW_MS)])
     await intake.flush(writer)
+    spool.close()  # writes the tables
     with sqlite3.connect(spool.path) as connection:
         found = connection.execute("SELECT raw, count(*) FROM row GROUP BY raw").fetchall()
     connection.close()

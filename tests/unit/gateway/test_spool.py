@@ -112,11 +112,10 @@ def test_a_commit_is_durable_with_the_next_append(tmp_path: Path) -> None:
 
 
 def test_a_commit_is_durable_after_a_while_though_no_append_comes(tmp_path: Path) -> None:
-    with open_spool(tmp_path) as spool:
+    with Spool.open(tmp_path / "spool.db", MIB, lambda: T0, settle_s=0.05) as spool:
         spool.append([new()] * 3)
         spool.delete_through(spool.runs()[0].run, 3)
-        with Spool.open_read_only(tmp_path / "spool.db") as disk:
-            eventually(lambda: disk.account().committed == 9, 10)
+        eventually(lambda: Spool.open_read_only(tmp_path / "spool.db").account.committed == 9, 10)
 
 
 def test_a_commit_is_durable_after_an_orderly_end(tmp_path: Path) -> None:
@@ -127,14 +126,13 @@ def test_a_commit_is_durable_after_an_orderly_end(tmp_path: Path) -> None:
         assert spool.held_rows == 1
 
 
-def test_an_append_that_fails_takes_the_commit_before_it_back_and_both_can_be_repeated(spool: Spool) -> None:
+def test_an_append_that_fails_leaves_the_commit_before_it_and_can_be_repeated(spool: Spool) -> None:
     spool.append([new()] * 3, AccountDelta(read=9, kept=9))
     run = spool.runs()[0].run
     spool.delete_through(run, 2)
     with pytest.raises(UnavailableError):
         spool.append([replace(new(), payload="no bytes")])  # type: ignore[arg-type]  # a disk that refuses
-    assert (spool.runs()[0].base, spool.held_rows, spool.account().committed) == (1, 3, 0)
-    spool.delete_through(run, 2)
+    assert (spool.runs()[0].base, spool.held_rows, spool.account().committed) == (3, 1, 6)
     spool.append([new()], AccountDelta(read=3, kept=3))
     assert spool.account() == Account(read=12, kept=12, committed=6, pending=6)
 
@@ -257,15 +255,13 @@ def test_a_spool_can_be_looked_at_while_it_is_used_and_when_it_is_not(tmp_path: 
     with open_spool(tmp_path) as spool:
         spool.append([new()] * 3, AccountDelta(read=9, kept=9))
         with Spool.open_read_only(tmp_path / "spool.db") as view:
-            assert (view.held_rows, view.oldest_ms, view.account().pending) == (3, spool.oldest_ms, 9)
-            with pytest.raises(UnavailableError, match="not writable"):
-                view.append([new()])
+            assert (view.held_rows, view.oldest_ms, view.account.pending) == (3, spool.oldest_ms, 9)
     with Spool.open_read_only(tmp_path / "spool.db") as view:
         assert view.held_rows == 3
 
 
 def test_looking_at_no_spool_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match="cannot be read"):
+    with pytest.raises(UnavailableError, match="makes it at its first start"):
         Spool.open_read_only(tmp_path / "none.db")
 
 
@@ -299,7 +295,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_file_of_a_newer_frostline_is_left_alone(tmp_path: Path) -> None:
     open_spool(tmp_path).close()
     with sqlite3.connect(tmp_path / "spool.db") as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute("PRAGMA user_version = 4")
     connection.close()
     with pytest.raises(ConfigError, match="newer Frostline"):
         open_spool(tmp_path)

@@ -37,7 +37,7 @@ while True:
 """
 
 FILLER = """
-import resource, sys
+import os, resource, sys
 from pathlib import Path
 from frostline_core.errors import UnavailableError
 from frostline_core.reading import Stream
@@ -48,21 +48,21 @@ spool = Spool.open(Path(sys.argv[1]), 1 << 30, lambda: 1_700_000_000_000)
 kept = 0
 try:
     while True:
-        spool.append([NewRow(Stream.SAMPLES, "room", b"x" * 3000, 1, kept, kept)])
+        spool.append([NewRow(Stream.SAMPLES, "room", os.urandom(3000), 1, kept, kept)])
         kept += 1
 except UnavailableError as error:
     held, told, refused = spool.held_rows, str(error), 0
 run = spool.runs()[0].run
 for _ in range(3):
     try:
-        spool.append([NewRow(Stream.SAMPLES, "room", b"x" * 3000, 1, kept, kept)])
+        spool.append([NewRow(Stream.SAMPLES, "room", os.urandom(3000), 1, kept, kept)])
     except UnavailableError:
         refused += 1
 try:
     for n in range(0, kept, 64):
         spool.delete_through(run, n)
     spool.delete_through(run, kept)
-    spool.append([NewRow(Stream.SAMPLES, "room", b"x" * 3000, 1, kept, kept)])
+    spool.append([NewRow(Stream.SAMPLES, "room", os.urandom(3000), 1, kept, kept)])
 except UnavailableError as error:
     told += " " + str(error)
 print(kept, held, refused, spool.runs()[0].last, spool.held_rows, told, sep="|")
@@ -70,7 +70,7 @@ print(kept, held, refused, spool.runs()[0].last, spool.held_rows, told, sep="|")
 
 
 RINGED = """
-import sys
+import os, sys
 from pathlib import Path
 from frostline_core.errors import UnavailableError
 from frostline_core.reading import Stream
@@ -82,7 +82,7 @@ failures = 0
 for n in range(6000):
     for attempt in range(20):
         try:
-            spool.append([NewRow(Stream.SAMPLES, "room", b"x" * 3000, 1, n, n)])
+            spool.append([NewRow(Stream.SAMPLES, "room", os.urandom(3000), 1, n, n)])
             (run,) = spool.runs()
             spool.delete_through(run.run, run.last)
             break
