@@ -135,9 +135,9 @@ def refetch(  # noqa: PLR0913 - the options of the command
     token_file: TokenFile = None,
 ) -> None:
     """Have a gateway send a span of time again, as far as it still has it."""
-    with _client(api or _listening(load_cloud(config)), token_file) as client:
+    with api_client(api or own_address(load_cloud(config)), token_file) as client:
         body = {"from_ms": _instant(start, "--from"), "to_ms": _instant(end, "--to"), "device": device}
-        _answer(client.post(f"/api/v1/nodes/{site}/{node}/refetch", json=body))
+        answered(client.post(f"/api/v1/nodes/{site}/{node}/refetch", json=body))
     typer.echo(f"{site}/{node} was asked; what it still has arrives in the background")
 
 
@@ -197,7 +197,7 @@ class ApiLetters:
         wanted = {"site": span.site, "node": span.node, "from": span.from_ms, "limit": _PAGE}
         query = {name: str(value) for name, value in wanted.items() if value is not None}
         while True:
-            page = _answer(self._client.get("/api/v1/dead-letters", params=query))
+            page = answered(self._client.get("/api/v1/dead-letters", params=query))
             yield from page["items"]
             if not page["next"]:
                 return
@@ -206,12 +206,12 @@ class ApiLetters:
     def one(self, letter_id: int) -> Letter | None:
         """See `Letters`."""
         answer = self._client.get(f"/api/v1/dead-letters/{letter_id}")
-        return None if answer.status_code == httpx.codes.NOT_FOUND else _answer(answer)
+        return None if answer.status_code == httpx.codes.NOT_FOUND else answered(answer)
 
     def replay(self, letter_id: int) -> Letter | None:
         """See `Letters`."""
         answer = self._client.post(f"/api/v1/dead-letters/{letter_id}/replay")
-        return None if answer.status_code == httpx.codes.NOT_FOUND else _answer(answer)
+        return None if answer.status_code == httpx.codes.NOT_FOUND else answered(answer)
 
     def waiting(self, span: Span) -> list[int]:
         """See `Letters`."""
@@ -221,7 +221,7 @@ class ApiLetters:
 @contextmanager
 def _letters(config: Path, api: str, token_file: Path | None, *, writing: bool = False) -> Iterator[Letters]:
     if api:
-        with _client(api, token_file) as client:
+        with api_client(api, token_file) as client:
             yield ApiLetters(client)
         return
     loaded = load_cloud(config)
@@ -243,7 +243,13 @@ def _own_store(config: CloudConfig) -> Store:
         raise type(error)(f"{error}; {hint}") from error
 
 
-def _client(address: str, token_file: Path | None) -> AbstractContextManager[httpx.Client]:
+def api_client(address: str, token_file: Path | None) -> AbstractContextManager[httpx.Client]:
+    """A client of a running process's API.
+
+    Raises:
+        ConfigError: The token cannot be read, or the address is none.
+        UnavailableError: Nobody answers, at entry or while it is used.
+    """
     headers = {}
     if token_file is not None:
         try:
@@ -264,8 +270,13 @@ def _connected(address: str, headers: Mapping[str, str]) -> Iterator[httpx.Clien
         raise ConfigError(f"--api {address}: {error}") from error
 
 
-def _answer(answer: httpx.Response) -> Any:
-    """The document, or the problem as an error."""
+def answered(answer: httpx.Response) -> Any:
+    """The document, or the problem as an error.
+
+    Raises:
+        ConfigError: The request is wrong, or not allowed.
+        UnavailableError: Try again later.
+    """
     try:
         told = answer.json()
     except ValueError as error:
@@ -278,7 +289,7 @@ def _answer(answer: httpx.Response) -> Any:
     raise ConfigError(detail)
 
 
-def _listening(config: CloudConfig) -> str:
+def own_address(config: CloudConfig) -> str:
     """Where the process of this config can be reached from its own machine."""
     scheme = "http" if config.http.cert_file is None else "https"
     host, port = config.http.address

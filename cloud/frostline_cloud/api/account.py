@@ -41,7 +41,7 @@ class LossOut(BaseModel):
     node: str = Field(description="The gateway.")
     run: str | None = Field(description="The run, 16 hex digits; null where only a span of time is known.")
     first: int | None = Field(description="First batch of the run that is lost.")
-    last: int | None = Field(description="Last batch of the run that is lost.")
+    last: int | None = Field(description="Last batch of the run that is lost; null: to its end, which nobody knows.")
     reason: str = Field(description="Why.")
     entries: int = Field(description="More than 1: this one stands for so many old entries.")
     samples: int | None = Field(description="How many samples; null where nobody knows.")

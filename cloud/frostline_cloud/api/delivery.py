@@ -16,6 +16,7 @@ from frostline_cloud.api.problems import not_found, unfit
 from frostline_cloud.api.services import Wired
 from frostline_cloud.ingest.errands import NotPossibleError, Refetch
 from frostline_cloud.replay import replay
+from frostline_cloud.writeoff import MOST_REASON, NothingToWriteOffError, WriteOff, write_off
 from frostline_core.errors import UnavailableError
 
 router = APIRouter(tags=["delivery"])
@@ -54,8 +55,27 @@ class RefetchOut(BaseModel):
     device: str = Field(description="The device; empty is all of them.")
 
 
+class WriteOffIn(BaseModel):
+    """Why the rest of a run will not come."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, Field(min_length=1, max_length=MOST_REASON, pattern=r"^[^\x00-\x1f]+$")] = Field(
+        description="For whoever reads the list of losses, one line: the card is destroyed, the gateway was stolen."
+    )
+
+
+class WriteOffOut(BaseModel):
+    """The rest of the run is listed as lost; what comes after all is applied, and shortens the entry."""
+
+    run: str = Field(description="The run, 16 hex digits.")
+    first: int = Field(description="First batch that is given up; there is no last, since nobody knows it.")
+    announced: int = Field(description="Highest batch that the gateway told of.")
+
+
 SiteName = Annotated[Text, Path(description="The site.")]
 NodeName = Annotated[Text, Path(description="The gateway.")]
+RunId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="The run, 16 hex digits, as `in_doubt` lists it.")]
 
 
 @router.post("/dead-letters/{letter_id}/replay", summary="Take a dead letter in after all")
@@ -84,3 +104,15 @@ def refetch(services: Wired, _caller: Operator, site: SiteName, node: NodeName, 
     except NotPossibleError as error:
         raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
     return RefetchOut(site=site, node=node, from_ms=asked.from_ms, to_ms=asked.to_ms, device=asked.device)
+
+
+@router.post("/nodes/{site}/{node}/runs/{run}/write-off", summary="Give up the rest of a run")
+def write_off_run(  # noqa: PLR0913 - the parameters of the endpoint
+    services: Wired, caller: Operator, site: SiteName, node: NodeName, run: RunId, why: WriteOffIn
+) -> WriteOffOut:
+    """Lists what a run in doubt still held as lost, with the reason; its alert resolves within a minute."""
+    try:
+        doubt = write_off(services.engine, WriteOff(site, node, run, why.reason, caller.name), services.clock())
+    except NothingToWriteOffError as error:
+        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
+    return WriteOffOut(run=doubt.run, first=doubt.first, announced=doubt.announced)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, or_, select, tuple_
+from sqlalchemy import Connection, Row, Select, and_, case, func, or_, select, tuple_
 
 from frostline_cloud.sql.registry import KnownNode
 from frostline_cloud.sql.tables import account, dead_letter, loss, run
@@ -145,8 +145,14 @@ def lost(connection: Connection, nodes: Sequence[NodeKey] | None = None) -> dict
 
 
 def losses(connection: Connection, span: Span) -> Sequence[Row[Any]]:
-    """Entries of the list of losses, newest first: rows of table `loss`."""
-    return _newest(connection, select(loss), loss, span)
+    """Entries of the list of losses, newest first: rows of table `loss`.
+
+    The rest of a run, written off, begins after what is committed: late rows are applied, and the entry shrinks.
+    """
+    columns = [column for column in loss.c if column.name != "first"]
+    first = case((_WRITTEN_OFF, run.c.committed + 1), else_=loss.c.first).label("first")
+    query = select(*columns, func.coalesce(first, loss.c.first).label("first"))
+    return _newest(connection, query.outerjoin(run, run.c.run == loss.c.run), loss, span)
 
 
 def dead_letters(connection: Connection, span: Span) -> Sequence[Row[Any]]:
@@ -161,12 +167,19 @@ def one_dead_letter(connection: Connection, number: int) -> Row[Any] | None:
 
 
 def doubts(connection: Connection, node: KnownNode, most: int = 100) -> list[Doubt]:
-    """Runs of a node that may have lost their tail (commit protocol, section 4), at most `most`, newest first."""
+    """Runs of a node that may have lost their tail (commit protocol, section 4), at most `most`, newest first.
+
+    Those that somebody has written off are in no doubt: they are listed as lost.
+    """
     if node.spool is None or node.held is None:
         return []
     of_another_spool = func.substr(run.c.run, 1, 4) != node.spool[-4:]  # what SQL can leave out; `in_doubt` decides
+    written_off = select(loss.c.run).where(_WRITTEN_OFF, loss.c.site == node.site, loss.c.node == node.node)
     query = select(run.c.run, run.c.committed, run.c.announced).where(
-        run.c.site == node.site, run.c.node == node.node, or_(of_another_spool, run.c.committed < run.c.announced)
+        run.c.site == node.site,
+        run.c.node == node.node,
+        or_(of_another_spool, run.c.committed < run.c.announced),
+        run.c.run.not_in(written_off),
     )
     records = [
         RunRecord(run_number(row.run), row.committed, row.announced)
@@ -178,6 +191,7 @@ def doubts(connection: Connection, node: KnownNode, most: int = 100) -> list[Dou
 
 
 _MOST_RUNS = 10_000
+_WRITTEN_OFF = and_(loss.c.run.is_not(None), loss.c.first.is_not(None), loss.c.last.is_(None))
 _FATES = ("received", "written", "dead_lettered", "duplicate")
 
 

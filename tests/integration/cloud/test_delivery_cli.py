@@ -18,7 +18,8 @@ from frostline_cloud.api.server import listen, serve
 from frostline_cloud.cli import app
 from frostline_cloud.ingest.errands import NotPossibleError, Refetch
 from frostline_cloud.sql import migrate, open_engine
-from frostline_cloud.sql.tables import dead_letter
+from frostline_cloud.sql.tables import dead_letter, node
+from frostline_cloud.sql.tables import run as run_table
 from frostline_cloud.store import StoreConfig, open_store
 from frostline_core.errors import ConfigError
 from frostline_core.rules import RuleSet
@@ -84,6 +85,21 @@ def test_a_replay_says_what_stays_and_exits_with_1(config: Path) -> None:
 def test_a_time_that_is_none_is_told(config: Path) -> None:
     with pytest.raises(ConfigError, match="--since yesterday"):
         run("dead-letters", "list", "-c", config, "--since", "yesterday")
+
+
+def test_the_rest_of_a_run_is_written_off(config: Path, tmp_path: Path) -> None:
+    run_id = "1111000000000001"
+    engine = open_engine(f"sqlite:///{tmp_path}/frostline.db")
+    with engine.begin() as connection:
+        born = {"site": "berlin", "node": "gw-1", "online": True, "proved": True, "bd_seq": 0, "birth_ms": 0}
+        connection.execute(insert(node).values(**born, spool="0000000000002222", held=[]))
+        known = {"site": "berlin", "node": "gw-1", "stream": 1, "committed": 5, "announced": 9, "at_ms": AT_MS}
+        connection.execute(insert(run_table).values(**known, run=run_id))
+    engine.dispose()
+    told = run("write-off", "-c", config, "berlin", "gw-1", run_id, "--reason", "the card broke")
+    assert told == f"berlin/gw-1 run {run_id}: everything from batch 6 on is listed as lost\n"
+    with pytest.raises(ConfigError, match="is not in doubt; in doubt: none"):
+        run("write-off", "-c", config, "berlin", "gw-1", run_id, "--reason", "again")
 
 
 # ---- by the API ------------------------------------------------------------------------------------------------------

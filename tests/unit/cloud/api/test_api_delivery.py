@@ -1,15 +1,15 @@
-"""Replay and refetch by HTTP: who may, what is answered."""
+"""Replay, refetch and write-off by HTTP: who may, what is answered."""
 
 from __future__ import annotations
 
 import dataclasses
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from frostline_cloud.api import Role, Services
 from frostline_cloud.ingest.errands import NotPossibleError, Refetch
-from frostline_cloud.sql.tables import dead_letter
+from frostline_cloud.sql.tables import dead_letter, loss, node, run
 from tests.support.web import NOW_MS
 from tests.unit.cloud.api.conftest import client_of, token_for
 
@@ -76,3 +76,44 @@ async def test_a_span_must_end_after_it_begins_and_not_a_month_later(services: S
     async with client_of(wired, token_for(services, Role.OPERATOR)) as client:
         answer = await client.post(URL, json={"from_ms": SPAN["from_ms"], "to_ms": SPAN["from_ms"] + ends})
     assert answer.status_code == 422
+
+
+GONE = "1111000000000001"
+WRITE_OFF = f"/api/v1/nodes/berlin/gw-gone/runs/{GONE}/write-off"
+WHY = {"reason": "the card broke"}
+
+
+@pytest.fixture
+def doubt(services: Services) -> None:
+    """A run that its gateway no longer has."""
+    born = {"site": "berlin", "node": "gw-gone", "online": True, "proved": True, "bd_seq": 0, "birth_ms": 0}
+    row = {"site": "berlin", "node": "gw-gone", "stream": 1, "committed": 5, "announced": 9, "at_ms": NOW_MS}
+    with services.writing() as connection:
+        connection.execute(insert(node).values(**born, spool="0000000000002222", held=[]))
+        connection.execute(insert(run).values(**row, run=GONE))
+
+
+@pytest.mark.usefixtures("doubt")
+async def test_an_operator_writes_the_rest_of_a_run_off_and_is_named(services: Services) -> None:
+    async with client_of(services, token_for(services, Role.OPERATOR)) as client:
+        answer = await client.post(WRITE_OFF, json=WHY)
+        assert (answer.status_code, answer.json()) == (200, {"run": GONE, "first": 6, "announced": 9})
+        (item,) = (await client.get("/api/v1/losses", params={"node": "gw-gone"})).json()["items"]
+        assert (item["run"], item["first"], item["last"]) == (GONE, 6, None)
+        assert (await client.get("/api/v1/nodes/berlin/gw-gone")).json()["in_doubt"] == []
+        again = await client.post(WRITE_OFF, json=WHY)
+    assert (again.status_code, "not in doubt" in again.json()["detail"]) == (409, True)
+    with services.reading() as connection:
+        reason = connection.scalar(select(loss.c.reason).where(loss.c.run == GONE))
+    assert reason is not None
+    assert reason.startswith("written off by ")
+    assert reason.endswith(": the card broke")
+
+
+@pytest.mark.usefixtures("doubt")
+async def test_a_write_off_needs_an_operator_and_a_reason(services: Services) -> None:
+    async with client_of(services, token_for(services, Role.VIEWER)) as client:
+        assert (await client.post(WRITE_OFF, json=WHY)).status_code == 403
+    async with client_of(services, token_for(services, Role.OPERATOR)) as client:
+        for wrong in ({}, {"reason": ""}, {"reason": "two\nlines"}, {"reason": "x" * 501}):
+            assert (await client.post(WRITE_OFF, json=wrong)).status_code == 422

@@ -1,0 +1,51 @@
+"""`frostline cloud write-off`: what will not come back is said to be lost, by somebody and with a reason."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from typing import Annotated
+
+import typer
+
+from frostline_cloud.config import load_cloud
+from frostline_cloud.delivery_cli import Api, ConfigPath, TokenFile, answered, api_client
+from frostline_cloud.sql import migrate, open_engine
+from frostline_cloud.writeoff import MOST_REASON, NothingToWriteOffError, WriteOff
+from frostline_cloud.writeoff import write_off as give_up
+from frostline_core.errors import ConfigError
+
+SiteName = Annotated[str, typer.Argument(help="The site.")]
+NodeName = Annotated[str, typer.Argument(help="The gateway.")]
+
+
+def write_off(  # noqa: PLR0913 - the options of the command
+    config: ConfigPath,
+    site: SiteName,
+    node: NodeName,
+    run: Annotated[str, typer.Argument(help="The run in doubt, 16 hex digits, as the API and the console show it.")],
+    reason: Annotated[str, typer.Option(help="Why nothing will come: the card is destroyed, the gateway was stolen.")],
+    api: Api = "",
+    token_file: TokenFile = None,
+) -> None:
+    """List the rest of a run as lost; its alert then resolves. What comes after all is still applied."""
+    if not 0 < len(reason.strip()) <= MOST_REASON:
+        raise ConfigError(f"--reason: 1 to {MOST_REASON} characters")
+    if api:
+        with api_client(api, token_file) as client:
+            path = f"/api/v1/nodes/{site}/{node}/runs/{run}/write-off"
+            first = int(answered(client.post(path, json={"reason": reason}))["first"])
+    else:
+        first = _directly(config, WriteOff(site, node, run, reason, f"{getpass.getuser()} on the command line"))
+    typer.echo(f"{site}/{node} run {run}: everything from batch {first} on is listed as lost")
+
+
+def _directly(config: ConfigPath, wanted: WriteOff) -> int:
+    engine = open_engine(load_cloud(config).sql.url)
+    try:
+        migrate(engine)
+        return give_up(engine, wanted, time.time_ns() // 1_000_000).first
+    except NothingToWriteOffError as error:
+        raise ConfigError(str(error)) from error
+    finally:
+        engine.dispose()
