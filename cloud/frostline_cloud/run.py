@@ -25,7 +25,7 @@ from frostline_cloud.config import CloudConfig
 from frostline_cloud.console import mount
 from frostline_cloud.ingest import journal
 from frostline_cloud.ingest.broker import Broker
-from frostline_cloud.ingest.decode import Batch
+from frostline_cloud.ingest.decode import Item
 from frostline_cloud.ingest.flush import Flusher
 from frostline_cloud.ingest.generation import Generation
 from frostline_cloud.ingest.ingest import Ingest, Parts
@@ -132,14 +132,14 @@ def _jobs(config: CloudConfig, engine: Engine) -> tuple[tuple[str, float, Callab
 def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
     """The ingest path, in flow order."""
     limits = config.ingest
-    session = HostSession(config.broker.host_id, reorder_timeout_ms=limits.reorder_timeout_ms, columns=True)
+    session = HostSession(config.broker.host_id, reorder_timeout_ms=limits.reorder_timeout_ms)
 
     def will() -> tuple[str, bytes]:
         said = session.will(now_ms())
         return said.topic, said.payload
 
     broker = Broker(config.broker, will, limits.queue_messages, limits.queue_mib * 1024 * 1024)
-    commit: HostCommit[Batch] = HostCommit(
+    commit: HostCommit[Item] = HostCommit(
         _committed_of(shared.engine),
         HostLimits(limits.queue_messages, limits.queue_mib * 1024 * 1024, linger_ms=max(limits.linger_ms, 10)),
     )

@@ -172,7 +172,7 @@ class Rig:
     def _wire(self, engine: Engine, folder: Path) -> Ingest:
         rules = load_folder(folder)
         evaluator, store = Evaluator(rules), Discard()
-        series, session = SeriesTable(evaluator), HostSession("bench", columns=True)
+        series, session = SeriesTable(evaluator), HostSession("bench")
         session.will(time.time_ns() // 1_000_000)
         generation = Generation(engine, store)  # type: ignore[arg-type]  # reading is not asked for here
         flusher = Metered(engine, store, evaluator, series, rules, (), generation)  # type: ignore[arg-type]

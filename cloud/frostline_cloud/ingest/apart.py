@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from frostline_cloud.ingest.decode import Batch
+from frostline_cloud.ingest.decode import Batch, Item, batch_of
 from frostline_cloud.ingest.journal import DeadLetter, Extra
 from frostline_cloud.ingest.load import Load, Written
 from frostline_core.commit import Queued
@@ -27,10 +27,10 @@ def by_node(load: Load, written: Written) -> Iterator[Piece]:
     """What was noted between two flushes, then what came from each gateway, in order."""
     if load.extra:
         yield Piece(Load([], [], load.extra), Written())
-    owners = dict.fromkeys((each.site, each.node) for each in (*(q.item for q in load.queued), *load.plain))
+    owners = dict.fromkeys(each.owner for each in (*(q.item for q in load.queued), *load.plain))
     for owner in owners:
-        queued = [each for each in load.queued if (each.item.site, each.item.node) == owner]
-        plain = [each for each in load.plain if (each.site, each.node) == owner]
+        queued = [each for each in load.queued if each.item.owner == owner]
+        plain = [each for each in load.plain if each.owner == owner]
         letters = [each for each in written.buried if (each.site, each.node) == owner]
         yield Piece(Load(queued, plain, Extra()), Written(buried=letters))
 
@@ -48,21 +48,23 @@ def by_batch(piece: Piece) -> Iterator[Piece]:
 
 def without_content(piece: Piece, reason: str) -> Piece:
     """The one batch of a piece as nobody can take it: a dead letter, and for the rest only its number."""
-    queued = [Queued(each.mark, _emptied(each.item, reason), each.size) for each in piece.load.queued]
+    marks = [(each.mark, _emptied(each.item, reason), each.size) for each in piece.load.queued]
     plain = [_emptied(each, reason) for each in piece.load.plain]
-    letters = [letter_of(each, reason, each.count) for each in (*(q.item for q in queued), *plain)]
-    return Piece(Load(queued, plain, Extra()), Written(buried=letters))
+    letters = [letter_of(each, reason, each.count) for each in (*(batch for _, batch, _ in marks), *plain)]
+    return Piece(Load([Queued(*each) for each in marks], plain, Extra()), Written(buried=letters))
 
 
-def letter_of(batch: Batch, reason: str, samples: int) -> DeadLetter:
+def letter_of(item: Item, reason: str, samples: int) -> DeadLetter:
     """A dead letter with the whole message; so many of its samples are counted as dead-lettered."""
+    batch = batch_of(item)
     return DeadLetter(batch.site, batch.node, batch.device, batch.topic, reason, batch.raw, samples)
 
 
-def _emptied(batch: Batch, reason: str) -> Batch:
+def _emptied(item: Item, reason: str) -> Batch:
+    batch = batch_of(item)
     gap = None if batch.gap is None else json.dumps({"reason": reason})
-    return replace(batch, samples=[], numbers=None, gap=gap, unfit=reason)
+    return replace(batch, samples=[], gap=gap, unfit=reason)
 
 
-def _of(batch: Batch, letters: list[DeadLetter]) -> list[DeadLetter]:
+def _of(batch: Item, letters: list[DeadLetter]) -> list[DeadLetter]:
     return [each for each in letters if each.raw is batch.raw]

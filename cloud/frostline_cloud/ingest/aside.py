@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from frostline_cloud.ingest.decode import Batch
+from frostline_cloud.ingest.decode import Item
 from frostline_cloud.ingest.journal import DeadLetter, Extra, Loss
 from frostline_cloud.ingest.load import Load
 from frostline_core.errors import ProtocolError
@@ -25,7 +25,7 @@ class Aside:
     """
 
     def __init__(self, most_plain: int) -> None:
-        self.plain: list[Batch] = []
+        self.plain: list[Item] = []
         self._most_plain = most_plain
         self._extra = Extra()
         self._unkept = 0
@@ -35,13 +35,13 @@ class Aside:
         """Whether there is anything besides plain messages."""
         return bool(self._extra)
 
-    def keep(self, batch: Batch) -> None:
+    def keep(self, item: Item) -> None:
         """A message of a plain node, which sends once: it waits while the store is away."""
         if len(self.plain) < self._most_plain:
-            self.plain.append(batch)
+            self.plain.append(item)
         else:
             reason = "the store was away for longer than the queue of a plain Sparkplug node holds"
-            self.lose([Loss(batch.site, batch.node, None, None, None, reason, batch.count)])
+            self.lose([Loss(*item.owner, None, None, None, reason, item.count)])
 
     def bury(self, topic: str, raw: bytes, reason: str) -> None:
         """A message that nobody can read."""
@@ -63,7 +63,7 @@ class Aside:
         """A batch of a node came again."""
         self._extra.duplicates[owner] = self._extra.duplicates.get(owner, 0) + samples
 
-    def take(self) -> tuple[list[Batch], Extra]:
+    def take(self) -> tuple[list[Item], Extra]:
         """Everything, for a flush."""
         if self._unkept:
             reason = f"{self._unkept} messages that nobody can read, beyond the {MOST_BURIED} that one flush keeps"

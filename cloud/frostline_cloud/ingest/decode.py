@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any
 
 from frostline_cloud.ingest.series import Plan, SeriesTable
+from frostline_cloud.store.port import NumberRow
 from frostline_core.errors import ProtocolError
 from frostline_core.reading import INTEGERS, DataType, Quality
 from frostline_core.sparkplug import Columns, DataCame, NodeView, value_of
@@ -22,10 +23,6 @@ Sample = tuple[int, float | str | None, int, int]
 """(slot, value, UTC ms, quality): a tuple because millions a minute are made and thrown away."""
 
 
-Numbers = tuple[Plan, int, tuple[float, ...]]
-"""(plan, UTC ms, values): the samples of one instant, all numbers of good quality."""
-
-
 @dataclass(slots=True)
 class Batch:
     """The samples of one DATA message.
@@ -34,8 +31,7 @@ class Batch:
         samples: What can be stored and ruled.
         refused: Metric name and reason for what cannot.
         raw: The message as it came, for the dead letters.
-        numbers: What came in the device's usual form; comes before `samples`.
-        good: How many samples `numbers` and `samples` hold.
+        good: How many samples there are.
         unfit: Why nobody can take the batch; "" for nearly all. It has no samples then, and `good` is what it had.
     """
 
@@ -47,9 +43,13 @@ class Batch:
     samples: list[Sample]
     refused: list[tuple[str, str]]
     gap: str | None = None
-    numbers: Numbers | None = None
     good: int = 0
     unfit: str = ""
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """Site and node."""
+        return self.site, self.node
 
     @property
     def count(self) -> int:
@@ -57,43 +57,94 @@ class Batch:
         return self.good + len(self.refused)
 
 
+@dataclass(slots=True)
+class Regular(NumberRow):
+    """One DATA message of a learned form: the row as it is stored, and what it is a row of.
+
+    Most messages are of this kind, and this is the one object that goes with them from decode to commit.
+
+    Attributes:
+        plan: What becomes of its values.
+        raw: The message as it came.
+    """
+
+    plan: Plan
+    raw: bytes
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """Site and node."""
+        return self.plan.key[:2]
+
+    @property
+    def good(self) -> int:
+        """See `Batch`."""
+        return len(self.values)
+
+    @property
+    def count(self) -> int:
+        """See `Batch`."""
+        return len(self.values)
+
+    def spelled_out(self) -> Batch:
+        """The same as a batch, for the ways that few messages go."""
+        samples: list[Sample] = [
+            (slot, value, self.at_ms, _GOOD) for slot, value in zip(self.plan.slots, self.values, strict=True)
+        ]
+        return Batch(*self.plan.key, self.plan.topic, self.raw, samples, [], good=len(samples))
+
+
+Item = Batch | Regular
+
+
+def batch_of(item: Item) -> Batch:
+    """A message as a batch, whatever it is."""
+    return item.spelled_out() if isinstance(item, Regular) else item
+
+
+def take(columns: Columns, raw: bytes, series: SeriesTable, latest_ms: int) -> Item:
+    """A message that a layout has read.
+
+    Args:
+        columns: What it says.
+        raw: As it came.
+        series: Where its metrics have their slots.
+        latest_ms: A sample later than this is refused: its clock is wrong.
+    """
+    plan, values = series.plan(columns.metrics), columns.values
+    if plan is not None and columns.at_ms <= latest_ms and isfinite(sum(values)):
+        return Regular(plan.form, columns.at_ms, values, plan, raw)
+    return _odd(columns, raw, latest_ms)
+
+
+def _odd(columns: Columns, raw: bytes, latest_ms: int) -> Batch:
+    """A message with a number that means nothing, with a metric that is no series, or of a time to come."""
+    at_ms, topic = columns.at_ms, columns.metrics.topic
+    pairs = [(bound, v) for bound, v in zip(columns.metrics.bound, columns.values, strict=True) if bound.slot >= 0]
+    batch = Batch(topic.group, topic.node, topic.device, str(topic), raw, [], [])
+    if at_ms > latest_ms:
+        batch.refused = [(bound.description.name, _late(at_ms)) for bound, _ in pairs]
+    else:
+        batch.samples = [
+            (bound.slot, v, at_ms, _GOOD) if isfinite(v) else (bound.slot, None, at_ms, _BAD) for bound, v in pairs
+        ]
+        batch.good = len(batch.samples)
+    return batch
+
+
 def decode(event: DataCame, series: SeriesTable, latest_ms: int) -> Batch:
-    """Decodes a DATA message.
+    """Decodes a DATA message that was read in full.
 
     Args:
         event: As the session gave it.
         series: Where its metrics have their slots.
         latest_ms: A sample later than this is refused: its clock is wrong.
     """
-    view, columns = event.view, event.columns
-    samples: list[Sample] = []
-    refused: list[tuple[str, str]] = []
-    if columns is None or event.batch is None or len(event.message.metrics) > 1:  # else the batch metric is all
-        samples, refused = samples_of(view, event.message, latest_ms)
-    batch = Batch(view.site, view.node, event.device, event.topic, event.raw, samples, refused, event.gap)
-    batch.good = len(samples)
-    if columns is not None:
-        _add(batch, columns, series.plan(columns.layout), latest_ms)
-    return batch
-
-
-def _add(batch: Batch, columns: Columns, plan: Plan | None, latest_ms: int) -> None:
-    """Adds what a layout has read."""
-    at_ms, bound = columns.at_ms, columns.layout.bound
-    if at_ms > latest_ms:
-        reason = _late(at_ms)
-        batch.refused[:0] = [(each.description.name, reason) for each in bound if each.slot >= 0]
-    elif plan is None or not isfinite(sum(columns.values)):
-        pairs = zip(bound, columns.values, strict=True)
-        batch.samples[:0] = [
-            (each.slot, value, at_ms, _GOOD) if isfinite(value) else (each.slot, None, at_ms, _BAD)
-            for each, value in pairs
-            if each.slot >= 0
-        ]
-        batch.good = len(batch.samples)
-    else:
-        batch.numbers = (plan, at_ms, columns.values)
-        batch.good += len(columns.values)
+    view = event.view
+    samples, refused = samples_of(view, event.message, latest_ms)
+    return Batch(
+        view.site, view.node, event.device, event.topic, event.raw, samples, refused, event.gap, good=len(samples)
+    )
 
 
 def _late(at_ms: int) -> str:

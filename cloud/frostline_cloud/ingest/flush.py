@@ -10,10 +10,9 @@ If anything fails, nothing is committed: the caller forgets its queue and the ga
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Engine
@@ -21,16 +20,18 @@ from sqlalchemy import Connection, Engine
 from frostline_cloud import alerts
 from frostline_cloud.ingest import journal
 from frostline_cloud.ingest.apart import Piece, by_batch, by_node, letter_of, without_content
-from frostline_cloud.ingest.decode import Batch, Sample
+from frostline_cloud.ingest.decode import Batch, Item, Regular, Sample, batch_of
+from frostline_cloud.ingest.evaluate import evaluate
 from frostline_cloud.ingest.generation import Generation, OvertakenError
 from frostline_cloud.ingest.journal import AccountDelta, DeadLetter, Loss
 from frostline_cloud.ingest.letters import LetterBox
 from frostline_cloud.ingest.load import Load, Written
+from frostline_cloud.ingest.losses import noticed, of_span, of_unfit
 from frostline_cloud.ingest.refusal import RefusedDataError, refusals
 from frostline_cloud.ingest.series import DeviceKey, SeriesTable
 from frostline_cloud.sql import translated
 from frostline_cloud.store.port import AnyRow, NumberRow, RejectedError, Row, Store
-from frostline_core.commit import BatchMark, advance, run_text
+from frostline_core.commit import Queued, advance, run_text
 from frostline_core.errors import FrostlineError, UnavailableError
 from frostline_core.reading import Quality
 from frostline_core.rules import Evaluator, RuleSet
@@ -150,37 +151,40 @@ class Flusher:
                 self._generation.advance(connection, now_ms)
                 committed, batches = self._commit(connection, load, now_ms)
                 batches += load.plain
-                self._rule(connection, batches, now_ms)
+                counts = self._rule(connection, batches, now_ms)
                 letters = _numbered(_of_those(batches, written.buried), load)
                 self._letters.bury(connection, letters, load.extra.buried, now_ms)
-                self._account(connection, batches, (letters, load.extra), now_ms)
+                self._account(connection, counts, (letters, load.extra), now_ms)
         except FrostlineError:
             self._evaluator.forget()
             raise
         transitions = len(self._evaluator.staged().transitions)
         self._evaluator.settle()
         self._generation.settled()
-        return Flushed(committed, sum(batch.good for batch in batches if not batch.unfit), transitions)
+        samples = sum(counts.values()) - sum(map(_not_written, batches))
+        return Flushed(committed, samples, transitions)
 
-    def _plan(self, batches: Iterable[Batch]) -> Written:
+    def _plan(self, items: Iterable[Item]) -> Written:
         plan = Written()
-        rows, owners, counts = plan.rows.append, plan.owners.append, plan.counts.append
-        for batch in batches:
-            if batch.numbers is not None:
-                how, at_ms, values = batch.numbers
-                rows(NumberRow(how.form, at_ms, values))
-                owners(batch)
-                counts(len(values))
-            if batch.samples:
-                for row, count in self._rows(batch.samples):
-                    rows(row)
-                    owners(batch)
-                    counts(count)
-            for metric, reason in batch.refused:
-                plan.buried.append(letter_of(batch, f"{metric}: {reason}", 1))
-            if batch.unfit:
-                plan.buried.append(letter_of(batch, batch.unfit, batch.good))
+        rows, owners = plan.rows, plan.owners
+        for item in items:
+            if item.__class__ is Regular:
+                rows.append(item)
+                owners.append(item)
+            else:
+                self._plan_batch(plan, batch_of(item))
         return plan
+
+    def _plan_batch(self, plan: Written, batch: Batch) -> None:
+        if batch.samples:
+            for row, count in self._rows(batch.samples):
+                plan.counts[len(plan.rows)] = count
+                plan.rows.append(row)
+                plan.owners.append(batch)
+        for metric, reason in batch.refused:
+            plan.buried.append(letter_of(batch, f"{metric}: {reason}", 1))
+        if batch.unfit:
+            plan.buried.append(letter_of(batch, batch.unfit, batch.good))
 
     def _rows(self, samples: Sequence[Sample]) -> list[tuple[AnyRow, int]]:
         """One row per device and instant, in order of the instants' first appearance, and its number of samples."""
@@ -209,79 +213,51 @@ class Flusher:
             self._store.write(plan.rows)
         except RejectedError as error:
             for index, reason in error.rows:
-                owner, samples = plan.owners[index], plan.counts[index]
+                owner = plan.owners[index]
+                samples = len(owner.values) if isinstance(owner, Regular) else plan.counts[index]
                 plan.buried.append(letter_of(owner, f"rejected by the store: {reason}", samples))
 
-    def _commit(self, connection: Connection, load: Load, now_ms: int) -> tuple[dict[int, int], list[Batch]]:
+    def _commit(self, connection: Connection, load: Load, now_ms: int) -> tuple[dict[int, int], list[Item]]:
         """Moves `committed` of every run in the flush and lists what is lost; returns it, and what is to be ruled."""
-        queued = load.queued
-        runs = {each.mark.run: each for each in queued}
-        known = journal.committed(connection, (run_text(number) for number in runs))
-        reached: dict[int, int] = {}
-        losses = list(load.extra.losses)
-        for number, first in runs.items():
-            text = run_text(number)
-            if text not in known:
-                journal.open_run(connection, text, (first.item.site, first.item.node), first.mark.stream, now_ms)
-            reached[number] = known.get(text, 0)
-        delivered: list[Batch] = []
-        for each in queued:
-            plain = not each.mark.gap and each.item.gap is None and not each.item.unfit
-            if plain and each.mark.n == reached[each.mark.run] + 1:  # nearly all: `advance` says the same
-                reached[each.mark.run] = each.mark.n
-                delivered.append(each.item)
-                continue
-            try:
-                step = advance(reached[each.mark.run], each.mark)
-            except ValueError as error:
-                raise OvertakenError(f"SQL is behind what this process knew: {error}") from error
-            reached[each.mark.run] = step.committed
-            if step.deliver:
-                delivered.append(each.item)
-                losses += _notice(each.item)
-                if each.item.unfit:
-                    losses.append(_unfit(each.item, each.mark))
-            losses += [_loss(each.item, each.mark, span, each.item.gap) for span in step.losses]
-        texts = {number: run_text(number) for number in reached}
-        moves = [(texts[number], known.get(texts[number], 0), new) for number, new in reached.items()]
+        runs = {each.mark.run: each for each in load.queued}
+        texts = {number: run_text(number) for number in runs}
+        known = journal.committed(connection, texts.values())
+        for number, one in runs.items():
+            if texts[number] not in known:
+                journal.open_run(connection, texts[number], one.item.owner, one.mark.stream, now_ms)
+        reached = {number: known.get(text, 0) for number, text in texts.items()}
+        before = dict(reached)
+        delivered, losses = _deliver(load.queued, reached)
+        moves = [(texts[number], before[number], new) for number, new in reached.items()]
         if not journal.move_committed(connection, moves, now_ms):
             raise OvertakenError("another ingest process has moved a run; starting over from what SQL says")
-        journal.list_losses(connection, losses, now_ms)
+        journal.list_losses(connection, [*load.extra.losses, *losses], now_ms)
         return reached, delivered
 
-    def _rule(self, connection: Connection, batches: Sequence[Batch], now_ms: int) -> None:
-        """Evaluates every sample, and writes changed rule state, alerts and outbox."""
-        evaluator = self._evaluator
-        touched: dict[tuple[str, str, str], None] = {}
-        for batch in batches:
-            if batch.numbers is not None:
-                plan, at_ms, values = batch.numbers
-                _observe(evaluator, plan.first, values, at_ms)
-            for slot, value, at_ms, _ in batch.samples:
-                if not isinstance(value, str):
-                    _observe_one(evaluator, slot, value, at_ms)
-            touched[batch.site, batch.node, batch.device] = None
-        keys = [key for each in touched if self._series.knows(key := DeviceKey(*each))]
-        staged = evaluator.staged()
+    def _rule(self, connection: Connection, items: Sequence[Item], now_ms: int) -> dict[DeviceKey, int]:
+        """Evaluates every sample, and writes changed rule state, alerts and outbox; returns samples by device."""
+        counts = evaluate(self._evaluator, items)
+        staged = self._evaluator.staged()
         journal.save_rule_states(connection, staged.states, now_ms)
-        journal.save_clocks(connection, [(key, self._series.clock(key)) for key in keys])
+        known = [key for key in counts if self._series.knows(key)]
+        journal.save_clocks(connection, [(key, self._series.clock(key)) for key in known])
         if staged.transitions:
             alerts.record(connection, staged.transitions, self._rules, self._receivers, now_ms)
+        return counts
 
     def _account(
         self,
         connection: Connection,
-        batches: Sequence[Batch],
+        counts: Mapping[DeviceKey, int],
         noted: tuple[Sequence[DeadLetter], journal.Extra],
         now_ms: int,
     ) -> None:
         letters, extra = noted
         deltas: dict[tuple[str, str], AccountDelta] = {}
-        for batch in batches:
-            delta = deltas.get((batch.site, batch.node))
+        for key, count in counts.items():
+            delta = deltas.get(key[:2])
             if delta is None:
-                delta = deltas[batch.site, batch.node] = AccountDelta()
-            count = batch.good + len(batch.refused)
+                delta = deltas[key[:2]] = AccountDelta()
             delta.received += count
             delta.written += count
         for owner, count in extra.duplicates.items():
@@ -296,52 +272,36 @@ class Flusher:
             journal.add_account(connection, deltas, time.strftime("%Y-%m-%d", time.gmtime(now_ms / 1000)))
 
 
-def _observe(evaluator: Evaluator, first: int, values: Sequence[float], at_ms: int) -> None:
-    """Shows one value each to the slots first, first + 1, ...; those inside their guards are all passed at once."""
-    end = first + len(values)
-    last, deadline = evaluator.last_ms, evaluator.deadline_ms
-    if max(last[first:end]) < at_ms < min(deadline[first:end]):
-        for value, low, high in zip(values, evaluator.low[first:end], evaluator.high[first:end], strict=True):
-            if not low <= value <= high:
-                break
-        else:
-            last[first:end] = [at_ms] * len(values)
-            return
-    for slot, value in enumerate(values, first):
-        _observe_one(evaluator, slot, value, at_ms)
+def _deliver(queued: Sequence[Queued[Item]], reached: dict[int, int]) -> tuple[list[Item], list[Loss]]:
+    """What each message means for its run, `reached` so far, which is moved; returns what is to be ruled, and losses.
+
+    Raises:
+        OvertakenError: A batch before one is missing.
+    """
+    delivered: list[Item] = []
+    losses: list[Loss] = []
+    for each in queued:
+        mark, item = each.mark, each.item
+        if item.__class__ is Regular and mark.n == reached[mark.run] + 1:  # nearly all: `advance` says the same
+            reached[mark.run] = mark.n
+            delivered.append(item)
+            continue
+        try:
+            step = advance(reached[mark.run], mark)
+        except ValueError as error:
+            raise OvertakenError(f"SQL is behind what this process knew: {error}") from error
+        reached[mark.run] = step.committed
+        batch = batch_of(item)
+        if step.deliver:
+            delivered.append(item)
+            losses += noticed(batch)
+            if batch.unfit:
+                losses.append(of_unfit(batch, mark))
+        losses += [of_span(batch, mark, span) for span in step.losses]
+    return delivered, losses
 
 
-def _observe_one(evaluator: Evaluator, slot: int, value: float | None, at_ms: int) -> None:
-    if (
-        value is not None
-        and evaluator.low[slot] <= value <= evaluator.high[slot]
-        and evaluator.last_ms[slot] < at_ms < evaluator.deadline_ms[slot]
-    ):
-        evaluator.last_ms[slot] = at_ms
-    else:
-        evaluator.observe(slot, value, at_ms)
-
-
-def _loss(batch: Batch, mark: BatchMark, span: tuple[int, int, str], gap: str | None) -> Loss:
-    first, last, reason = span
-    told = _gap(gap) if mark.gap and gap else {}
-    if told and last == mark.n:
-        whole = mark.n - mark.first + 1 == last - first + 1
-        return Loss(
-            batch.site,
-            batch.node,
-            run_text(mark.run),
-            first,
-            last,
-            str(told.get("reason", reason)),
-            _number(told.get("samples")) if whole else None,
-            _number(told.get("from_ms")),
-            _number(told.get("to_ms")),
-        )
-    return Loss(batch.site, batch.node, run_text(mark.run), first, last, reason)
-
-
-def _of_those(batches: Sequence[Batch], letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+def _of_those(batches: Sequence[Item], letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
     """Letters of batches that this flush applies; those of one that another ingest was faster with are its matter."""
     if not letters:
         return letters
@@ -353,32 +313,14 @@ def _numbered(letters: Sequence[DeadLetter], load: Load) -> Sequence[DeadLetter]
     """Letters that know the batch which is listed as lost because of them: a replay then closes the listing."""
     if not letters:
         return letters
-    lost = {id(each.item.raw): each.mark for each in load.queued if each.item.unfit}
+    lost = {id(each.item.raw): each.mark for each in load.queued if isinstance(each.item, Batch) and each.item.unfit}
     marks = [(each, lost.get(id(each.raw))) for each in letters]
     return [each if mark is None else replace(each, run=run_text(mark.run), n=mark.n) for each, mark in marks]
 
 
-def _unfit(batch: Batch, mark: BatchMark) -> Loss:
-    return Loss(batch.site, batch.node, run_text(mark.run), mark.n, mark.n, batch.unfit, batch.count or None)
-
-
-def _notice(batch: Batch) -> list[Loss]:
-    """What a gateway says that it lost before it had a number: disk full, unclean stop, damaged spool."""
-    told = _gap(batch.gap) if batch.gap else {}
-    if not told:
-        return []
-    reason, samples = str(told.get("reason", "the gateway gives no reason")), _number(told.get("samples"))
-    span = (_number(told.get("from_ms")), _number(told.get("to_ms")))
-    return [Loss(batch.site, batch.node, None, None, None, reason, samples, *span)]
-
-
-def _gap(text: str) -> dict[str, object]:
-    try:
-        told = json.loads(text)
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
-def _number(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) else None
+def _not_written(item: Item) -> int:
+    """How many samples of a message are not in the store."""
+    if item.__class__ is Regular:
+        return 0
+    batch = batch_of(item)
+    return batch.count if batch.unfit else len(batch.refused)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from frostline_cloud.ingest.decode import Batch
+from frostline_cloud.ingest.decode import Item
 from frostline_cloud.ingest.journal import DeadLetter, Extra
 from frostline_cloud.store.port import AnyRow
 from frostline_core.commit import Queued
@@ -21,8 +21,8 @@ class Load:
         extra: Duplicates, losses and dead letters noted since the last flush.
     """
 
-    queued: Sequence[Queued[Batch]]
-    plain: Sequence[Batch]
+    queued: Sequence[Queued[Item]]
+    plain: Sequence[Item]
     extra: Extra
 
     def brought_home(self, part: Load) -> None:
@@ -38,14 +38,14 @@ class Written:
 
     Attributes:
         rows: As written.
-        owners: The batch of each row.
-        counts: How many samples each row holds.
+        owners: The message of each row.
+        counts: How many samples each row holds that is no `Regular` one, by its place.
         buried: What was refused.
         seconds: What the write took.
     """
 
     seconds: float = 0.0
     rows: list[AnyRow] = field(default_factory=list)
-    owners: list[Batch] = field(default_factory=list)
-    counts: list[int] = field(default_factory=list)
+    owners: list[Item] = field(default_factory=list)
+    counts: dict[int, int] = field(default_factory=dict)
     buried: list[DeadLetter] = field(default_factory=list)

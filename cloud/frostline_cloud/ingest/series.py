@@ -10,12 +10,12 @@ import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from frostline_cloud.store.port import Place, RowForm
 from frostline_core.reading import DeviceDescription
 from frostline_core.rules import Evaluator, Series
-from frostline_core.sparkplug import BoundMetric, Layout, NodeView
+from frostline_core.sparkplug import BoundMetric, Metrics, NodeView
 
 NOT_A_SERIES = -2
 """Slot of metrics that control or describe: never stored, never ruled."""
@@ -25,9 +25,8 @@ _CLOCK = struct.Struct("<Iq")
 NODE_KIND = "gateway"
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceKey:
-    """A device in the fleet; device is "" for what the node says of itself."""
+class DeviceKey(NamedTuple):
+    """A device in the fleet; device is "" for what the node says of itself. A tuple, since flushes count by it."""
 
     site: str
     node: str
@@ -36,15 +35,21 @@ class DeviceKey:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What becomes of the values of a message that comes in its device's usual form.
+    """What becomes of the values of messages of one layout.
 
     Attributes:
         form: Of the row in the store.
-        first: Slot of the first value; the others follow without a hole.
+        slots: Of the values, in their order.
+        first: The first slot, where the others follow without a hole; else -1.
+        key: The device.
+        topic: Of the messages.
     """
 
     form: RowForm
+    slots: tuple[int, ...]
     first: int
+    key: DeviceKey
+    topic: str
 
 
 @dataclass(slots=True)
@@ -132,15 +137,19 @@ class SeriesTable:
             form = self._single[slot] = self._form(self.places[slot], (self.fields[slot],))
         return form
 
-    def plan(self, layout: Layout) -> Plan | None:
-        """What becomes of a layout's values; None where they are no block of slots: then they go one by one."""
-        if layout.plan is None:
-            slots = [bound.slot for bound in layout.bound]
-            if slots[0] < 0 or slots != list(range(slots[0], slots[0] + len(slots))):
+    def plan(self, metrics: Metrics) -> Plan | None:
+        """What becomes of such values; None where not all of them are series."""
+        if metrics.plan is None:
+            slots = tuple([bound.slot for bound in metrics.bound])
+            if min(slots) < 0:
                 return None
-            names = tuple(self.fields[slot] for slot in slots)
-            layout.plan = Plan(self._form(self.places[slots[0]], names), slots[0])
-        return cast(Plan, layout.plan)
+            block = slots == tuple(range(slots[0], slots[0] + len(slots)))
+            names = tuple([self.fields[slot] for slot in slots])
+            topic = metrics.topic
+            key = DeviceKey(topic.group, topic.node, topic.device)
+            form = self._form(self.places[slots[0]], names)
+            metrics.plan = Plan(form, slots, slots[0] if block else -1, key, str(topic))
+        return cast(Plan, metrics.plan)
 
     def renew(
         self,

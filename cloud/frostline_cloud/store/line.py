@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from frostline_cloud.store.port import AnyRow, FieldValue, NumberRow, Place, RowForm
+from frostline_cloud.store.port import AnyRow, FieldValue, NumberRow, Place, Row, RowForm
 
 TAGS = ("device", "node", "site", "zone")
 """Tag keys in the order of the line: sorted, as the servers' own guides ask for speed."""
@@ -90,7 +90,7 @@ class LineEncoder:
         refused: list[tuple[int, str]] = []
         for index, row in enumerate(rows):
             try:
-                lines.append(self.number_line(row) if row.__class__ is NumberRow else self.line(row).encode())
+                lines.append(self.line(row).encode() if isinstance(row, Row) else self.number_line(row))
             except ValueError as error:  # a lone surrogate is one too
                 refused.append((index, str(error)))
             else:

@@ -52,7 +52,7 @@ class VictoriaStore:
 
     def write(self, rows: Sequence[AnyRow]) -> None:
         """See the store port; text fields are left out."""
-        if all(row.__class__ is NumberRow for row in rows):
+        if not any(row.__class__ is Row for row in rows):
             self._writer.write(rows)
             return
         kept = [(i, numbers) for i, row in enumerate(rows) if (numbers := _numbers(row)) is not None]

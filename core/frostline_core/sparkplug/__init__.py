@@ -27,7 +27,7 @@ from frostline_core.sparkplug.events import (
     Unresolved,
 )
 from frostline_core.sparkplug.host_session import HostSession
-from frostline_core.sparkplug.layout import Columns, Layout
+from frostline_core.sparkplug.layout import Columns, Metrics
 from frostline_core.sparkplug.messages import MetricMessage, PayloadMessage, backend
 from frostline_core.sparkplug.payload import DataSet, Metric, Parameter, Payload, Property, Template, WireValue
 from frostline_core.sparkplug.state import StatePayload
@@ -67,10 +67,10 @@ __all__ = [
     "Event",
     "HostSession",
     "HostState",
-    "Layout",
     "MessageType",
     "Metric",
     "MetricMessage",
+    "Metrics",
     "MismatchError",
     "NodeBack",
     "NodeBorn",

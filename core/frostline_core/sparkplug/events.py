@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from frostline_core.sparkplug.envelope import Refused
-from frostline_core.sparkplug.layout import Columns
 from frostline_core.sparkplug.messages import PayloadMessage
 from frostline_core.sparkplug.payload import Payload
 from frostline_core.sparkplug.state import StatePayload
@@ -52,8 +51,6 @@ class DataCame:
         gap: Value of `Frostline/Gap` (JSON), or None.
         topic: As received.
         raw: As received.
-        columns: Metrics that were read by the layout of the device's messages; they are not in `message` then. Only
-            where the session was told to do so.
     """
 
     view: NodeView
@@ -63,7 +60,6 @@ class DataCame:
     gap: str | None
     topic: str
     raw: bytes
-    columns: Columns | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,16 +28,17 @@ from frostline_core.sparkplug.events import (
     NodeDied,
     RebirthWanted,
     SequenceGap,
-    StateWrong,
     Unresolved,
 )
+from frostline_core.sparkplug.form import scan
 from frostline_core.sparkplug.host_commands import commit_command, rebirth_command, write_command
-from frostline_core.sparkplug.layout import LEAST_METRICS, Columns, Learned
+from frostline_core.sparkplug.host_state import HostState
+from frostline_core.sparkplug.layout import Columns, Learned, Shapes
 from frostline_core.sparkplug.messages import MetricMessage, PayloadMessage
 from frostline_core.sparkplug.order import Order
 from frostline_core.sparkplug.payload import Metric
 from frostline_core.sparkplug.rebirths import NodeKey, Rebirths
-from frostline_core.sparkplug.state import StatePayload
+from frostline_core.sparkplug.singles import Alone, Singles
 from frostline_core.sparkplug.topics import MessageType, Topic, check_id, state_topic
 from frostline_core.sparkplug.views import NodeView
 
@@ -55,15 +56,30 @@ class _Arrived:
     text: str
     raw: bytes
     message: PayloadMessage
-    columns: Columns | None = None
 
 
 @dataclass(slots=True)
 class _Node:
     view: NodeView
     order: Order[_Arrived]
-    learned: dict[str, Learned] = field(default_factory=dict)  # by device, for as long as its birth holds
+    routes: dict[str, _Route] = field(default_factory=dict)  # by device
     unheard: bool = False  # offline only because nobody listened: its session may go on
+
+    def forget(self) -> None:
+        """A birth: what was learned of its messages holds no longer."""
+        for each in self.routes.values():
+            each.learned.forget()
+            each.alone.forget()
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """What a DATA topic leads to, in one look."""
+
+    node: _Node
+    device: str
+    learned: Learned
+    alone: Alone
 
 
 class HostSession:
@@ -75,8 +91,6 @@ class HostSession:
         reorder_timeout_ms: int = 2000,
         rebirth_interval_ms: int = 30_000,
         rebirths_per_s: float = 100.0,
-        *,
-        columns: bool = False,
     ) -> None:
         """Starts with no node known.
 
@@ -85,7 +99,6 @@ class HostSession:
             reorder_timeout_ms: How long a missing message of a plain node is waited for.
             rebirth_interval_ms: A node is asked for births at most once in this time.
             rebirths_per_s: All nodes together at most so often: a tenth of what births cost a host in full.
-            columns: Whether `DataCame` may bring metrics as `columns` instead of in `message`.
 
         Raises:
             ConfigError: The id cannot stand in a topic.
@@ -96,52 +109,34 @@ class HostSession:
         self._nodes: dict[NodeKey, _Node] = {}
         self._waiting: set[NodeKey] = set()
         self._topics: dict[str, Topic] = {}
-        self._state_ms = 0
-        self._seen_ms = 0
-        self._said: StatePayload | None = None
-        self._left = False
-        self._columns = columns
+        self._routes: dict[str, _Route] = {}
+        self._shapes = Shapes()
+        self._singles = Singles(self._shapes)
+        self._state = HostState(host_id)
 
     def will(self, now_ms: int) -> Outgoing:
-        """STATE for the broker to publish when we are cut off; to be made anew for every CONNECT.
-
-        Its time is now, or that of a newer STATE seen under our id (our clock was set back, or there is a second host):
-        nodes ignore whatever is older than what they have seen, and would wait for ever.
-        """
-        self._state_ms = max(now_ms, self._seen_ms)
-        self._said = None
-        self._left = False
-        return self._state(StatePayload(False, self._state_ms))
+        """See `HostState.will`."""
+        return self._state.will(now_ms)
 
     def subscriptions(self) -> list[tuple[str, int]]:
         """Topic filters and QoS, to be acknowledged before `online` is published."""
         return [(state_topic(self.host_id), 1), (topics.EVERYTHING, 1)]
 
     def online(self, now_ms: int) -> Outgoing:
-        """STATE: we can take data. Its time is the will's, so that nodes heed the will later on.
-
-        Where a newer STATE was seen under our id, its time is that one's, or no node would listen; the will is then
-        without effect until the next connection.
+        """See `HostState.online`.
 
         Raises:
-            ValueError: There is no will yet, or `offline` was said since: connect anew, with a new will.
+            ValueError: There is no will yet, or `offline` was said since.
         """
-        del now_ms  # host-topic-phid-birth-payload-timestamp: the time of the will, whatever the clock says now.
-        if not self._state_ms or self._left:
-            raise ValueError(
-                "online needs a new connection with a new will: its time must not be newer than the will's"
-            )
-        return self._say(StatePayload(True, max(self._state_ms, self._seen_ms)))
+        return self._state.online(now_ms)
 
     def pause(self, now_ms: int) -> Outgoing:
-        """STATE: we stay connected but cannot take data (store or SQL is away); `online` ends it."""
-        del now_ms  # A newer time than the will's would make nodes deaf to the will.
-        return self._say(StatePayload(False, max(self._state_ms, self._seen_ms)))
+        """See `HostState.pause`."""
+        return self._state.pause(now_ms)
 
     def offline(self, now_ms: int) -> Outgoing:
-        """STATE: we are about to disconnect; with the time of now, as a clean stop needs."""
-        self._left = True
-        return self._say(StatePayload(False, max(now_ms, self._state_ms, self._seen_ms)))
+        """See `HostState.offline`."""
+        return self._state.offline(now_ms)
 
     def node(self, site: str, node: str) -> NodeView | None:
         """What is known of a node."""
@@ -175,6 +170,7 @@ class HostSession:
                 view.bear_device(device, decode(raw), now_ms)
         view.die()
         self._nodes[site, node] = _Node(view, Order(self._reorder_timeout_ms, not view.proved), unheard=True)
+        self._routes.clear()
         return view
 
     def receive(self, topic: str, raw: bytes, now_ms: int) -> list[Event]:
@@ -184,15 +180,33 @@ class HostSession:
         """
         try:
             parsed = self._topics.get(topic) or self._parse(topic)
-            if parsed.type in _DATA:
-                return self._data_message(parsed, topic, raw, now_ms)
             if parsed.type is MessageType.STATE:
-                return self._own_state(parsed.node, raw)
+                return list(self._state.heard(parsed.node, raw))
             if parsed.type in (MessageType.NCMD, MessageType.DCMD):
                 return []
             return self._from_node(_Arrived(parsed, topic, raw, parse(raw)), now_ms)
         except ProtocolError as error:
             return [Refused(topic, raw, str(error))]
+
+    def columns(self, topic: str, raw: bytes) -> Columns | None:
+        """The short way of nearly all messages: DATA in a form that was learned, of a node that is online, in order.
+
+        Returns:
+            What it says; it has been received then. None when `receive` is to have it.
+        """
+        route = self._routes.get(topic) or self._route(topic)
+        if route is None:
+            return None
+        columns = self._singles.read(raw, route.alone) or route.learned.read(raw)
+        if columns is None:
+            return None
+        view = route.node.view
+        if not view.online or not (view.proved or _is_online(view, route.device)):
+            return None
+        if not route.node.order.passes(columns.seq):
+            return None
+        view.seq = columns.seq
+        return columns
 
     def tick(self, now_ms: int) -> list[Event]:
         """What follows from time alone: missing messages given up, rebirths that had to wait. Call it each 100 ms."""
@@ -245,22 +259,6 @@ class HostSession:
         parsed = self._topics[topic] = topics.parse(topic)
         return parsed
 
-    def _state(self, said: StatePayload) -> Outgoing:
-        return Outgoing(state_topic(self.host_id), said.encode(), 1, True)
-
-    def _say(self, said: StatePayload) -> Outgoing:
-        self._said = said
-        return self._state(said)
-
-    def _own_state(self, host: str, raw: bytes) -> list[Event]:
-        if host != self.host_id:
-            return []
-        seen = StatePayload.decode(raw)
-        self._seen_ms = max(self._seen_ms, seen.timestamp_ms)
-        if self._said is None or self._left:
-            return []
-        return [] if seen.online is self._said.online else [StateWrong(seen)]
-
     def _from_node(self, arrived: _Arrived, now_ms: int) -> list[Event]:
         key = (arrived.topic.group, arrived.topic.node)
         node = self._nodes.get(key)
@@ -284,31 +282,33 @@ class HostSession:
                 events += self._give_up(node, now_ms)
         return events
 
-    def _data_message(self, parsed: Topic, topic: str, raw: bytes, now_ms: int) -> list[Event]:
-        """The way of nearly all messages: what `_from_node` does, and columns where a layout was learned."""
-        node = self._nodes.get((parsed.group, parsed.node))
-        learned = node.learned.get(parsed.device) if node is not None and self._columns else None
-        columns = learned.read(raw) if learned is not None else None
-        message = parse(raw if columns is None else raw[columns.layout.size :])
-        if columns is not None and (message.HasField("timestamp") or not all(map(_own_time, message.metrics))):
-            # Of pieces the last one's time counts, and a metric without a time has the message's: read in full.
-            columns, message = None, parse(raw)
-        if node is None or not node.view.online or not message.HasField("seq") or not node.order.passes(message.seq):
-            return self._from_node(_Arrived(parsed, topic, raw, message, columns), now_ms)
-        view = node.view
-        view.seq = message.seq
-        if columns is not None and view.proved and len(message.metrics) == 1:
-            (metric,) = message.metrics
-            if metric.alias == view.batch_aliases.get(parsed.device) and parsed.device:
-                return [DataCame(view, parsed.device, message, metric.bytes_value, None, topic, raw, columns)]
-        return self._data(node, _Arrived(parsed, topic, raw, message, columns), now_ms)
+    def _route(self, topic: str) -> _Route | None:
+        """The way of a DATA topic whose node and device are known."""
+        try:
+            parsed = self._topics.get(topic) or self._parse(topic)
+        except ProtocolError:
+            return None
+        node = self._nodes.get((parsed.group, parsed.node)) if parsed.type in _DATA else None
+        if node is None or (parsed.device and parsed.device not in node.view.devices):
+            return None
+        route = node.routes.get(parsed.device)
+        if route is None:
+            route = _Route(node, parsed.device, Learned(self._shapes), Alone(node.view, parsed))
+            node.routes[parsed.device] = route
+        if len(self._routes) >= _MOST_TOPICS:
+            self._routes.clear()
+        self._routes[topic] = route
+        return route
 
     def _learn(self, node: _Node, arrived: _Arrived) -> None:
-        device = arrived.topic.device
-        learned = node.learned.get(device)
-        if learned is None:
-            learned = node.learned[device] = Learned()
-        learned.learn(arrived.raw, node.view.aliases)
+        route = node.routes.get(arrived.topic.device)
+        if route is None or not route.learned.may_learn():  # without a route nobody asks for columns
+            return
+        form = scan(arrived.raw, node.view.aliases, node.view.batch_aliases.get(route.device))
+        if form is not None and any(each.device != route.device for each in form.bound):
+            form = None
+        if form is None or not self._singles.learn(form):
+            route.learned.learn(arrived.raw, form, arrived.topic)
 
     def _node_birth(self, key: NodeKey, arrived: _Arrived, now_ms: int) -> list[Event]:
         node = self._nodes.get(key)
@@ -321,7 +321,7 @@ class HostSession:
             node = self._nodes[key] = _Node(view, Order(self._reorder_timeout_ms, not view.proved))
         node.order.holds = not view.proved
         node.unheard = False
-        node.learned.clear()
+        node.forget()
         view.seq = (payload.seq or 0) & 255
         orphans = node.order.restart(view.seq)
         self._rebirths.born(key)
@@ -384,7 +384,7 @@ class HostSession:
             if arrived.topic.type is MessageType.DBIRTH:
                 payload = read(arrived.message)
                 device = node.view.bear_device(arrived.topic.device, payload, now_ms)
-                node.learned.clear()
+                node.forget()
                 return [DeviceBorn(node.view, device, payload, arrived.raw)]
             if arrived.topic.type is MessageType.DDEATH:
                 return self._device_death(node, arrived, now_ms)
@@ -406,10 +406,6 @@ class HostSession:
             device_view = view.devices.get(device)
             if device_view is None or not device_view.online:
                 return self._unresolved(arrived, f"no DBIRTH of device '{device:.80}'", now_ms)
-        columns = arrived.columns
-        if columns is not None and not _still_holds(node, device, columns):
-            arrived = _Arrived(arrived.topic, arrived.text, arrived.raw, parse(arrived.raw))
-            columns = None
         aliases, batch_alias = view.aliases, view.batch_aliases.get(device)
         batch: bytes | None = None
         for metric in arrived.message.metrics:
@@ -419,10 +415,9 @@ class HostSession:
             elif (alias not in aliases or not alias) and not _resolve(view, device, metric):
                 what = f"metric '{metric.name:.80}'" if metric.name else f"alias {alias}"
                 return self._unresolved(arrived, f"no birth declared {what}", now_ms)
-        if columns is None and self._columns and len(arrived.message.metrics) >= LEAST_METRICS:
-            self._learn(node, arrived)
+        self._learn(node, arrived)
         gap = None if device or batch is None else _gap(view, arrived.message)
-        return [DataCame(view, device, arrived.message, batch, gap, arrived.text, arrived.raw, columns)]
+        return [DataCame(view, device, arrived.message, batch, gap, arrived.text, arrived.raw)]
 
     def _unresolved(self, arrived: _Arrived, reason: str, now_ms: int) -> list[Event]:
         topic = arrived.topic
@@ -434,15 +429,9 @@ class HostSession:
         return [RebirthWanted(topic.group, topic.node, reason)] if asked else []
 
 
-def _own_time(metric: MetricMessage) -> bool:
-    """Whether a metric says when it was measured, or need not because it is transient: the batch metric."""
-    return metric.timestamp != 0 or metric.is_transient
-
-
-def _still_holds(node: _Node, device: str, columns: Columns) -> bool:
-    """Whether no birth came between a message's arrival and its turn."""
-    learned = node.learned.get(device)
-    return learned is not None and learned.layout is columns.layout
+def _is_online(view: NodeView, device: str) -> bool:
+    found = view.devices.get(device)
+    return not device or (found is not None and found.online)
 
 
 def _resolve(view: NodeView, device: str, metric: MetricMessage) -> bool:

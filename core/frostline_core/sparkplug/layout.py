@@ -1,259 +1,250 @@
-"""The byte layout of a device's DATA messages, learned from one, so that those of the same form need no walk.
+"""The byte layout of a DATA message, learned from one, so that those of the same form need no walk.
 
-A device that sends all its metrics each time sends the same bytes, but for the time and the values. What is constant is
-compared with one operation on the message as one large integer, and the values are taken out with one `struct`; that
-costs a fifth of reading metric by metric. A layout covers the metrics at the head of a message; what follows (seq, the
-batch metric) is a payload of its own, because protobuf fields may come in pieces. A message of any other form does not
-match, and is read in full: the layout is never a guess.
+A device sends messages that differ only in time, values, batch number and seq. What is constant is compared with one
+operation on the message as one large integer, and what varies is taken out with one `struct`: a fifth of the cost of
+reading metric by metric, and less still for a message of one metric. A layout stands for whole messages of one length,
+with metrics in one order; a message of any other form does not match and is read in full: a layout is never a guess.
 
-Learned are messages whose first metrics are numbers of fixed width (Double, Float, Boolean), not null, without
-properties, and of one instant. Wire format: https://protobuf.dev/programming-guides/encoding/
+Learned are messages whose metrics are numbers (Double, Float, Boolean, integers up to three bytes), not null, without
+properties, each once, of one instant; at their end the batch metric, unless the node has none, and seq. Wire format:
+https://protobuf.dev/programming-guides/encoding/
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
-from frostline_core.reading import DataType
+from frostline_core.commit.wire import BatchMark
+from frostline_core.reading import Stream
+from frostline_core.sparkplug.form import LAST, MORE, STAMP_BYTES, Form, stamp_at
+from frostline_core.sparkplug.topics import Topic
 from frostline_core.sparkplug.views import BoundMetric
 
-LEAST_METRICS: Final = 4
-"""Below so many metrics, reading them one by one is as cheap."""
-_FIRST_TRY, _RARELY = 1, 4096
-_STAMP_BYTES: Final = 6
-"""Length of a time in milliseconds as varint, from 2004 to 2109."""
-_MORE: Final = int.from_bytes(b"\x80\x80\x80\x80\x80\x80", "little")
-_LAST: Final = int.from_bytes(b"\x80\x80\x80\x80\x80\x00", "little")
+_FREE, _HITS, _MISSES = 64, 8, 256
+_MOST_KEPT: Final = 256
+_MOST_SHAPES: Final = 10_000
 
-_TIMESTAMP, _METRICS = 0x08, 0x12
-_ALIAS, _METRIC_TIME, _DATATYPE, _HISTORICAL = 0x10, 0x18, 0x20, 0x28
-_VALUES: Final = {0x65: (DataType.FLOAT, "f", 4), 0x69: (DataType.DOUBLE, "d", 8), 0x70: (DataType.BOOLEAN, "B", 1)}
-"""Tag of a value's field: its type, struct code and width."""
+
+class Metrics:
+    """Some metrics of one device.
+
+    Attributes:
+        topic: Of the device's DATA.
+        bound: The metrics, in order.
+        plan: Free for ingest: what it derived from `bound`; None at first.
+    """
+
+    __slots__ = ("bound", "plan", "topic")
+
+    def __init__(self, topic: Topic, bound: tuple[BoundMetric, ...]) -> None:
+        self.topic, self.bound = topic, bound
+        self.plan: object = None
 
 
 @dataclass(slots=True)
 class Columns:
-    """The metrics of one message that a layout has read: one instant, one number each, all of good quality.
+    """One message that a layout has read: one instant, one number for each metric, all of good quality.
 
     Attributes:
-        layout: Says which metrics.
+        metrics: Which, and of which device.
         at_ms: UTC milliseconds.
-        values: In the order of `layout.bound`; may hold not-a-number and infinities.
+        values: In the order of `metrics.bound`; may hold not-a-number and infinities.
+        seq: The message's.
+        mark: Which batch it is; None where the form has none.
     """
 
-    layout: Layout
+    metrics: Metrics
     at_ms: int
     values: tuple[float, ...]
+    seq: int
+    mark: BatchMark | None
 
 
-class Layout:
-    """Reads messages of one form.
+class Shape:
+    """What forms that differ only in constants have in common; one object for all of them.
 
     Attributes:
-        bound: The metrics, in order.
-        size: Bytes of a message that it covers.
-        plan: Free for ingest: what it derived from `bound`; None at first.
+        mask: A bit for each bit of a message that must be as in the first, or at `stamps` as in each other.
+        stamps: A bit for each place of the metrics' common time.
+        at: The first of them.
+        unpack: Takes out what varies: `lead` values, then the batch mark's numbers, then seq.
+        lead: So many.
+        whole: Whether there are values among them that are no floats.
+        width: Bytes of the batch's number; 0 without a batch mark.
     """
 
-    __slots__ = (
-        "_at",
-        "_constant",
-        "_flags",
-        "_head",
-        "_head_ms",
-        "_mask",
-        "_stamps",
-        "_unpack",
-        "bound",
-        "plan",
-        "size",
-    )
+    __slots__ = ("_least", "at", "lead", "mask", "stamps", "unpack", "whole", "width")
 
-    def __init__(self, form: _Form) -> None:
-        """Keeps what a scan has found."""
-        self.bound = tuple(form.bound)
-        self.size = form.size
-        self.plan: object = None
-        self._at = form.stamps[0]
-        self._stamps = sum(1 << 8 * at for at in form.stamps)
-        mask = form.mask[: form.size]
-        self._mask = int.from_bytes(mask, "little")
-        constant = int.from_bytes(form.raw[: form.size], "little") & self._mask
-        self._constant = constant - self._stamps * _stamp_at(form.raw, self._at)
-        self._flags = any(code == "B" for _, code, _ in form.values)
+    def __init__(self, form: Form) -> None:
+        self.at = form.stamps[0]
+        self.stamps = sum(1 << 8 * at for at in form.stamps)
+        self.mask = int.from_bytes(form.mask, "little")
+        self.width = form.width
+        self.lead = len(form.values) - (4 if form.width else 1)
+        self.whole = any(code not in "fd" for _, code, _ in form.values[: self.lead])
+        self._least = 1 << 7 * (form.width - 1) if form.width else 0
         text, end = "<", 0
         for at, code, width in form.values:
             text += f"{at - end}x{code}"
             end = at + width
-        self._unpack = struct.Struct(text).unpack_from
+        self.unpack = struct.Struct(text).unpack_from
+
+    def mark(self, found: tuple[int, ...]) -> BatchMark | None:
+        """The batch mark, of what was unpacked; None without one, or for numbers that no gateway could mean."""
+        width, lead = self.width, self.lead
+        if not width:
+            return None
+        n = found[lead + 1]
+        if width > 1:
+            if width == 3:
+                n |= found[lead + 2] << 8
+            n = n & 0x7F | n >> 1 & 0x3F80 | n >> 2 & 0x1FC000 | n >> 3 & 0xFE00000
+        base = n - found[-2]
+        return BatchMark(found[lead], Stream.SAMPLES, n, n, base) if base > 0 and n >= self._least else None
+
+
+class Pattern:
+    """The bytes that a message of one form has in common with the one that the form was found in."""
+
+    __slots__ = ("_constant", "_head", "_head_ms", "shape")
+
+    def __init__(self, form: Form, shape: Shape) -> None:
+        self.shape = shape
+        constant = int.from_bytes(form.raw, "little") & shape.mask
+        self._constant = constant - shape.stamps * stamp_at(form.raw, shape.at)
         self._head, self._head_ms = -1, 0
 
-    def read(self, raw: bytes) -> Columns | None:
-        """The values of a message, None when it has another form."""
-        if len(raw) < self.size:
-            return None
-        at = self._at
-        stamp = int.from_bytes(raw[at : at + _STAMP_BYTES], "little")
-        if int.from_bytes(raw[: self.size], "little") & self._mask != self._constant + self._stamps * stamp:
-            return None
+    def time_of(self, raw: bytes) -> int:
+        """UTC milliseconds of a message of the form's length, 0 when it has another form."""
+        shape = self.shape
+        at = shape.at
+        stamp = int.from_bytes(raw[at : at + STAMP_BYTES], "little")
+        if int.from_bytes(raw, "little") & shape.mask != self._constant + shape.stamps * stamp:
+            return 0
         head = stamp >> 16
         if head != self._head:  # each 16 seconds
-            if stamp & _MORE != _LAST:
-                return None
+            if stamp & MORE != LAST or not _milliseconds(head << 16):
+                return 0
             self._head, self._head_ms = head, _milliseconds(head << 16)
         elif stamp & 0x8080 != 0x8080:
-            return None
-        values = self._unpack(raw)
-        if self._flags:
-            values = tuple(map(float, values))
-        return Columns(self, self._head_ms | stamp & 0x7F | stamp >> 1 & 0x3F80, values)
+            return 0
+        return self._head_ms | stamp & 0x7F | stamp >> 1 & 0x3F80
 
 
-@dataclass(slots=True)
-class Learned:
-    """The layout of one topic; learns it when messages keep coming that it does not match, ever more rarely.
+class Layout:
+    """Reads messages of one form, of one device."""
 
-    Attributes:
-        layout: The present one.
-    """
+    __slots__ = ("_metrics", "_pattern")
 
-    layout: Layout | None = None
-    _missed: int = 0
-    _patience: int = _FIRST_TRY
+    def __init__(self, form: Form, shape: Shape, topic: Topic) -> None:
+        """Keeps what a scan has found."""
+        self._pattern = Pattern(form, shape)
+        self._metrics = Metrics(topic, tuple(form.bound))
 
     def read(self, raw: bytes) -> Columns | None:
-        """The values of a message, None when there is no layout or the message has another form."""
-        columns = self.layout.read(raw) if self.layout is not None else None
+        """What a message of the layout's length says, None when it has another form."""
+        at_ms = self._pattern.time_of(raw)
+        if not at_ms:
+            return None
+        shape = self._pattern.shape
+        found = shape.unpack(raw)
+        mark = shape.mark(found)
+        if mark is None and shape.width:
+            return None
+        values = found[: shape.lead]
+        if shape.whole:
+            values = tuple([number(value) for value in values])
+        return Columns(self._metrics, at_ms, values, short(found[-1]), mark)
+
+
+class Shapes:
+    """Every shape that was learned, once; at the bound it starts anew, and shapes in use live on."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], Shape] = {}
+
+    def of(self, form: Form) -> Shape:
+        """The shape of a form."""
+        key = (bytes(form.mask), tuple(form.stamps), tuple(form.values), form.width)
+        shape = self._known.get(key)
+        if shape is None:
+            if len(self._known) >= _MOST_SHAPES:
+                self._known.clear()
+            shape = self._known[key] = Shape(form)
+        return shape
+
+
+class Learned:
+    """The layouts of one topic.
+
+    Learning costs as much as reading a few messages in full, so that each must be paid by messages that were read with
+    those before it: `_FREE` are free, and one more for every `_HITS` messages read, or `_MISSES` not. It keeps at most
+    `_MOST_KEPT`; beyond, it starts anew.
+    """
+
+    __slots__ = ("_by_length", "_hits", "_kept", "_misses", "_shapes", "_spent")
+
+    def __init__(self, shapes: Shapes) -> None:
+        self._shapes = shapes
+        self.forget()
+
+    def forget(self) -> None:
+        """A birth: what was learned holds no longer."""
+        self._by_length: dict[int, tuple[slice, dict[bytes, Layout]]] = {}
+        self._kept = self._spent = self._hits = self._misses = 0
+
+    def read(self, raw: bytes) -> Columns | None:
+        """What a message says, None when no layout fits it."""
+        found = self._by_length.get(len(raw))
+        layout = found[1].get(raw[found[0]]) if found is not None else None
+        columns = layout.read(raw) if layout is not None else None
         if columns is None:
-            self._missed += 1
+            self._misses += 1
+        else:
+            self._hits += 1
         return columns
 
-    def learn(self, raw: bytes, aliases: Mapping[int, BoundMetric]) -> None:
-        """Looks at a message that was read in full. Each further try waits for twice as many that did not match."""
-        if self._missed <= self._patience:
+    def may_learn(self) -> bool:
+        """Whether a message that was read in full is worth a look."""
+        return self._spent < _FREE + self._hits // _HITS + self._misses // _MISSES
+
+    def learn(self, raw: bytes, form: Form | None, topic: Topic) -> None:
+        """Remembers a message's form, if it is a regular one.
+
+        Args:
+            raw: Its payload.
+            form: As `scan` says.
+            topic: Where it came.
+        """
+        self._spent += 1
+        if form is None:
             return
-        self._missed, self._patience = 0, min(self._patience * 2, _RARELY)
-        self.layout = learn(raw, aliases) or self.layout
+        if self._kept >= _MOST_KEPT:
+            self._by_length.clear()
+            self._kept = 0
+        place, layouts = self._by_length.get(len(raw), (None, {}))
+        if place != form.head:
+            self._kept -= len(layouts)
+            layouts = {}
+            self._by_length[len(raw)] = (form.head, layouts)
+        head = raw[form.head]
+        self._kept += head not in layouts
+        layouts[head] = Layout(form, self._shapes.of(form), topic)
 
 
-@dataclass(slots=True)
-class _Form:
-    """What a scan finds; `mask` has a bit for each bit that must be as in `raw`, or at `stamps` as in each other."""
-
-    raw: bytes
-    aliases: Mapping[int, BoundMetric]
-    mask: bytearray
-    size: int = 0
-    bound: list[BoundMetric] = field(default_factory=list)
-    values: list[tuple[int, str, int]] = field(default_factory=list)
-    stamps: list[int] = field(default_factory=list)
-    seen: set[int] = field(default_factory=set)
+def number(value: float | bytes) -> float:
+    """A value as unpacked: a float, a flag, or the bytes of a varint."""
+    if isinstance(value, bytes):
+        whole = int.from_bytes(value, "little")
+        return float(whole & 0x7F | whole >> 1 & 0x3F80 | whole >> 2 & 0x1FC000)
+    return float(value)
 
 
-@dataclass(slots=True)
-class _Fields:
-    """One metric's fields."""
-
-    alias: int = -1
-    stamp: int = -1
-    value: tuple[int, int] | None = None
-
-
-def learn(raw: bytes, aliases: Mapping[int, BoundMetric]) -> Layout | None:
-    """The layout of a message that is known to be well-formed; None where its head has no regular form.
-
-    Args:
-        raw: The payload.
-        aliases: What births declared.
-    """
-    form = _Form(raw, aliases, bytearray(b"\xff" * len(raw)))
-    sent, at = -1, 0
-    while at < len(raw):
-        if raw[at] == _TIMESTAMP and sent < 0 and not form.bound and _is_stamp(raw, at + 1):
-            sent, at = at + 1, at + 1 + _STAMP_BYTES
-        elif raw[at] == _METRICS and (end := _metric(form, at + 1)):
-            at = end
-        else:
-            break
-        form.size = at
-    if len(form.bound) < LEAST_METRICS or not _timed(form, sent):
-        return None
-    return Layout(form)
-
-
-def _metric(form: _Form, at: int) -> int:
-    """Adds the metric whose length stands there; returns where it ends, 0 if it is not regular."""
-    raw = form.raw
-    length, at = _varint(raw, at)
-    end, found = at + length, _Fields()
-    while at < end:
-        tag, at = raw[at], at + 1
-        if tag in _VALUES and found.value is None:
-            found.value = (tag, at)
-            at += _VALUES[tag][2]
-        elif tag == _METRIC_TIME and found.stamp < 0 and _is_stamp(raw, at):
-            found.stamp = at
-            at += _STAMP_BYTES
-        elif tag == _ALIAS and found.alias < 0:
-            found.alias, at = _varint(raw, at)
-        elif tag in (_DATATYPE, _HISTORICAL):
-            _, at = _varint(raw, at)
-        else:
-            return 0
-    return end if at == end and _enter(form, found) else 0
-
-
-def _enter(form: _Form, found: _Fields) -> bool:
-    """Adds a metric, if it is of the type declared, comes once, and tells its time as the others do."""
-    bound = form.aliases.get(found.alias)
-    timed = found.stamp >= 0
-    if bound is None or found.value is None or found.alias in form.seen or (form.bound and timed != bool(form.stamps)):
-        return False
-    tag, at = found.value
-    datatype, code, width = _VALUES[tag]
-    if bound.description.datatype != datatype or (code == "B" and form.raw[at] > 1):
-        return False
-    if form.stamps and _stamp_at(form.raw, found.stamp) != _stamp_at(form.raw, form.stamps[0]):
-        return False
-    form.bound.append(bound)
-    form.seen.add(found.alias)
-    form.values.append((at, code, width))
-    form.mask[at : at + width] = b"\xfe" if code == "B" else bytes(width)
-    if timed:
-        form.stamps.append(found.stamp)
-    return True
-
-
-def _timed(form: _Form, sent: int) -> bool:
-    """Whether there is one time for all: the metrics' own, else the message's, at `sent` (-1: it has none)."""
-    if not form.stamps:
-        form.stamps.append(sent)
-        return sent >= 0
-    if sent >= 0:  # when it was sent: any other such number will do
-        form.mask[sent : sent + _STAMP_BYTES] = _MORE.to_bytes(_STAMP_BYTES, "little")
-    return True
-
-
-def _varint(raw: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = raw[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at
-
-
-def _is_stamp(raw: bytes, at: int) -> bool:
-    """Whether a varint of six bytes begins there."""
-    return _stamp_at(raw, at) & _MORE == _LAST
-
-
-def _stamp_at(raw: bytes, at: int) -> int:
-    return int.from_bytes(raw[at : at + _STAMP_BYTES], "little")
+def short(value: int) -> int:
+    """A varint of one or two bytes, as a little-endian number, without its continuation bits."""
+    return value & 0x7F | value >> 1 & 0x3F80
 
 
 def _milliseconds(stamp: int) -> int:

@@ -6,24 +6,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality, Reading
+from frostline_core.commit import BatchMark, pack_batch, unpack_batch
+from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality, Stream
 from frostline_core.sparkplug import (
     BoundMetric,
+    Columns,
     DataCame,
     DeviceBirth,
     EdgeSession,
     HostSession,
+    MessageType,
     PayloadMessage,
-    parse,
+    Topic,
     set_quality,
     set_value,
     value_of,
 )
-from frostline_core.sparkplug.layout import LEAST_METRICS, Learned, learn
+from frostline_core.sparkplug.form import scan
+from frostline_core.sparkplug.layout import Layout, Learned, Shapes
 
+TOPIC = Topic(MessageType.DDATA, "g", "n", "d")
 NOW_MS = 1_800_000_000_000
 _TYPES = (DataType.DOUBLE, DataType.FLOAT, DataType.BOOLEAN, DataType.INT32)
 ALIASES = {
@@ -93,132 +98,273 @@ def read(raw: bytes) -> list[tuple[int, str, int]]:
     return found
 
 
-@given(metrics(), metrics(), _STAMPS, _STAMPS, st.booleans())
+MARK = BatchMark(2**63 + 5, Stream.SAMPLES, 300, 300, 290)
+BATCH_ALIAS = 77
+
+
+def marked(made: PayloadMessage, mark: BatchMark = MARK, alias: int = BATCH_ALIAS) -> PayloadMessage:
+    """With its batch metric, stamped with a time of its own."""
+    made.metrics.add(alias=alias, timestamp=NOW_MS + 9, is_transient=True, bytes_value=pack_batch(mark))
+    return made
+
+
+def learned_from(made: PayloadMessage, batch: int | None = None) -> Layout | None:
+    raw = made.SerializeToString()
+    form = scan(raw, ALIASES, batch)
+    return None if form is None else Layout(form, Shapes().of(form), TOPIC)
+
+
+def told(columns: Columns) -> list[tuple[int, str, int]]:
+    pairs = zip(columns.metrics.bound, columns.values, strict=True)
+    return [(bound.alias, repr(value), columns.at_ms) for bound, value in pairs]
+
+
+@given(metrics(), metrics(), _STAMPS, _STAMPS, st.booleans(), st.booleans())
 def test_whatever_a_layout_reads_is_what_the_message_says(
-    first: list[Sent], second: list[Sent], at_ms: int | None, then_ms: int | None, alike: bool
+    first: list[Sent], second: list[Sent], at_ms: int | None, then_ms: int | None, alike: bool, proved: bool
 ) -> None:
-    raw = message(first, at_ms, 3).SerializeToString()
-    layout = learn(raw, ALIASES)
+    made = message(first, at_ms, 3)
+    layout = learned_from(marked(made) if proved else made, BATCH_ALIAS if proved else None)
     if layout is None:
         return
     later = [replace(each, at_ms=then_ms if each.at_ms is not None else None) for each in first]
-    for other in (raw, message(later if alike else second, then_ms, 200).SerializeToString()):
-        columns = layout.read(other)
+    other = message(later if alike else second, then_ms, 200)
+    for again, mark in ((message(first, at_ms, 3), MARK), (other, replace(MARK, n=7_000, first=7_000, base=6_990))):
+        plain = again.SerializeToString()
+        raw = marked(again, mark).SerializeToString() if proved else plain
+        columns = layout.read(raw)
         if columns is not None:
-            pairs = zip(columns.layout.bound, columns.values, strict=True)
-            found = [(bound.alias, repr(value), columns.at_ms) for bound, value in pairs]
-            assert found == read(other)[: len(found)]
-            rest = [each[:2] for each in read(other[layout.size :])]
-            assert rest == [each[:2] for each in read(other)[len(found) :]]
+            assert told(columns) == read(plain)
+            assert (columns.seq, columns.mark) == (again.seq, mark if proved else None)
 
 
-def regular(values: list[float], at_ms: int, flag: bool = True) -> bytes:
-    """Two doubles, a float and a flag, as our own gateway sends them."""
+def regular(values: list[float], at_ms: int, flag: bool = True, count: int = 5) -> PayloadMessage:
+    """Two doubles, a float, a flag and a count, as our own gateway sends them."""
     sent = [
         Sent(0, values[0], at_ms, False, False, False),
         Sent(4, values[1], at_ms, False, False, False),
         Sent(1, values[2], at_ms, False, False, False),
         Sent(2, flag, at_ms, False, False, False),
+        Sent(3, count, at_ms, False, False, False),
     ]
-    return message(sent, at_ms + 7, 9).SerializeToString()
+    return message(sent, at_ms + 7, 9)
 
 
-@given(st.lists(st.floats(width=32), min_size=3, max_size=3), st.integers(2**36, 2**42 - 8), st.booleans())
-def test_messages_of_the_same_form_are_read_whatever_their_values(values: list[float], at_ms: int, flag: bool) -> None:
-    layout = learn(regular([0.0, 0.0, 0.0], NOW_MS), ALIASES)
+@given(
+    st.lists(st.floats(width=32), min_size=3, max_size=3),
+    st.integers(2**36, 2**42 - 8),
+    st.booleans(),
+    st.integers(128, 16_383),
+)
+def test_messages_of_the_same_form_are_read_whatever_their_values(
+    values: list[float], at_ms: int, flag: bool, count: int
+) -> None:
+    layout = learned_from(regular([0.0, 0.0, 0.0], NOW_MS, count=200))
     assert layout is not None
-    columns = layout.read(regular(values, at_ms, flag))
+    columns = layout.read(regular(values, at_ms, flag, count).SerializeToString())
     assert columns is not None
     assert columns.at_ms == at_ms
-    assert list(map(repr, columns.values)) == list(map(repr, [*values, float(flag)]))
+    assert list(map(repr, columns.values)) == list(map(repr, [*values, float(flag), float(count)]))
 
 
-@given(st.binary(max_size=200), st.integers(0, 60))
-def test_any_other_bytes_are_not_read_or_read_as_they_are(garbage: bytes, keep: int) -> None:
-    raw = regular([1.0, 2.0, 3.0], NOW_MS)
-    layout = learn(raw, ALIASES)
+NUMBERS = st.integers(1, 200_000_000)
+
+
+@given(NUMBERS, st.integers(0, 127), st.integers(0, 2**64 - 1), NUMBERS)
+def test_a_batch_mark_is_read_as_it_is(n: int, behind: int, run: int, first: int) -> None:
+    taught = replace(MARK, n=first, first=first, base=first)
+    layout = learned_from(marked(regular([1.0, 2.0, 3.0], NOW_MS), taught), BATCH_ALIAS)
     assert layout is not None
-    columns = layout.read(raw[:keep] + garbage)
-    assert columns is None or len(columns.values) == LEAST_METRICS
+    mark = BatchMark(run, Stream.SAMPLES, n, n, max(1, n - behind))
+    raw = marked(regular([1.0, 2.0, 3.0], NOW_MS), mark).SerializeToString()
+    columns = layout.read(raw) if len(pack_batch(mark)) == len(pack_batch(taught)) else None
+    assert columns is None or columns.mark == mark
+    assert columns is not None or len(pack_batch(mark)) != len(pack_batch(taught))
 
 
-def test_a_layout_is_learned_after_two_messages_without_one() -> None:
-    learned, raw = Learned(), regular([1.0, 2.0, 3.0], NOW_MS)
-    learned.learn(raw, ALIASES)
-    for _ in range(2):
-        assert learned.read(raw) is None
-        learned.learn(raw, ALIASES)
-    assert learned.read(raw) is not None
+@pytest.mark.parametrize("number", [b"\x80\x00", b"\x85\x00"])
+def test_a_batch_number_in_a_spelling_that_the_protocol_forbids_is_not_read(number: bytes) -> None:
+    layout = learned_from(marked(regular([1.0, 2.0, 3.0], NOW_MS)), BATCH_ALIAS)
+    assert layout is not None
+    good = marked(regular([1.0, 2.0, 3.0], NOW_MS)).SerializeToString()
+    mark = pack_batch(MARK)
+    assert layout.read(good) is not None
+    assert layout.read(good.replace(mark, mark[:9] + number + mark[11:])) is None
+
+
+@given(st.binary(max_size=200), st.integers(0, 120))
+def test_any_other_bytes_are_not_read_or_read_as_they_are(garbage: bytes, keep: int) -> None:
+    raw = regular([1.0, 2.0, 3.0], NOW_MS).SerializeToString()
+    layout = learned_from(regular([1.0, 2.0, 3.0], NOW_MS))
+    assert layout is not None
+    broken = (raw[:keep] + garbage + raw[keep + len(garbage) :])[: len(raw)]
+    columns = layout.read(broken) if len(broken) == len(raw) else None
+    assert columns is None or told(columns) == read(broken)
 
 
 def test_a_device_without_a_usual_form_is_looked_at_ever_more_rarely() -> None:
-    looks = 0
-
-    class Counting(dict[int, BoundMetric]):
-        def get(self, key: int, default: object = None) -> None:  # type: ignore[override]
-            nonlocal looks
+    learned, looks = Learned(Shapes()), 0
+    for number in range(10_000):
+        assert learned.read(bytes([number & 255]) * 40) is None
+        if learned.may_learn():
             looks += 1
-
-    learned, raw = Learned(), regular([1.0, 2.0, 3.0], NOW_MS)
-    for _ in range(1000):
-        learned.read(raw)
-        learned.learn(raw, Counting())
-    assert 5 < looks < 12
+            learned.learn(b"", None, TOPIC)
+    assert 64 < looks < 120
 
 
 class Heard:
-    """A host with columns that knows one plain node with four metrics."""
+    """Two hosts that know one node with five numbers and a flag: one that asks for columns first, and one that never.
 
-    def __init__(self) -> None:
-        self.host = HostSession("h", columns=True)
-        self.edge = EdgeSession("g", "n", 0, proved=False)
-        names = [MetricDescription(f"m{i}", DataType.DOUBLE) for i in range(5)]
-        values = {each.name: Reading("d", each.name, 1.0, NOW_MS) for each in names}
-        device = DeviceBirth(DeviceDescription("d", "room", metrics=tuple(names)), values)
-        births = self.edge.birth(NOW_MS, (), [device])
+    Args:
+        proved: Whether it sends batches.
+    """
+
+    def __init__(self, proved: bool) -> None:
+        self.proved, self.n, self.seq = proved, 0, 0
+        self.short, self.long = HostSession("h"), HostSession("h")
+        self.edge = EdgeSession("g", "n", 0, proved=proved)
+        self.bear()
+
+    def bear(self, order: int = 1) -> None:
+        """Births; with `order` -1 aliases change places."""
+        if order < 0:
+            self.edge = EdgeSession("g", "n", 1, proved=self.proved)
+        kinds = [DataType.DOUBLE] * 5 + [DataType.BOOLEAN, DataType.INT32]
+        names = [MetricDescription(f"m{i}", kind) for i, kind in enumerate(kinds)][::order]
+        devices = [DeviceDescription(name, "room", metrics=tuple(names)) for name in ("d", "e")]
+        births = self.edge.birth(NOW_MS, (), [DeviceBirth(each, {}) for each in devices])
         for birth in births:
-            self.host.receive(birth.topic, birth.payload, NOW_MS)
-        self.aliases = [each.alias for each in parse(births[1].payload).metrics if each.name.startswith("m")]
-        self.topic, self.seq = births[1].topic.replace("DBIRTH", "DDATA"), len(births) - 1
+            for host in (self.short, self.long):
+                host.receive(birth.topic, birth.payload, NOW_MS)
+        self.seq = len(births) - 1
+        view = self.short.node("g", "n")
+        assert view is not None
+        self.view = view
+        self.topics = {name: str(Topic(MessageType.DDATA, "g", "n", name)) for name in ("d", "e")}
 
-    def hear(self, values: Sequence[float], last: int | None = None, late: bool = False) -> DataCame:
-        """Four metrics with their time; a fifth with the time `last`; the message's time at its end where `late`."""
-        self.seq = (self.seq + 1) % 256
+    def made(self, device: str, values: dict[str, float | bool], at_ms: int = NOW_MS) -> tuple[str, bytes]:
+        """The next message of a device."""
+        self.seq, self.n = (self.seq + 1) % 256, self.n + 1
         made = PayloadMessage(seq=self.seq, timestamp=NOW_MS + 5)
-        for alias, value in zip(self.aliases, values, strict=False):
-            made.metrics.add(alias=alias, timestamp=NOW_MS, double_value=value)
-        if len(values) > 4:
-            made.metrics[4].ClearField("timestamp")
-            if last is not None:
-                made.metrics[4].timestamp = last
-        raw = made.SerializeToString() + (PayloadMessage(timestamp=NOW_MS + 9).SerializeToString() if late else b"")
-        (came,) = self.host.receive(self.topic, raw, NOW_MS)
+        for name, value in values.items():
+            bound = self.view.by_name[device, name]
+            metric = made.metrics.add(alias=bound.alias, timestamp=at_ms)
+            set_value(metric, bound.description.datatype, value)
+        if self.proved:
+            mark = BatchMark(7, Stream.SAMPLES, self.n, self.n, max(1, self.n - 3))
+            marked(made, mark, self.view.batch_aliases[device])
+        return self.topics[device], made.SerializeToString()
+
+    def both(self, topic: str, raw: bytes) -> bool:
+        """Sends a message to both hosts, which must read the same; whether the first read it the short way."""
+        columns, full = self.short.columns(topic, raw), self.long.receive(topic, raw, NOW_MS)
+        if columns is None:
+            assert list(map(_said, self.short.receive(topic, raw, NOW_MS))) == list(map(_said, full))
+            return False
+        (came,) = full
         assert isinstance(came, DataCame)
-        return came
+        assert (columns.metrics.topic.device, columns.seq) == (came.device, came.message.seq)
+        assert columns.mark == (None if came.batch is None else unpack_batch(came.batch))
+        batch = came.view.batch_aliases.get(came.device)
+        sent = [each for each in came.message.metrics if each.alias != batch]
+        assert [each.alias for each in columns.metrics.bound] == [each.alias for each in sent]
+        types = [came.view.aliases[each.alias].description.datatype for each in sent]
+        values = [value_of(each, datatype) for each, datatype in zip(sent, types, strict=True)]
+        assert repr(list(columns.values)) == repr([None if value is None else float(value) for value in values])
+        assert {columns.at_ms} == {each.timestamp or came.message.timestamp for each in sent}
+        return True
 
 
-@pytest.fixture
-def heard() -> Heard:
-    subject = Heard()
+def _said(event: object) -> str:
+    return f"{type(event).__name__} {getattr(event, 'reason', '')}"
+
+
+SOME = st.dictionaries(st.sampled_from([f"m{i}" for i in range(7)]), st.integers(-5, 200), min_size=1, max_size=7).map(
+    lambda found: {name: _typed(name, value) for name, value in sorted(found.items())}
+)
+
+
+def _typed(name: str, value: int) -> float | bool | int:
+    return value > 0 if name == "m5" else value if name == "m6" else value / 3
+
+
+@given(st.booleans(), st.data())
+@settings(max_examples=150, deadline=None)
+def test_the_short_way_says_what_the_long_way_says(proved: bool, data: st.DataObject) -> None:
+    heard = Heard(proved)
+    usual = data.draw(st.lists(SOME, min_size=1, max_size=3))
+    for _ in range(data.draw(st.integers(1, 40))):
+        what = data.draw(st.integers(0, 19))
+        if what == 0:
+            heard.bear(data.draw(st.sampled_from([1, -1])))
+        elif what == 1:
+            heard.made("d", usual[0])  # lost on the way
+        else:
+            values = data.draw(st.sampled_from(usual)) if what < 17 else data.draw(SOME)
+            topic, raw = heard.made(
+                data.draw(st.sampled_from("de")), values, NOW_MS + data.draw(st.integers(0, 50_000))
+            )
+            if what == 19:
+                broken = bytearray(raw)
+                broken[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+                raw = bytes(broken)
+            heard.both(topic, raw)
+
+
+@pytest.mark.parametrize("proved", [True, False])
+@pytest.mark.parametrize("names", [("m0",), ("m5",), ("m6",), ("m0", "m1", "m2"), ("m0", "m5", "m6")])
+def test_the_second_message_of_a_form_goes_the_short_way(proved: bool, names: tuple[str, ...]) -> None:
+    heard = Heard(proved)
+    values = {name: _typed(name, 7) for name in names}
+    assert [heard.both(*heard.made("d", values)) for _ in range(4)] == [False, True, True, True]
+
+
+def test_one_metric_of_one_device_teaches_how_to_read_any_other_of_its_type() -> None:
+    heard = Heard(proved=True)
+    heard.both(*heard.made("d", {"m0": 1.0}))
+    assert all(heard.both(*heard.made(device, {name: 2.0})) for device in "de" for name in ("m1", "m4"))
+    assert not heard.both(*heard.made("d", {"m6": 3}))
+
+
+def test_what_was_learned_before_a_birth_means_nothing_after_it() -> None:
+    heard = Heard(proved=True)
     for _ in range(3):
-        subject.hear([1.0, 2.0, 3.0, 4.0])
-    return subject
+        heard.both(*heard.made("d", {"m0": 1.0, "m1": 2.0}))
+        heard.both(*heard.made("d", {"m0": 1.0}))
+    topic, raw = heard.made("d", {"m0": 1.0})
+    heard.bear(-1)
+    assert heard.short.columns(topic, raw) is None
 
 
-def test_a_session_brings_columns_and_only_the_rest_as_a_message(heard: Heard) -> None:
-    came = heard.hear([5.0, 6.0, 7.0, 8.0, 9.0], last=NOW_MS + 1)
-    assert came.columns is not None
-    assert came.columns.values == (5.0, 6.0, 7.0, 8.0)
-    assert [each.double_value for each in came.message.metrics] == [9.0]
+def test_a_message_out_of_order_goes_the_long_way() -> None:
+    heard = Heard(proved=True)
+    for _ in range(3):
+        heard.both(*heard.made("d", {"m0": 1.0}))
+    heard.made("d", {"m0": 1.0})
+    assert heard.short.columns(*heard.made("d", {"m0": 1.0})) is None
 
 
-def test_a_metric_that_has_the_messages_time_is_not_parted_from_it(heard: Heard) -> None:
-    came = heard.hear([5.0, 6.0, 7.0, 8.0, 9.0])
-    assert came.columns is None
-    assert (came.message.timestamp, len(came.message.metrics)) == (NOW_MS + 5, 5)
+@pytest.mark.parametrize("proved", [True, False])
+def test_a_node_that_is_not_online_goes_the_long_way(proved: bool) -> None:
+    heard = Heard(proved)
+    for _ in range(3):
+        heard.both(*heard.made("d", {"m0": 1.0, "m1": 1.0}))
+    heard.short.connection_lost(NOW_MS)
+    assert heard.short.columns(*heard.made("d", {"m0": 1.0, "m1": 1.0})) is None
 
 
-def test_a_message_whose_time_comes_twice_is_read_in_full(heard: Heard) -> None:
-    came = heard.hear([5.0, 6.0, 7.0, 8.0], late=True)
-    assert came.columns is None
-    assert came.message.timestamp == NOW_MS + 9
+def test_a_device_of_a_plain_node_that_is_dead_goes_the_long_way() -> None:
+    heard = Heard(proved=False)
+    for _ in range(3):
+        heard.both(*heard.made("d", {"m0": 1.0, "m1": 1.0}))
+    heard.seq = (heard.seq + 1) % 256
+    raw = PayloadMessage(seq=heard.seq, timestamp=NOW_MS).SerializeToString()
+    heard.both(str(Topic(MessageType.DDEATH, "g", "n", "d")), raw)
+    assert heard.short.columns(*heard.made("d", {"m0": 1.0, "m1": 1.0})) is None
+
+
+def test_a_topic_that_is_none_or_no_data_goes_the_long_way() -> None:
+    heard = Heard(proved=True)
+    assert heard.short.columns("a/b", b"") is None
+    assert heard.short.columns(str(Topic(MessageType.NBIRTH, "g", "n")), b"") is None
+    assert heard.short.columns(str(Topic(MessageType.DDATA, "g", "unknown", "d")), b"") is None

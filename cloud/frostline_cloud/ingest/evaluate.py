@@ -1,0 +1,69 @@
+"""The samples of a flush, shown to the rules: nearly all are passed by their guards, at two comparisons each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from frostline_cloud.ingest.decode import Item, Regular, batch_of
+from frostline_cloud.ingest.series import DeviceKey
+from frostline_core.rules import Evaluator
+
+
+def evaluate(evaluator: Evaluator, items: Iterable[Item]) -> dict[DeviceKey, int]:
+    """Shows every sample to the rules, in order; returns how many samples each device has sent.
+
+    Args:
+        evaluator: Holds guards and states.
+        items: Messages, in order of arrival for each device.
+    """
+    low, high, last, deadline = evaluator.low, evaluator.high, evaluator.last_ms, evaluator.deadline_ms
+    counts: dict[DeviceKey, int] = {}
+    for item in items:
+        if item.__class__ is not Regular:
+            _one_by_one(evaluator, item, counts)
+            continue
+        plan, at_ms, values = item.plan, item.at_ms, item.values
+        counts[plan.key] = counts.get(plan.key, 0) + len(values)
+        if len(values) == 1:  # the same as below, for less
+            slot = plan.first
+            if low[slot] <= values[0] <= high[slot] and last[slot] < at_ms < deadline[slot]:
+                last[slot] = at_ms
+                continue
+        elif plan.first >= 0 and _pass(evaluator, plan.first, values, at_ms):
+            continue
+        for slot, value in zip(plan.slots, values, strict=True):
+            _observe(evaluator, slot, value, at_ms)
+    return counts
+
+
+def _one_by_one(evaluator: Evaluator, item: Item, counts: dict[DeviceKey, int]) -> None:
+    batch = batch_of(item)
+    key = DeviceKey(batch.site, batch.node, batch.device)
+    counts[key] = counts.get(key, 0) + batch.count
+    for slot, value, at_ms, _ in batch.samples:
+        if not isinstance(value, str):
+            _observe(evaluator, slot, value, at_ms)
+
+
+def _pass(evaluator: Evaluator, first: int, values: Sequence[float], at_ms: int) -> bool:
+    """Whether the values of slots first, first + 1, ... are all inside their guards; then they are passed at once."""
+    end = first + len(values)
+    last, deadline = evaluator.last_ms, evaluator.deadline_ms
+    if not max(last[first:end]) < at_ms < min(deadline[first:end]):
+        return False
+    for value, low, high in zip(values, evaluator.low[first:end], evaluator.high[first:end], strict=True):
+        if not low <= value <= high:
+            return False
+    last[first:end] = [at_ms] * len(values)
+    return True
+
+
+def _observe(evaluator: Evaluator, slot: int, value: float | None, at_ms: int) -> None:
+    if (
+        value is not None
+        and evaluator.low[slot] <= value <= evaluator.high[slot]
+        and evaluator.last_ms[slot] < at_ms < evaluator.deadline_ms[slot]
+    ):
+        evaluator.last_ms[slot] = at_ms
+    else:
+        evaluator.observe(slot, value, at_ms)
