@@ -39,7 +39,10 @@ class SpoolConfig(ConfigModel):
         le=3650,
     )
     flush_s: float = Field(
-        default=0.25, description="Longest time between a reading and its place on the disk.", ge=0.01, le=10
+        default=1.0,
+        description="Longest time between a reading and its place on the disk; without further readings a quarter of it.",
+        ge=0.01,
+        le=10,
     )
     flush_rows: int = Field(default=200, description="So many rows are written at once, without waiting.", ge=1)
     memory_rows: int = Field(

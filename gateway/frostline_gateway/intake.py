@@ -39,6 +39,7 @@ MOST_ROW_BYTES = 512 * 1024
 MOST_MEMORY_BYTES = 32 << 20
 """Most that rows which wait in memory may weigh, however few they are."""
 _RETRY_S = 1.0
+_QUIET_PART = 4
 _TEXTS = frozenset({DataType.STRING, DataType.TEXT, DataType.UUID, DataType.BYTES})
 _NO_METRICS: frozenset[str] = frozenset()
 _KNOWN = Known("", 0)
@@ -52,12 +53,12 @@ class IntakeLimits:
     """How rows are grouped, and how many may wait.
 
     Attributes:
-        flush_s: Longest time that a row waits for others.
+        flush_s: Longest time that a row waits for others; a group is written once nothing came for a quarter of it.
         flush_rows: A group of so many is written at once.
         memory_rows: Most rows that wait in memory while the disk does not take them.
     """
 
-    flush_s: float = 0.25
+    flush_s: float = 1.0
     flush_rows: int = 200
     memory_rows: int = 5_000
 
@@ -87,7 +88,6 @@ class Intake:
         self.sampler = Sampler()
         self.sampler.configure("", {}, _NODE)
         self._on_device: Callable[[str], None] = lambda _: None
-        self._on_durable: Callable[[int], None] = lambda _: None
         self._types: dict[str, dict[str, DataType]] = {"": {metric.name: metric.datatype for metric in _OWN}}
         self._keeper: Timekeeper | None = None
         self._untold: list[Lost] = []
@@ -110,10 +110,6 @@ class Intake:
     def on_device(self, changed: Callable[[str], None]) -> None:
         """Calls that whenever a device is born, changes or dies."""
         self._on_device = changed
-
-    def on_durable(self, told: Callable[[int], None]) -> None:
-        """Calls that, in the writer's thread, with an instant (UTC ms): all that was read before it is on the disk."""
-        self._on_durable = told
 
     def keep_time(self, keeper: Timekeeper) -> None:
         """Stamps readings by that, from now on; without it their own stamps are believed."""
@@ -196,9 +192,18 @@ class Intake:
         while True:
             await self._wake.wait()
             if len(self._pending) < self._limits.flush_rows:
-                await asyncio.sleep(self._limits.flush_s)
+                await self._gather()
             if not await self.flush(writer):
                 await asyncio.sleep(_RETRY_S)
+
+    async def _gather(self) -> None:
+        """Waits for the rest of a scan: the devices of a bus answer one after the other, and a group is one write."""
+        quiet_s = self._limits.flush_s / _QUIET_PART
+        for _ in range(_QUIET_PART):
+            came = len(self._pending)
+            await asyncio.sleep(quiet_s)
+            if not came < len(self._pending) < self._limits.flush_rows:
+                return
 
     async def flush(self, writer: Executor) -> bool:
         """Writes everything in memory as one group; False when the disk did not take it."""
@@ -235,11 +240,9 @@ class Intake:
             try:
                 if known is not None:
                     self._spool.release(known.boot, known.difference_ms)
-                self._spool.append(_dated(group, known), delta)
+                self._spool.append(_dated(group, known), delta, taken_ms if known is not None else 0)
             except UnavailableError as error:
                 return str(error)
-            if known is not None:
-                self._on_durable(taken_ms)
             return ""
 
         task = asyncio.get_running_loop().run_in_executor(writer, append)

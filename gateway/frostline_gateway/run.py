@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -83,9 +83,8 @@ async def run(config: GatewayConfig, stop: asyncio.Event, listening: Callable[[s
         clocks = replace(SYSTEM_CLOCKS, utc_ms=keeper.now_ms)
         uplink = Uplink(config.uplink, config.site, config.node, spool, devices, refetches.follow, clocks=clocks)
         intake.on_device(uplink.device_changed)
-        intake.on_durable(partial(_note_durable, config))
         intake.keep_time(keeper)
-        _tell_unclean(config, intake, keeper.now_ms())
+        _tell_unclean(config, spool, intake, keeper.now_ms())
         parts = Parts(config, spool, intake, uplink, commands, keeper, now_ms, now_ms())
         pulse = _Pulse()
         address = stack.enter_context(serving(config.http, partial(snapshot, parts), pulse.fault))
@@ -194,25 +193,17 @@ def _open_spool(config: GatewayConfig) -> Spool:
 
 
 def _mark(config: GatewayConfig) -> Path:
-    """The file that is there while the process runs; found at a start, it tells of an unclean end.
-
-    All that was read before its modification time is on the disk: what an unclean end may have cost was read after it.
-    """
+    """The file that is there while the process runs; found at a start, it tells of an unclean end."""
     return config.data_dir / _RUNNING
 
 
-def _note_durable(config: GatewayConfig, at_ms: int) -> None:
-    """Moves the mark's time; what is not noted makes the span of a later notice too long, never too short."""
-    with suppress(OSError):
-        os.utime(_mark(config), ns=(at_ms * 1_000_000, at_ms * 1_000_000))
-
-
-def _tell_unclean(config: GatewayConfig, intake: Intake, now_ms: int) -> None:
+def _tell_unclean(config: GatewayConfig, spool: Spool, intake: Intake, now_ms: int) -> None:
     """After an unclean end: what was read and not yet on the disk is lost, how much nobody knows; say when."""
     mark = _mark(config)
     if not mark.exists():
         mark.touch()
         return
-    # The mark keeps its time until the notice is on the disk: another end before that must not shorten the span.
-    intake.tell_lost(Lost(UNCLEAN, None, mark.stat().st_mtime_ns // 1_000_000, now_ms))
+    # A spool moves that instant with each group, so not before the notice is on the disk. A new one has none.
+    from_ms = spool.read_ms or mark.stat().st_mtime_ns // 1_000_000
+    intake.tell_lost(Lost(UNCLEAN, None, from_ms, now_ms))
     log.warning(UNCLEAN)

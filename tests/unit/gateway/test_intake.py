@@ -218,6 +218,19 @@ async def test_the_writer_groups_rows_and_writes_them_soon(spool: Spool, writer:
     assert intake.in_hand == 0
 
 
+async def test_what_devices_answer_one_after_the_other_is_one_write(spool: Spool, writer: ThreadPoolExecutor) -> None:
+    intake, groups = _intake(spool, limits=IntakeLimits(flush_s=2.0)), []
+    spool.listen(lambda: groups.append(spool.held_rows))
+    task = asyncio.create_task(intake.run(writer))
+    for value in range(5):
+        intake.scan("room-1", [_reading(float(value))])
+        await asyncio.sleep(0.02)
+    await eventually_async(lambda: groups, 5)
+    task.cancel()
+    await asyncio.wait([task])
+    assert groups == [5]
+
+
 async def test_an_append_that_is_under_way_is_known_before_the_writer_ends(
     spool: Spool, writer: ThreadPoolExecutor
 ) -> None:
@@ -299,24 +312,20 @@ async def test_what_is_read_while_a_group_is_written_is_not_yet_durable(
     now = NOW_MS
     intake = Intake(spool, Devices(), {}, lambda: now)
     intake.born(ROOM, {})
-    durable: list[int] = []
-    intake.on_durable(durable.append)
     intake.scan("room-1", [_reading(1.0)])
     writing = asyncio.create_task(intake.flush(writer))
     await asyncio.sleep(0)
     now += 100
     assert await writing
-    assert durable == [NOW_MS], "the time at which the group was taken, not that at which it was written"
+    assert spool.read_ms == NOW_MS, "the time at which the group was taken, not that at which it was written"
 
 
 async def test_a_group_that_the_disk_refuses_makes_nothing_durable(spool: Spool, writer: ThreadPoolExecutor) -> None:
     intake = _intake(spool)
-    durable: list[int] = []
-    intake.on_durable(durable.append)
     intake.scan("room-1", [_reading(1.0)])
     _break_disk(spool)
     assert not await intake.flush(writer)
-    assert durable == []
+    assert spool.read_ms == 0
 
 
 STEPS = st.lists(

@@ -55,8 +55,6 @@ class Gateway:
         self.intake = Intake(self.spool, Devices(), {}, lambda: machine.wall_ms, limits)
         self.intake.keep_time(Timekeeper(Trust.AUTO, 600_000, machine.look, machine.boot))
         self.intake.born(ROOM, {"temperature": Sampling(every=True)})
-        self.durable: list[int] = []
-        self.intake.on_durable(self.durable.append)
 
     def read(self, value: float, elapsed_ms: int = 1_000) -> None:
         self.machine.boot_ms += elapsed_ms
@@ -97,7 +95,7 @@ async def test_samples_wait_without_a_number_and_are_pending(gateway: Gateway) -
     assert gateway.spool.runs() == []
     assert gateway.spool.waiting_samples() == 1
     assert gateway.spool.account() == Account(read=1, kept=1, pending=1)
-    assert gateway.durable == []
+    assert gateway.spool.read_ms == 0
 
 
 async def test_once_the_clock_is_set_they_have_true_times_in_order_and_are_uncertain(gateway: Gateway) -> None:
