@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from frostline_cloud.alerts.event import EventType
-from frostline_core.rules import OPEN, WORSE, Phase, Rule, Severity, Transition
+from frostline_core.rules import OPEN, WORSE, Phase, Rule, Severity, Track, Transition
 from frostline_core.units import UNITS
 
 RETROACTIVE_MS = 15 * 60_000
@@ -31,14 +31,16 @@ class Incident:
         severity: Of the rule, at the newest change.
         state: `pending`, `firing`, `clearing` or `resolved`.
         revision: 1 at first, one more with every change.
-        retroactive: It was noticed more than `RETROACTIVE_MS` after it fired.
+        retroactive: It was found in a backlog, or noticed more than `RETROACTIVE_MS` after it fired.
         opened_ms: Event time at which it became pending, or fired without that.
         fired_ms: Event time; None while pending.
         resolved_ms: Event time; None until then.
         value: The value at the newest change that had one.
         summary: One line for people.
-        evidence: `title`, `rule_version`, `kind`, `labels`, `limit`, `unit`, and
-            `no_data_since_ms` while there is none.
+        evidence: `title`, `rule_version` (of the whole set), `rule` (hash, category and content as they were when it
+            opened), `kind`, `labels`, `limit`, `unit`; where they apply `no_data_since_ms`, `suppressed_ms`, what the
+            rule's kind adds, `track` ("backlog" while nothing has joined it to the live samples), `continued_by` and
+            `continues` (ids of incidents that turned out to be the same).
         acknowledged_ms: When somebody took note.
         acknowledged_by: Who.
     """
@@ -71,6 +73,11 @@ class Incident:
     def to_row(self) -> dict[str, Any]:
         """Column values for the table."""
         return {field.name: getattr(self, field.name) for field in fields(self)} | {"evidence": dict(self.evidence)}
+
+    @property
+    def track(self) -> Track:
+        """Which samples it is found in."""
+        return Track(self.evidence.get("track", Track.LIVE.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +132,46 @@ def change(incident: Incident | None, transition: Transition, about: Circumstanc
     return Change(after, _news(known, after, transition))
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What becomes of an incident of a backlog and the live one, when the backlog has reached the live samples.
+
+    Attributes:
+        live: The one incident that goes on, and how.
+        late: The other, closed; None where it is the one that goes on, or had never fired.
+        dropped: Id of an incident that had never fired and is part of the other now.
+    """
+
+    live: Change
+    late: Change | None = None
+    dropped: str | None = None
+
+
+def join(late: Incident, live: Incident | None, transition: Transition) -> Joined:
+    """Makes one incident of two: the one that people know of goes on, with the earlier beginning."""
+    if live is None or (live.fired_ms is None and late.fired_ms is not None):
+        evidence = {k: v for k, v in late.evidence.items() if k != "track"}
+        state = transition.after.value if live is None else late.state
+        going = replace(late, state=state, revision=late.revision + 1, evidence=evidence)
+        tell = EventType.UPDATED if late.fired_ms is not None and going.state == Phase.FIRING else None
+        going = replace(going, summary=_summary(going, transition.note))
+        return Joined(Change(going, tell), dropped=None if live is None else live.id)
+    going = replace(live, opened_ms=min(live.opened_ms, late.opened_ms), revision=live.revision + 1)
+    if late.fired_ms is None:
+        return Joined(Change(going), dropped=late.id)
+    fired_ms = late.fired_ms if live.fired_ms is None else min(live.fired_ms, late.fired_ms)
+    going = replace(going, fired_ms=fired_ms, evidence=dict(live.evidence) | {"continues": late.id})
+    closed = replace(
+        late,
+        state=Phase.RESOLVED.value,
+        revision=late.revision + 1,
+        resolved_ms=transition.at_ms,
+        evidence=dict(late.evidence) | {"continued_by": live.id},
+    )
+    closed = replace(closed, summary=_summary(closed, transition.note))
+    return Joined(Change(going, EventType.UPDATED), Change(closed, EventType.RESOLVED))
+
+
 def _open(transition: Transition, about: Circumstances) -> Incident:
     series = transition.series
     return Incident(
@@ -135,10 +182,10 @@ def _open(transition: Transition, about: Circumstances) -> Incident:
         device=series.device,
         metric=series.metric,
         zone=series.zone,
-        severity=(about.rule.severity if about.rule else Severity.WARNING).value,
+        severity=_severity(transition, about, None),
         state=transition.after.value,
         revision=1,
-        retroactive=False,
+        retroactive=transition.track is Track.BACKLOG,
         opened_ms=transition.at_ms,
         fired_ms=None,
         resolved_ms=None,
@@ -149,21 +196,42 @@ def _open(transition: Transition, about: Circumstances) -> Incident:
             "kind": series.kind,
             "labels": dict(series.labels),
             "limit": transition.limit,
-        },
+        }
+        | _rule(about.rule)
+        | ({"track": transition.track.value} if transition.track is Track.BACKLOG else {}),
     )
+
+
+def _rule(rule: Rule | None) -> dict[str, Any]:
+    """The rule as it is now, so that the incident shows its limits whatever becomes of the rule."""
+    if rule is None:
+        return {}
+    content = rule.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return {"rule": {"hash": rule.content_hash, "category": rule.category.value, "content": content}}
+
+
+def _severity(transition: Transition, about: Circumstances, known: str | None) -> str:
+    """The highest that the incident has had, if the rule has levels; else the rule's."""
+    if transition.severity is not None:
+        return (
+            transition.severity.value if known is None else max(transition.severity, Severity(known), key=_rank).value
+        )
+    if about.rule is not None:
+        return about.rule.severity.value
+    return known or Severity.WARNING.value
 
 
 def _update(known: Incident, transition: Transition, about: Circumstances, *, is_new: bool) -> Incident:
     fires = transition.after is Phase.FIRING and known.fired_ms is None
     evidence = {k: v for k, v in known.evidence.items() if k != "no_data_since_ms" or transition.value is None}
-    evidence |= {"rule_version": about.version, "unit": about.unit}
+    evidence |= {"rule_version": about.version, "unit": about.unit} | dict(transition.facts)
     if transition.value is None and not fires:
         evidence["no_data_since_ms"] = transition.at_ms
     elif transition.limit is not None:
         evidence["limit"] = transition.limit
     changed = replace(
         known,
-        severity=about.rule.severity.value if about.rule else known.severity,
+        severity=_severity(transition, about, known.severity),
         state=transition.after.value,
         revision=known.revision if is_new else known.revision + 1,
         retroactive=known.retroactive or (fires and about.now_ms - transition.at_ms > RETROACTIVE_MS),
@@ -177,7 +245,7 @@ def _update(known: Incident, transition: Transition, about: Circumstances, *, is
 def _close(incident: Incident, transition: Transition) -> Change:
     if incident.fired_ms is None:
         return Change(None)
-    evidence = {k: v for k, v in incident.evidence.items() if k != "no_data_since_ms"}
+    evidence = {k: v for k, v in incident.evidence.items() if k != "no_data_since_ms"} | dict(transition.facts)
     closed = replace(
         incident,
         state=Phase.RESOLVED.value,
@@ -196,6 +264,8 @@ def _news(before: Incident, after: Incident, transition: Transition) -> EventTyp
         return None
     if before.fired_ms is None:
         return EventType.FIRING
+    if after.track is Track.BACKLOG:
+        return None  # it was told as retroactive, once
     worse = transition.before is Phase.FIRING and transition.note == WORSE
     return EventType.UPDATED if worse or before.severity != after.severity else None
 
@@ -211,3 +281,7 @@ def _summary(incident: Incident, note: str) -> str:
         if limit is not None:
             text += f" (limit {limit:.6g}{unit})"
     return f"{text}, {note}" if note else text
+
+
+def _rank(severity: Severity) -> int:
+    return severity.rank

@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
 
 from frostline_cloud.alerts.event import EventType
-from frostline_cloud.alerts.incident import Change, Circumstances, Incident, change
+from frostline_cloud.alerts.incident import Change, Circumstances, Incident, change, join
 from frostline_cloud.alerts.message import render
 from frostline_cloud.sql.tables import alert, alert_event, metric, outbox
-from frostline_core.rules import OPEN, Rule, RuleSet, Severity, Transition
+from frostline_core.rules import OPEN, Rule, RuleSet, Severity, Track, Transition
 
 _CHUNK = 200  # keys in one query; five columns each, far below what SQLite and PostgreSQL allow
 _Key = tuple[str, str, str, str, str]
@@ -37,6 +37,7 @@ def record(
         receivers: Names of those who are told.
         now_ms: The clock.
     """
+    transitions = [each for each in transitions if each.before in OPEN or each.after in OPEN]
     if not transitions:
         return
     book = _Book(connection, {rule.id: rule for rule in rules.rules}, rules.version, receivers, now_ms)
@@ -79,7 +80,7 @@ class _Book:
     version: str
     receivers: Sequence[str]
     now_ms: int
-    open: dict[_Key, Incident] = field(default_factory=dict)
+    open: dict[tuple[Track, _Key], Incident] = field(default_factory=dict)
     units: dict[tuple[str, str, str, str], str] = field(default_factory=dict)
     stored: set[str] = field(default_factory=set)
     touched: dict[str, Incident] = field(default_factory=dict)
@@ -95,7 +96,8 @@ class _Book:
             query = select(alert).where(columns.in_(keys), alert.c.state.in_(states)).with_for_update()
             for found in self.connection.execute(query).mappings():
                 incident = Incident.from_row(found)
-                self.open[incident.rule, incident.site, incident.node, incident.device, incident.metric] = incident
+                key = (incident.rule, incident.site, incident.node, incident.device, incident.metric)
+                self.open[incident.track, key] = incident
                 self.stored.add(incident.id)
         name = tuple_(metric.c.site, metric.c.node, metric.c.device, metric.c.metric)
         for series in _chunks({transition.series.key for transition in transitions}):
@@ -104,15 +106,18 @@ class _Book:
 
     def apply(self, transition: Transition) -> None:
         """Applies one transition in memory."""
-        key = _key(transition)
-        before = self.open.get(key)
+        if transition.track is Track.JOIN:
+            self._join(transition)
+            return
+        place = (transition.track, _key(transition))
+        before = self.open.get(place)
         made = change(before, transition, self._about(transition))
         if made is None:
             return
         if made.incident is None:
-            self._drop(key)
+            self._drop(place)
         else:
-            self._keep(key, made, transition)
+            self._keep(made, transition)
 
     def write(self) -> None:
         """Writes everything, table by table."""
@@ -144,25 +149,39 @@ class _Book:
             str(uuid.uuid4()),
         )
 
-    def _drop(self, key: _Key) -> None:
-        incident = self.open.pop(key)
+    def _join(self, transition: Transition) -> None:
+        key = _key(transition)
+        late = self.open.pop((Track.BACKLOG, key), None)
+        if late is None:
+            return
+        live = self.open.pop((Track.LIVE, key), None)
+        joined = join(late, live, transition)
+        if joined.dropped is not None:
+            self.gone.add(joined.dropped)
+        if joined.late is not None:
+            self._keep(joined.late, transition)
+        self._keep(joined.live, transition)
+
+    def _drop(self, place: tuple[Track, _Key]) -> None:
+        incident = self.open.pop(place)
         self.gone.add(incident.id)
 
-    def _keep(self, key: _Key, made: Change, transition: Transition) -> None:
+    def _keep(self, made: Change, transition: Transition) -> None:
         incident = made.incident
         if incident is None:
             return
         self.touched[incident.id] = incident
+        place = (incident.track, _key(transition))
         if incident.state in OPEN:
-            self.open[key] = incident
-        else:
-            self.open.pop(key, None)
+            self.open[place] = incident
+        elif place in self.open and self.open[place].id == incident.id:
+            self.open.pop(place)
         self.events.append(
             {
                 "alert": incident.id,
                 "revision": incident.revision,
                 "before": transition.before.value,
-                "after": transition.after.value,
+                "after": incident.state,
                 "at_ms": transition.at_ms,
                 "noted_ms": self.now_ms,
                 "value": transition.value,

@@ -1,18 +1,23 @@
 """Rules: pure functions of (rule, state, sample) that raise and resolve alerts in event time."""
 
-from frostline_core.rules.engine import LATENESS_MS, Evaluator, Staged, Transition
-from frostline_core.rules.hold import WORSE
+from frostline_core.rules.engine import LATENESS_MS, Evaluator
+from frostline_core.rules.hold import ESCALATED, WORSE
+from frostline_core.rules.hole import HOLE_MS
 from frostline_core.rules.model import RuleSet, load_folder, parse, schema
-from frostline_core.rules.rule import Rule, Severity
+from frostline_core.rules.rule import Category, Rule, Severity
 from frostline_core.rules.selector import Selector
 from frostline_core.rules.series import Series
-from frostline_core.rules.state import NEVER, OPEN, Phase, State
+from frostline_core.rules.state import NEVER, OPEN, Phase, State, Track
+from frostline_core.rules.transition import Staged, Transition
 
 __all__ = [
+    "ESCALATED",
+    "HOLE_MS",
     "LATENESS_MS",
     "NEVER",
     "OPEN",
     "WORSE",
+    "Category",
     "Evaluator",
     "Phase",
     "Rule",
@@ -22,6 +27,7 @@ __all__ = [
     "Severity",
     "Staged",
     "State",
+    "Track",
     "Transition",
     "load_folder",
     "parse",

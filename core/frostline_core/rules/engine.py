@@ -3,12 +3,13 @@
 Rules are bound to a series once, when it is born. Each series keeps a guard: the interval of values, and the deadline,
 in which no rule bound to it can change. The ingest loop reads the guard inline and calls `observe` only outside of it:
 
-    if low[slot] <= value <= high[slot] and last_ms[slot] < at_ms < deadline_ms[slot]:
+    if low[slot] <= value <= high[slot] and at_ms - HOLE_MS < last_ms[slot] < at_ms < deadline_ms[slot]:
         last_ms[slot] = at_ms
     else:
         evaluator.observe(slot, value, at_ms)
 
-What changes is staged: `staged` says it, `settle` keeps it after SQL has it, `forget` takes all of it back.
+A sample that is not newer than its series' newest belongs to a backlog (see `backlog`), or has come before. What
+changes is staged: `staged` says it, `settle` keeps it after SQL has it, `forget` takes all of it back.
 """
 
 from __future__ import annotations
@@ -16,72 +17,43 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
+from frostline_core.rules.backlog import Backlog
+from frostline_core.rules.choice import Choice
+from frostline_core.rules.device import Device
+from frostline_core.rules.hole import HOLE_MS, Hole, inputs_from_json
+from frostline_core.rules.ledger import HOLES, INPUTS, Ledger
 from frostline_core.rules.model import RuleSet
 from frostline_core.rules.rule import Rule
 from frostline_core.rules.series import Series
+from frostline_core.rules.slot import Slot
 from frostline_core.rules.state import (
     DEFAULT,
     FOREVER_MS,
     HIGHEST,
     NEVER,
+    NOTHING,
     OPEN,
     OPEN_GUARD,
-    Guard,
     Heard,
     Outcome,
     Phase,
     State,
     Step,
+    Track,
 )
+from frostline_core.rules.transition import Staged, Transition
+from frostline_core.rules.watch import Input
 
 LATENESS_MS = 2_000
 """How long the clock waits for samples that are still under way before it believes a silence."""
 
-_NOTHING: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
-_GLOB = frozenset("*?[")
-_MOST_FITTING = 10_000
+MOST_TIMERS = 20_000
+"""Timers that one `advance` lets expire; when a whole fleet falls silent at once, the next calls do the rest."""
 
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One change of one rule on one series, in event time.
-
-    Attributes:
-        rule_id: The rule.
-        series: The series.
-        before: The phase before.
-        after: The phase after; equal to `before` where only the note or the value is news.
-        at_ms: Event time of the change.
-        value: The value that caused it; None where missing data did.
-        limit: The limit that the value is measured against; None where there is none.
-        note: Why, in a few words; "" where the phases say it all.
-    """
-
-    rule_id: str
-    series: Series
-    before: Phase
-    after: Phase
-    at_ms: int
-    value: float | None
-    limit: float | None
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Staged:
-    """What has changed since the last `settle`.
-
-    Attributes:
-        transitions: In the order in which they happened.
-        states: The state that each changed rule now has on a series; None means "back to default, delete the row".
-    """
-
-    transitions: tuple[Transition, ...]
-    states: tuple[tuple[str, Series, dict[str, Any] | None], ...]
+_Sample = TypeVar("_Sample", bound=tuple[Any, ...])
+_NO_RULE = "the rule does not apply any more"
 
 
 class Evaluator:
@@ -96,8 +68,7 @@ class Evaluator:
         low: Lowest value of each slot's guard.
         high: Highest value of each slot's guard.
         deadline_ms: Event time at which each slot's guard ends.
-        last_ms: Event time of each slot's newest sample; NEVER before the first.
-        retroactive: Samples not newer than the newest of their series, which were counted and not evaluated.
+        last_ms: Event time of each slot's newest live sample; NEVER before the first.
     """
 
     def __init__(self, rules: RuleSet | Sequence[Rule], lateness_ms: int = LATENESS_MS) -> None:
@@ -106,25 +77,25 @@ class Evaluator:
         self.high: list[float] = []
         self.deadline_ms: list[int] = []
         self.last_ms: list[int] = []
-        self.retroactive = 0
         self._lateness_ms = lateness_ms
         self._now_ms = NEVER
-        self._slots: dict[tuple[str, str, str, str], int] = {}
-        self._series: list[Series] = []
-        self._bound: list[tuple[Rule, ...]] = []
-        self._guards: list[list[Guard]] = []  # one for each bound rule
-        self._states: list[dict[str, State]] = []  # by rule id, only what differs from the default
-        self._listening_ms: list[int] = []
+        self._slots: list[Slot] = []
+        self._by_key: dict[tuple[str, str, str, str], int] = {}
+        self._devices: dict[tuple[str, str, str], Device] = {}
+        self._ledger = Ledger()
+        self._backlog = Backlog(self._ledger, self._slots, self.last_ms)
         self._orphaned: set[int] = set()  # slots that may hold states of rules not bound to them
         self._heap: list[tuple[int, int]] = []
-        self._due: list[int] = []
         self._settled_ms: list[int] = []
-        self._before: dict[tuple[int, str], State] = {}  # of every state changed since the last settle
-        self._transitions: list[Transition] = []
-        self._index = _index(self.rules.rules)
-        self._fitting: dict[tuple[str, str | None], list[Rule]] = {}
+        self._choice = Choice(self.rules.rules)
+        self._watching = any(rule.inputs() for rule in self.rules.rules)
 
-    def bind(self, series: Series, states: Mapping[str, Mapping[str, Any]] = _NOTHING, last_ms: int = NEVER) -> int:
+    @property
+    def retroactive(self) -> int:
+        """Samples that no rule has seen: repeated, or older than a series' newest and in no hole that is remembered."""
+        return self._backlog.passed_over
+
+    def bind(self, series: Series, states: Mapping[str, Mapping[str, Any]] = NOTHING, last_ms: int = NEVER) -> int:
         """Binds the rules to a series, and returns its slot; the same series always has the same slot.
 
         Binding a series again (its zone or labels may have changed) chooses its rules anew; then what the evaluator
@@ -133,21 +104,24 @@ class Evaluator:
 
         Args:
             series: The series as its newest birth describes it.
-            states: What SQL holds, by rule id.
+            states: What SQL holds, by the names that `staged` gave.
             last_ms: Event time of the newest sample that the rules have seen.
 
         Raises:
             ValueError: A state was not written by this module.
         """
-        slot = self._slots.get(series.key)
+        slot = self._by_key.get(series.key)
         if slot is None:
-            slot = self._add(series, {rule: State.from_json(entry) for rule, entry in states.items()}, last_ms)
-        elif self._series[slot] == series:
+            slot = self._add(series, states, last_ms)
+        elif self._slots[slot].series == series:
             return slot
-        self._series[slot] = series
-        self._bound[slot] = self._choose(series)
-        self._guards[slot] = [OPEN_GUARD] * len(self._bound[slot])
-        if self._states[slot].keys() - {rule.id for rule in self._bound[slot]}:
+        known = self._slots[slot]
+        known.series, known.rules = series, self._choice.of(series)
+        known.guards = [OPEN_GUARD] * len(known.rules)
+        for metric in known.device.use(slot, known.rules):
+            if metric in known.device.slots and metric != series.metric:
+                self._refresh(known.device.slots[metric], ())
+        if self._states_beyond(slot, {rule.id for rule in known.rules}):
             self._orphaned.add(slot)
         self._refresh(slot)
         return slot
@@ -159,25 +133,64 @@ class Evaluator:
             slot: From `bind`.
             value: In the metric's unit, flags as 0 and 1; None, infinite or not a number is a sample without a usable
                 value.
-            at_ms: Event time; a sample not newer than the series' newest is only counted.
+            at_ms: Event time; a sample not newer than the series' newest is backlog, or has come before.
         """
-        if at_ms <= self.last_ms[slot]:
-            self.retroactive += 1
-            return
         if value is not None:
             value = float(value) if math.isfinite(value) else None
-        heard = self._heard(slot)
-        states = self._states[slot]
-        guards = self._guards[slot]
-        shown = []
-        for position, rule in enumerate(self._bound[slot]):
-            guard = guards[position]
+        last_ms = self.last_ms[slot]
+        if at_ms <= last_ms:
+            self._backlog.take(slot, value, at_ms, self._now_ms)
+            return
+        known = self._slots[slot]
+        watched = known.series.metric in known.device.watched
+        leapt = at_ms - last_ms >= HOLE_MS and (known.rules or watched)
+        hole = self._backlog.open(slot, at_ms, value) if leapt else None
+        if watched:
+            self._watch(slot, value, at_ms)
+        states, heard, shown = self._ledger.states[slot], self._heard(slot), []
+        for position, (rule, guard) in enumerate(zip(known.rules, known.guards, strict=True)):
             if value is not None and guard.low <= value <= guard.high and at_ms < guard.deadline_ms:
                 continue
             self._apply(slot, rule.id, rule.observe(states.get(rule.id, DEFAULT), value, at_ms, heard))
             shown.append(position)
         self.last_ms[slot] = at_ms
-        self._refresh(slot, shown)
+        if hole is not None:
+            hole.live = frozenset(rule_id for rule_id, state in states.items() if state.phase in OPEN)
+        if shown or last_ms == NEVER:
+            self._refresh(slot, None if last_ms == NEVER else shown)
+
+    def observe_row(self, first: int, values: Sequence[float], at_ms: int) -> None:
+        """Takes one value each of the slots first, first + 1, ... of one device and instant; order does not matter.
+
+        What other rules watch is taken first, so that a rule sees its device as it was at that instant.
+        """
+        slots: Sequence[int] = range(first, first + len(values))
+        if self._slots[first].device.watched:
+            slots = sorted(slots, key=self._is_unwatched)
+        for slot in slots:
+            value = values[slot - first]
+            inside = self.low[slot] <= value <= self.high[slot]
+            if inside and at_ms - HOLE_MS < self.last_ms[slot] < at_ms < self.deadline_ms[slot]:
+                self.last_ms[slot] = at_ms
+            else:
+                self.observe(slot, value, at_ms)
+
+    def in_order(self, samples: Sequence[_Sample]) -> Sequence[_Sample]:
+        """Samples, each with slot, value and event time first, so that of one instant what others watch comes first."""
+        if not self._watching or len(samples) < 2:
+            return samples
+        return sorted(samples, key=lambda sample: (sample[2], self._is_unwatched(sample[0])))
+
+    def pause(self, slot: int, spans: Sequence[tuple[int, int]]) -> None:
+        """Says in which spans of event time (from, to) the rules of a slot open nothing; replaces what was said before.
+
+        Hard limits and what is open already are not touched. Spans are taken in order of their start.
+        """
+        known = self._slots[slot]
+        pauses = tuple(sorted(spans))
+        if pauses != known.pauses:
+            known.pauses = pauses
+            self._refresh(slot)
 
     def listen(self, now_ms: int) -> None:
         """Says that samples are heard from now on: silence before that proves nothing.
@@ -185,14 +198,15 @@ class Evaluator:
         The first `advance` implies it; call it again after ingest itself was cut off from the broker.
         """
         self._now_ms = now_ms
-        self._listening_ms = [now_ms] * len(self._series)
+        for slot in self._slots:
+            slot.listening_ms = now_ms
         self._rebuild_heap()
 
     def advance(self, now_ms: int) -> None:
-        """Lets the clock fire what needs no sample: absence, `for` of a value that lasts, the note of a silence.
+        """Lets the clock fire what needs no sample: absence, `for` of a value that lasts, silence; joins backlogs.
 
         It waits `lateness_ms` longer than each timer says, for samples that are still under way, but the transition
-        carries the timer's own time. Work is proportional to the timers that are due.
+        carries the timer's own time. Work is proportional to the timers that are due, and at most `MOST_TIMERS`.
 
         Args:
             now_ms: The clock, UTC milliseconds; a clock that goes back only delays timers.
@@ -203,156 +217,159 @@ class Evaluator:
         while self._orphaned:
             self._close_orphans(self._orphaned.pop())
         until = now_ms - self._lateness_ms
-        while self._heap and self._heap[0][0] <= until:
+        for _ in range(MOST_TIMERS):
+            if not self._heap or self._heap[0][0] > until:
+                break
             due, slot = heapq.heappop(self._heap)
-            if due == self._due[slot]:
+            if due == self._slots[slot].due_ms:
                 self._expire(slot, until)
+        for slot in self._backlog.join(now_ms):
+            self._refresh(slot)
 
     def phases(self, slot: int) -> dict[str, Phase]:
         """The phase of every rule bound to the slot; UNKNOWN where no sample was ever seen."""
         fresh = Phase.UNKNOWN if self.last_ms[slot] == NEVER else Phase.OK
-        states = self._states[slot]
-        return {rule.id: states[rule.id].phase if rule.id in states else fresh for rule in self._bound[slot]}
+        states = self._ledger.states[slot]
+        return {rule.id: states[rule.id].phase if rule.id in states else fresh for rule in self._slots[slot].rules}
 
     def staged(self) -> Staged:
         """What has changed since the last `settle`, for the caller's SQL transaction."""
-        states = tuple(
-            (rule_id, self._series[slot], now.to_json())
-            for (slot, rule_id), before in self._before.items()
-            if (now := self._states[slot].get(rule_id, DEFAULT)) != before
-        )
-        return Staged(tuple(self._transitions), states)
+        rows = tuple((name, self._slots[slot].series, content) for name, slot, content in self._ledger.rows())
+        return Staged(tuple(self._ledger.transitions), rows)
 
     def settle(self) -> None:
         """Keeps what was staged: SQL has it."""
-        self._before.clear()
-        self._transitions.clear()
+        self._ledger.settle()
         self._settled_ms[:] = self.last_ms
 
     def forget(self) -> None:
         """Takes back every sample and timer since the last `settle`: SQL did not get it. Bindings stay."""
-        touched = {slot for slot, _ in self._before}
-        for (slot, rule_id), state in self._before.items():
-            self._put(slot, rule_id, state)
-        self._before.clear()
-        self._transitions.clear()
+        touched = self._ledger.forget()
         self.last_ms[:] = self._settled_ms
         for slot in touched:
+            known = self._slots[slot]
+            for watch in known.device.watched.get(known.series.metric, ()):
+                known.device.inputs.pop(watch, None)
+            known.device.inputs.update(self._ledger.inputs.get(slot, {}))
+        for slot in touched | {user for each in touched for user in self._users(each)}:
             self._refresh(slot)
         self._orphaned |= touched
         self._rebuild_heap()
 
-    def _add(self, series: Series, states: dict[str, State], last_ms: int) -> int:
-        slot = self._slots[series.key] = len(self._series)
-        self._series.append(series)
-        self._bound.append(())
-        self._guards.append([])
-        self._states.append(states)
+    def _add(self, series: Series, saved: Mapping[str, Mapping[str, Any]], last_ms: int) -> int:
+        slot = self._by_key[series.key] = len(self._slots)
+        device = self._devices.setdefault((series.site, series.node, series.device), Device())
+        device.slots[series.metric] = slot
+        self._slots.append(Slot(series, device, listening_ms=self._now_ms))
+        self._ledger.states.append({name: State.from_json(entry) for name, entry in saved.items() if name[0] != "~"})
+        if HOLES in saved:
+            self._ledger.holes[slot] = [Hole.from_json(entry) for entry in saved[HOLES]["holes"]]
+            self._backlog.restored(slot)
+        if INPUTS in saved:
+            self._ledger.inputs[slot] = inputs_from_json(saved[INPUTS]["inputs"])
+            device.inputs.update(self._ledger.inputs[slot])
         self.low.append(-HIGHEST)
         self.high.append(HIGHEST)
         self.deadline_ms.append(FOREVER_MS)
         self.last_ms.append(last_ms)
         self._settled_ms.append(last_ms)
-        self._listening_ms.append(self._now_ms)
-        self._due.append(FOREVER_MS)
         return slot
 
-    def _choose(self, series: Series) -> tuple[Rule, ...]:
-        metric = series.metric
-        candidates = [*self._index.get((metric, series.device), ()), *self._index.get((metric, None), ())]
-        candidates += self._globbed(metric, series.device)
-        candidates += self._globbed(metric, None)
-        return tuple([rule for rule in candidates if rule.select.matches_place(series)])
-
-    def _globbed(self, metric: str, device: str | None) -> list[Rule]:
-        """The rules of that device (None: of devices by a glob) with a glob for the metric that fits it.
-
-        Remembered by metric: a fleet has many series of one name, and trying each glob on each of them is what births
-        would otherwise cost most.
-        """
-        rules = self._index.get((None, device))
-        if not rules:
-            return []
-        fitting = self._fitting.get((metric, device))
-        if fitting is None:
-            if len(self._fitting) >= _MOST_FITTING:
-                self._fitting.clear()
-            fitting = self._fitting[metric, device] = [rule for rule in rules if rule.select.matches_metric(metric)]
-        return fitting
-
     def _heard(self, slot: int) -> Heard:
-        return Heard(self.last_ms[slot], self._listening_ms[slot], self._now_ms)
+        known = self._slots[slot]
+        return Heard(self.last_ms[slot], known.listening_ms, self._now_ms, known.device.inputs, known.pauses)
+
+    def _watch(self, slot: int, value: float | None, at_ms: int) -> None:
+        """Tells the watches of a slot; rules that use one that changes have new guards."""
+        known = self._slots[slot]
+        device, changed = known.device, False
+        for watch in device.watched[known.series.metric]:
+            said = None if value is None else watch.read(value)
+            before = device.inputs.get(watch, Input())
+            after = before.then(said, at_ms)
+            if after is not before:
+                self._ledger.touch_inputs(slot)[watch] = device.inputs[watch] = after
+                changed = True
+        if changed:
+            for user in self._users(slot):
+                self._refresh(user)
+            self._refresh(slot, ())
+
+    def _is_unwatched(self, slot: int) -> bool:
+        known = self._slots[slot]
+        return known.series.metric not in known.device.watched
+
+    def _users(self, slot: int) -> set[int]:
+        """The slots whose rules watch this one."""
+        known = self._slots[slot]
+        watches = known.device.watched.get(known.series.metric, ())
+        return {user for watch in watches for user in known.device.users.get(watch, ())}
 
     def _apply(self, slot: int, rule_id: str, outcome: Outcome) -> None:
-        before = self._states[slot].get(rule_id, DEFAULT)
+        before = self._ledger.states[slot].get(rule_id, DEFAULT)
         if outcome.state is not before and outcome.state != before:
-            self._before.setdefault((slot, rule_id), before)
-            self._put(slot, rule_id, outcome.state)
-        for step in outcome.steps:
-            self._transitions.append(_transition(rule_id, self._series[slot], step))
-
-    def _put(self, slot: int, rule_id: str, state: State) -> None:
-        if state == DEFAULT:
-            self._states[slot].pop(rule_id, None)
-        else:
-            self._states[slot][rule_id] = state
+            self._ledger.put(slot, rule_id, outcome.state)
+        if not outcome.steps:
+            return
+        series = self._slots[slot].series
+        self._ledger.transitions += [Transition.of(rule_id, series, step, Track.LIVE) for step in outcome.steps]
+        self._backlog.live_went(slot, rule_id, outcome.steps)
 
     def _expire(self, slot: int, until_ms: int) -> None:
-        self._due[slot] = FOREVER_MS
-        heard = self._heard(slot)
-        for rule in self._bound[slot]:
-            self._apply(slot, rule.id, rule.expire(self._states[slot].get(rule.id, DEFAULT), heard, until_ms))
+        known = self._slots[slot]
+        known.due_ms = FOREVER_MS
+        heard, states = self._heard(slot), self._ledger.states[slot]
+        for rule in known.rules:
+            self._apply(slot, rule.id, rule.expire(states.get(rule.id, DEFAULT), heard, until_ms))
         self._refresh(slot)
 
+    def _states_beyond(self, slot: int, bound: set[str]) -> bool:
+        """Whether there are states of rules that are not bound."""
+        holes = self._ledger.holes.get(slot, ())
+        return bool(self._ledger.states[slot].keys() - bound) or any(hole.states.keys() - bound for hole in holes)
+
     def _close_orphans(self, slot: int) -> None:
-        bound = {rule.id for rule in self._bound[slot]}
-        for rule_id, state in list(self._states[slot].items()):
+        bound = {rule.id for rule in self._slots[slot].rules}
+        for rule_id, state in list(self._ledger.states[slot].items()):
             if rule_id in bound:
                 continue
-            step = Step(state.phase, Phase.RESOLVED, self._now_ms, None, None, "the rule does not apply any more")
+            step = Step(state.phase, Phase.RESOLVED, self._now_ms, None, None, _NO_RULE)
             self._apply(slot, rule_id, Outcome(DEFAULT, (step,) if state.phase in OPEN else ()))
+        self._backlog.drop_rules(slot, bound, self._now_ms, _NO_RULE)
 
     def _refresh(self, slot: int, positions: Iterable[int] | None = None) -> None:
         """Computes the slot's guard and next timer anew, after the rules at these positions (None: all) had a say."""
-        states, bound, guards = self._states[slot], self._bound[slot], self._guards[slot]
-        positions = range(len(bound)) if positions is None else positions
+        known, states = self._slots[slot], self._ledger.states[slot]
+        guards, heard = known.guards, self._heard(slot)
+        positions = range(len(known.rules)) if positions is None else positions
         for position in positions:
-            guards[position] = bound[position].guard(states.get(bound[position].id, DEFAULT))
-        self.low[slot] = max((guard.low for guard in guards), default=-HIGHEST)
-        self.high[slot] = min((guard.high for guard in guards), default=HIGHEST)
-        self.deadline_ms[slot] = min((guard.deadline_ms for guard in guards), default=FOREVER_MS)
+            rule = known.rules[position]
+            guards[position] = rule.guard(states.get(rule.id, DEFAULT), heard)
+        low = max((guard.low for guard in guards), default=-HIGHEST)
+        high = min((guard.high for guard in guards), default=HIGHEST)
+        watched = known.device.guard(known.series.metric) if known.device.watched else None
+        if watched is not None:
+            low, high = max(low, watched.low), min(high, watched.high)
+        self.low[slot], self.high[slot] = low, high
+        deadline = min((guard.deadline_ms for guard in guards), default=FOREVER_MS)
+        self.deadline_ms[slot] = (
+            NEVER if guards and self.last_ms[slot] == NEVER else deadline
+        )  # the first is always seen
         if self._now_ms != NEVER:
             self._schedule(slot, positions)
 
     def _schedule(self, slot: int, positions: Iterable[int]) -> None:
         """Puts the slot's next timer on the heap; an entry that is due too early only asks again."""
-        heard, states, bound = self._heard(slot), self._states[slot], self._bound[slot]
-        dues = [bound[position].due_ms(states.get(bound[position].id, DEFAULT), heard) for position in positions]
+        known, states, heard = self._slots[slot], self._ledger.states[slot], self._heard(slot)
+        rules = [known.rules[position] for position in positions]
+        dues = [rule.due_ms(states.get(rule.id, DEFAULT), heard) for rule in rules]
         due = min((due for due in dues if due is not None), default=FOREVER_MS)
-        if due < self._due[slot]:
-            self._due[slot] = due
+        if due < known.due_ms:
+            known.due_ms = due
             heapq.heappush(self._heap, (due, slot))
 
     def _rebuild_heap(self) -> None:
         self._heap = []
-        for slot in range(len(self._series)):
-            self._due[slot] = FOREVER_MS
-            self._schedule(slot, range(len(self._bound[slot])))
-
-
-def _index(rules: Sequence[Rule]) -> dict[tuple[str | None, str | None], list[Rule]]:
-    """Rules by each metric and device that they name literally; None stands for "by a glob"."""
-    index: dict[tuple[str | None, str | None], list[Rule]] = {}
-    for rule in rules:
-        for metric in _literal(rule.select.metric):
-            for device in _literal(rule.select.device):
-                index.setdefault((metric, device), []).append(rule)
-    return index
-
-
-def _literal(globs: tuple[str, ...]) -> tuple[str | None, ...]:
-    return (None,) if any(_GLOB & set(glob) for glob in globs) else tuple(dict.fromkeys(globs))
-
-
-def _transition(rule_id: str, series: Series, step: Step) -> Transition:
-    return Transition(rule_id, series, step.before, step.after, step.at_ms, step.value, step.limit, step.note)
+        for slot, known in enumerate(self._slots):
+            known.due_ms = FOREVER_MS
+            self._schedule(slot, range(len(known.rules)))

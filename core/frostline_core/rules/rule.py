@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from enum import StrEnum
+from functools import cached_property
+from typing import ClassVar
 
 from pydantic import Field
 
 from frostline_core.config import ConfigModel
 from frostline_core.rules.selector import Selector
-from frostline_core.rules.state import Guard, Heard, Outcome, State
+from frostline_core.rules.state import Guard, Heard, Outcome, Phase, Severity, State
+from frostline_core.rules.watch import Watch
+
+__all__ = ["Category", "Rule", "Severity"]
 
 
-class Severity(StrEnum):
-    """How much it matters; ordered from least to most by `rank`."""
+class Category(StrEnum):
+    """What a rule is for: a compliance limit decides about goods, an operational one calls somebody in time."""
 
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
-
-    @property
-    def rank(self) -> int:
-        """0 for info, 1 for warning, 2 for critical."""
-        return list(Severity).index(self)
+    COMPLIANCE = "compliance"
+    OPERATIONAL = "operational"
 
 
 class Rule(ConfigModel, ABC):
@@ -33,6 +35,9 @@ class Rule(ConfigModel, ABC):
     where `observe` would leave the state as it is and yield no step.
     """
 
+    in_backlog: ClassVar[bool] = True
+    """Whether it also looks at what comes late; False for rules about now."""
+
     type: str = Field(description="The kind of rule.")
     id: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$",
@@ -40,7 +45,22 @@ class Rule(ConfigModel, ABC):
     )
     title: str = Field(min_length=1, max_length=200, description="What people read in an alert.")
     severity: Severity = Field(Severity.WARNING, description="info, warning or critical.")
+    category: Category = Field(
+        Category.OPERATIONAL,
+        description="compliance: reports judge by it, and closing an incident asks for cause and disposition; "
+        "operational: it only calls somebody.",
+    )
     select: Selector = Field(description="The series that the rule applies to.")
+
+    @cached_property
+    def content_hash(self) -> str:
+        """16 hex digits of the SHA-256 of the rule's content: what is written in another way is the same rule."""
+        content = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    def inputs(self) -> tuple[Watch, ...]:
+        """Other metrics of the same device that the rule needs; `heard.inputs` has them. The same tuple every time."""
+        return ()
 
     @abstractmethod
     def observe(self, state: State, value: float | None, at_ms: int, heard: Heard) -> Outcome:
@@ -58,5 +78,22 @@ class Rule(ConfigModel, ABC):
         """Lets time pass to `until_ms` without a sample."""
 
     @abstractmethod
-    def guard(self, state: State) -> Guard:
-        """Where a sample changes nothing."""
+    def guard(self, state: State, heard: Heard) -> Guard:
+        """Where a sample changes nothing, as long as `heard.inputs` stay as they are."""
+
+    def join(self, begun: State, late: State, live: State) -> State:
+        """The live state after a hole was filled: pure.
+
+        Without more, the phase and times of the earlier beginning, and the memory of the live state. A kind that counts
+        (an exposure, a number of starts) adds what the backlog has counted.
+
+        Args:
+            begun: Before the hole.
+            late: What the backlog has led to from there.
+            live: What the live samples alone have led to from there.
+        """
+        if late.phase is Phase.PENDING and live.phase is Phase.PENDING:
+            return replace(live, since_ms=late.since_ms)
+        if late.phase in (Phase.FIRING, Phase.CLEARING) and live.phase not in (Phase.FIRING, Phase.CLEARING):
+            return replace(late, memory=live.memory)
+        return live

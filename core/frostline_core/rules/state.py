@@ -6,16 +6,45 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
-NEVER = -1
-"""In place of a time: it has not happened."""
+from frostline_core.rules.watch import NEVER as NEVER
+from frostline_core.rules.watch import Input, Watch
 
 HIGHEST = sys.float_info.max
 """The largest finite number, in place of "no limit"."""
 
 FOREVER_MS = 2**63 - 1
 """A deadline that never comes."""
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+NO_INPUTS: Mapping[Watch, Input] = MappingProxyType({})
+
+
+class Severity(StrEnum):
+    """How much it matters; ordered from least to most by `rank`."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for info, 1 for warning, 2 for critical."""
+        return list(Severity).index(self)
+
+
+class Track(StrEnum):
+    """Which samples a change was found in.
+
+    LIVE: in those that only go forward. BACKLOG: in a hole of the live ones, filled afterwards. JOIN: the backlog has
+    reached the live samples, and its incident goes on in them.
+    """
+
+    LIVE = "live"
+    BACKLOG = "backlog"
+    JOIN = "join"
 
 
 class Phase(StrEnum):
@@ -43,10 +72,16 @@ class State:
 
     Attributes:
         phase: Never RESOLVED.
-        since_ms: Event time at which the clock of PENDING or CLEARING started; in FIRING, when it fired.
-        value: In PENDING the last value; in FIRING and CLEARING the value that was last told about.
+        since_ms: Event time at which the clock of PENDING or CLEARING started; in FIRING, when it fired; in OK, since
+            when a value out of range is suppressed.
+        value: In PENDING the last value; in FIRING and CLEARING the value that was last told about; in OK the last
+            value that is suppressed.
         blind_ms: Since when there has been no usable value; NEVER while there is one.
         memory: What the rule's kind keeps beyond that; JSON values only.
+        limit: What `value` is measured against.
+        severity: Of what is pending or firing, where it is not the rule's own.
+        held_ms: Since when the value has been out of range, where a part of that was suppressed; NEVER otherwise.
+        suppressed_ms: How much of that was suppressed, milliseconds.
     """
 
     phase: Phase = Phase.OK
@@ -54,39 +89,49 @@ class State:
     value: float | None = None
     blind_ms: int = NEVER
     memory: Mapping[str, Any] = field(default_factory=dict)
+    limit: float | None = None
+    severity: Severity | None = None
+    held_ms: int = NEVER
+    suppressed_ms: int = 0
 
     def to_json(self) -> dict[str, Any] | None:
         """As a small JSON object, or None for the default."""
         if self == DEFAULT:
             return None
         entry: dict[str, Any] = {"phase": self.phase.value}
-        if self.since_ms != NEVER:
-            entry["since_ms"] = self.since_ms
-        if self.value is not None:
-            entry["value"] = self.value
-        if self.blind_ms != NEVER:
-            entry["blind_ms"] = self.blind_ms
+        entry |= {name: given for name in _TIMES if (given := getattr(self, name)) != NEVER}
+        entry |= {name: given for name in _NUMBERS if (given := getattr(self, name)) is not None}
+        if self.severity is not None:
+            entry["severity"] = self.severity.value
+        if self.suppressed_ms:
+            entry["suppressed_ms"] = self.suppressed_ms
         if self.memory:
             entry["memory"] = dict(self.memory)
         return entry
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> State:
-        """What `to_json` wrote.
+        """What `to_json` wrote, also in an earlier version.
 
         Raises:
             ValueError: The object was not written by `to_json`.
         """
-        value = entry.get("value")
+        value, limit, severity = entry.get("value"), entry.get("limit"), entry.get("severity")
         return cls(
-            Phase(entry["phase"]) if "phase" in entry else Phase.OK,
-            int(entry.get("since_ms", NEVER)),
-            None if value is None else float(value),
-            int(entry.get("blind_ms", NEVER)),
-            dict(entry.get("memory", {})),
+            phase=Phase(entry["phase"]) if "phase" in entry else Phase.OK,
+            since_ms=int(entry.get("since_ms", NEVER)),
+            value=None if value is None else float(value),
+            blind_ms=int(entry.get("blind_ms", NEVER)),
+            memory=dict(entry.get("memory", {})),
+            limit=None if limit is None else float(limit),
+            severity=None if severity is None else Severity(severity),
+            held_ms=int(entry.get("held_ms", NEVER)),
+            suppressed_ms=int(entry.get("suppressed_ms", 0)),
         )
 
 
+_TIMES = ("since_ms", "blind_ms", "held_ms")
+_NUMBERS = ("value", "limit")
 DEFAULT = State()
 
 
@@ -96,11 +141,13 @@ class Step:
 
     Attributes:
         before: The phase before.
-        after: The phase after; equal to `before` where only the note or the value is news.
+        after: The phase after; equal to `before` where only the note, the value or the severity is news.
         at_ms: Event time of the change.
         value: The value that caused it; None where missing data did.
         limit: The limit that the value is measured against, in the metric's unit.
         note: Why, in a few words; "" where the phases say it all.
+        severity: Where it is not the rule's own.
+        facts: What else belongs on the incident; JSON values only.
     """
 
     before: Phase
@@ -109,6 +156,8 @@ class Step:
     value: float | None = None
     limit: float | None = None
     note: str = ""
+    severity: Severity | None = None
+    facts: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +192,16 @@ class Heard:
         last_ms: Event time of the newest sample before this one; NEVER if there was none.
         listening_ms: Since when this process has been listening for the series; silence before that proves nothing.
         now_ms: The clock at the last `advance`; NEVER before the first.
+        inputs: What the rule watches besides its own series, as of this instant; absent: never seen.
+        pauses: Spans of event time (from, to) in which the rule opens nothing, by order from outside: maintenance, or
+            an asset that is out of service. Sorted; `to` is exclusive.
     """
 
     last_ms: int
     listening_ms: int
     now_ms: int
+    inputs: Mapping[Watch, Input] = field(default_factory=lambda: NO_INPUTS)
+    pauses: tuple[tuple[int, int], ...] = ()
 
     @property
     def silent_from_ms(self) -> int:

@@ -40,6 +40,7 @@ from frostline_core.rules.state import (
 class Absence(Rule):
     """Fires when a series has had no usable value for too long; the first fresh value resolves it."""
 
+    in_backlog = False
     type: Literal["absence"] = "absence"
     max_silence: Duration = Field(ge=1000, description="The longest time without a usable value, for example 15m.")
 
@@ -67,7 +68,7 @@ class Absence(Rule):
             fired, (Step(state.phase, Phase.FIRING, due, None, None, f"no data for {text(self.max_silence)}"),)
         )
 
-    def guard(self, state: State) -> Guard:
+    def guard(self, state: State, heard: Heard) -> Guard:
         """Any value is as good as another while data flows."""
         return OPEN_GUARD if state == DEFAULT else CLOSED_GUARD
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frostline_core.rules import (
+    HOLE_MS,
     LATENESS_MS,
     NEVER,
     Evaluator,
@@ -158,7 +159,7 @@ acts = st.lists(st.tuples(st.sampled_from(["sample", "sample", "sample", "clock"
 def feed(evaluator: Evaluator, slot: int, value: float | None, at_ms: int) -> None:
     """As the ingest loop does: the guard inline, the evaluator outside of it."""
     inside = value is not None and evaluator.low[slot] <= value <= evaluator.high[slot]
-    if inside and evaluator.last_ms[slot] < at_ms < evaluator.deadline_ms[slot]:
+    if inside and at_ms - HOLE_MS < evaluator.last_ms[slot] < at_ms < evaluator.deadline_ms[slot]:
         evaluator.last_ms[slot] = at_ms
     else:
         evaluator.observe(slot, value, at_ms)
@@ -194,13 +195,19 @@ def test_a_sample_inside_the_guard_of_a_rule_changes_nothing_for_it(
     for at, seen in stamped(script):
         state = tried.observe(state, seen if seen is not None and math.isfinite(seen) else None, at, heard(last)).state
         last = at
-    guard = tried.guard(state)
+    guard = tried.guard(state, heard(last))
     inside = [edge for edge in (value, guard.low, guard.high) if guard.low <= edge <= guard.high]
 
     for edge in inside:
         assert tried.observe(state, edge, last + wait_ms, heard(last)) == Outcome(state)
         before, after = (tried.due_ms(state, heard(newest)) for newest in (last, last + wait_ms))
         assert after is None or (before is not None and before <= after)
+
+
+def told(evaluator: Evaluator) -> Staged:
+    """What is staged of rules: which leaps are usual for a series, and so no row, is not remembered."""
+    staged = evaluator.staged()
+    return replace(staged, states=tuple(row for row in staged.states if row[0] != "~holes"))
 
 
 def heard(last_ms: int) -> Heard:
@@ -248,7 +255,7 @@ def test_forgetting_is_as_if_it_had_never_happened(
     for evaluator in (one, two):
         evaluator.advance(then)
         act(evaluator, 0, after, then)
-    assert one.staged() == two.staged()
+    assert told(one) == told(two)
     assert memory(one) == memory(two)
 
 
@@ -294,7 +301,7 @@ def test_a_restart_with_states_and_times_restored_goes_unnoticed(
         for at, value in both[len(before) :]:
             feed(evaluator, 0, value, at)
 
-    assert second.staged() == steady.staged()
+    assert told(second) == told(steady)
     assert memory(second) == memory(steady)
 
 
@@ -317,8 +324,13 @@ def test_live_with_the_clock_and_replayed_without_it_are_the_same(
 
 
 def incidents(evaluator: Evaluator) -> list[Transition]:
-    """Rule by rule, without the notes of missing data within an incident, which only the clock can give in time."""
-    kept = [t for t in evaluator.staged().transitions if t.before is not t.after or t.note == "worse"]
+    """Rule by rule, without the notes of missing data, which only the clock can give in time."""
+    known = [
+        replace(t, before=Phase.OK if t.before is Phase.UNKNOWN else t.before)
+        for t in evaluator.staged().transitions
+        if t.after is not Phase.UNKNOWN
+    ]
+    kept = [t for t in known if t.before is not t.after or t.note == "worse"]
     return sorted(kept, key=lambda t: t.rule_id)
 
 

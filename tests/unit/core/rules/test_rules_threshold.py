@@ -214,7 +214,7 @@ def test_it_tells_again_when_it_falls_out_on_the_other_side() -> None:
 
 
 def test_an_old_sample_is_counted_and_not_evaluated() -> None:
-    bench = Bench(threshold(above=8)).see((5, 5), (4, 9), (5, 9))
+    bench = Bench(threshold(above=8)).see((5, 5), (5.2, 5), (5.1, 9), (5.2, 9))
 
     assert bench.path == []
     assert bench.evaluator.retroactive == 2

@@ -1,0 +1,269 @@
+"""Backlogs: what rules find in the holes of the live samples, and how that joins what goes on live.
+
+Each hole (see `hole`) has a machine of its own for each rule, which begins with what was known at the hole's start and
+follows the backlog's time. What it finds are transitions of the track BACKLOG: an incident of its own, retroactive,
+which is told as such and never as current. The live machine knows nothing of it, so that live alerts are right while a
+backlog drains.
+
+When the backlog has reached the hole's end and nothing more comes (`JOIN_MS` by the clock), the machine takes the live
+sample that ended the hole, and joins:
+
+* what is over by then is over;
+* what lasts, and lasts in the live samples too, is one incident: a transition of the track JOIN says so, and the live
+  machine goes on with the earlier beginning;
+* what lasts, but has become another incident in the live samples, or was over there, ends when they say.
+
+An alert that was open before the hole stays one with the live alert.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from frostline_core.rules.hole import MOST_HOLES, Hole, at_start
+from frostline_core.rules.ledger import Ledger
+from frostline_core.rules.rule import Rule
+from frostline_core.rules.slot import Slot
+from frostline_core.rules.state import DEFAULT, NEVER, NO_INPUTS, OPEN, Heard, Outcome, Phase, Step, Track
+from frostline_core.rules.transition import Transition
+from frostline_core.rules.watch import Input, Watch
+
+JOIN_MS = 30_000
+"""How long nothing more of a backlog must come, by the clock, before it is taken to be complete."""
+
+ABANDON_MS = 3_600_000
+"""The same where it has stopped short of the hole's end."""
+
+REACHED_MS = 600_000
+"""A backlog has reached the hole's end when its newest sample is no older than this: unchanged values are sent again
+each 300 s."""
+
+GOES_ON = "goes on in what is live"
+CROWDED_OUT = "not followed any longer: too many holes in the samples"
+ENDED_LIVE = "ended in what came live"
+
+
+class Backlog:
+    """The holes of all series of an evaluator.
+
+    Memory: at most `MOST_HOLES` holes per series, each with the states of the rules bound to it.
+
+    Attributes:
+        passed_over: Samples that were repeated, or fit into no hole.
+    """
+
+    def __init__(self, ledger: Ledger, slots: Sequence[Slot], last_ms: Sequence[int]) -> None:
+        self.passed_over = 0
+        self._ledger, self._slots, self._last_ms = ledger, slots, last_ms
+        self._heap: list[tuple[int, int]] = []  # (clock, slot): when to look whether a backlog is complete
+        self._waiting: set[int] = set()
+
+    def open(self, slot: int, to_ms: int, value: float | None) -> Hole:
+        """The live samples of a slot have leapt: remembers the hole, with the states as they were before it.
+
+        A leap that is usual for the series is not written to SQL until a backlog fills it.
+        """
+        known, from_ms = self._slots[slot], self._last_ms[slot]
+        leap = to_ms - from_ms
+        unusual = leap > 2 * known.usual_ms and from_ms != NEVER
+        if from_ms != NEVER:
+            known.usual_ms = max(leap, known.usual_ms * 3 // 4)
+        hole = Hole(from_ms, to_ms, value, from_ms)
+        if self._ledger.states[slot]:
+            starts = {rule_id: at_start(state) for rule_id, state in self._ledger.states[slot].items()}
+            hole.states = {rule_id: state for rule_id, state in starts.items() if state != DEFAULT}
+            hole.begun = {rule_id: state for rule_id, state in starts.items() if state.memory}
+            firing = (Phase.FIRING, Phase.CLEARING)
+            hole.inherited = frozenset(rule_id for rule_id, state in starts.items() if state.phase in firing)
+        if slot in self._ledger.inputs:
+            hole.inputs = dict(self._ledger.inputs[slot])
+        holes = self._ledger.touch_holes(slot, save=unusual)
+        holes.append(hole)
+        if len(holes) > MOST_HOLES:
+            idle = [each for each in holes if each.last_ms == each.from_ms] or holes
+            holes.remove(shortest := min(idle, key=lambda each: each.to_ms - each.from_ms))
+            for rule_id in shortest.states if shortest.last_ms > shortest.from_ms else ():
+                self._end(slot, shortest, rule_id, Step(Phase.OK, Phase.RESOLVED, shortest.to_ms, note=CROWDED_OUT))
+        return hole
+
+    def restored(self, slot: int) -> None:
+        """Holes of a slot were read from SQL."""
+        for hole in self._ledger.holes[slot]:
+            if hole.last_ms > hole.from_ms:
+                self._wait(slot, NEVER)
+
+    def take(self, slot: int, value: float | None, at_ms: int, now_ms: int) -> None:
+        """Takes one sample that is not newer than the newest live one.
+
+        Args:
+            slot: Its series.
+            value: Finite, or None.
+            at_ms: Event time.
+            now_ms: The clock at the last `advance`.
+        """
+        hole = next((each for each in self._ledger.holes.get(slot, ()) if each.from_ms < at_ms < each.to_ms), None)
+        if hole is None or at_ms <= hole.last_ms:
+            self.passed_over += 1
+            return
+        known = self._slots[slot]
+        self._ledger.touch_holes(slot, save=hole.heard_ms == NEVER or bool(hole.states))
+        self._watch(known, hole, value, at_ms)
+        heard = self._heard(known, hole, at_ms)
+        for rule in known.rules:
+            guard = hole.guards.get(rule.id)
+            if guard and value is not None and guard.low <= value <= guard.high and at_ms < guard.deadline_ms:
+                continue
+            if rule.in_backlog:
+                self._show(slot, hole, rule, value, at_ms, heard)
+        hole.last_ms, hole.heard_ms = at_ms, now_ms
+        self._wait(slot, now_ms + JOIN_MS)
+
+    def live_went(self, slot: int, rule_id: str, steps: Iterable[Step]) -> None:
+        """The live machine of a rule took these steps: an alert that ends is not the one that a backlog may join."""
+        if slot not in self._ledger.holes:
+            return
+        fired = next((step.at_ms for step in steps if step.after is Phase.FIRING is not step.before), None)
+        end = next((step.at_ms for step in steps if step.after not in OPEN), None)
+        if (fired is None and end is None) or not any(hole.concerns(rule_id) for hole in self._ledger.holes[slot]):
+            return
+        for hole in self._ledger.touch_holes(slot):
+            first = fired if fired is not None else end
+            if first is not None and rule_id not in hole.ended:
+                hole.ended = {**hole.ended, rule_id: first}
+            if end is not None:
+                hole.over |= {rule_id}
+
+    def drop_rules(self, slot: int, bound: set[str], now_ms: int, note: str) -> None:
+        """Ends what rules that do not apply any more have found."""
+        if not any(hole.states.keys() - bound for hole in self._ledger.holes.get(slot, ())):
+            return
+        for hole in self._ledger.touch_holes(slot):
+            for rule_id in hole.states.keys() - bound:
+                self._end(slot, hole, rule_id, Step(Phase.OK, Phase.RESOLVED, now_ms, note=note))
+                hole.keep(rule_id, DEFAULT)
+
+    def join(self, now_ms: int) -> set[int]:
+        """Ends the holes whose backlog is complete; returns the slots whose live states changed."""
+        changed: set[int] = set()
+        while self._heap and self._heap[0][0] <= now_ms:
+            _, slot = heapq.heappop(self._heap)
+            self._waiting.discard(slot)
+            for hole in list(self._ledger.holes.get(slot, ())):
+                if hole.last_ms == hole.from_ms:
+                    continue
+                if hole.heard_ms == NEVER:
+                    hole.heard_ms = now_ms  # read from SQL: the rest of its backlog may be under way
+                reached = hole.to_ms - hole.last_ms <= REACHED_MS
+                due = hole.heard_ms + (JOIN_MS if reached else ABANDON_MS)
+                if due > now_ms:
+                    self._wait(slot, due)
+                elif self._join(slot, hole):
+                    changed.add(slot)
+        return changed
+
+    def _show(  # noqa: PLR0913 - one sample of one hole
+        self, slot: int, hole: Hole, rule: Rule, value: float | None, at_ms: int, heard: Heard
+    ) -> None:
+        state = hole.states.get(rule.id, DEFAULT)
+        outcome = rule.observe(state, value, at_ms, heard)
+        self._keep(slot, hole, rule, outcome)
+        if not rule.inputs():  # else a guard would have to be made anew whenever what it watches changes
+            hole.guards = {**hole.guards, rule.id: rule.guard(outcome.state, heard)}
+
+    def _keep(self, slot: int, hole: Hole, rule: Rule, outcome: Outcome) -> None:
+        if outcome.state != hole.states.get(rule.id, DEFAULT):
+            self._ledger.touch_holes(slot)
+        if rule.id not in hole.inherited:
+            self._tell(slot, rule.id, outcome.steps)
+        else:  # until it ends it is the live incident; what comes after that is another
+            ends = [index for index, step in enumerate(outcome.steps) if step.after not in OPEN]
+            if ends:
+                self._tell(slot, rule.id, outcome.steps[ends[0] + 1 :])
+        hole.keep(rule.id, outcome.state)
+
+    def _join(self, slot: int, hole: Hole) -> bool:
+        """Takes the sample that ended the hole, and ends the hole; returns whether live states may have changed."""
+        known = self._slots[slot]
+        holes = self._ledger.touch_holes(slot)
+        heard = self._heard(known, hole, hole.to_ms)
+        for rule in known.rules:
+            if rule.in_backlog:
+                self._keep(slot, hole, rule, _up_to_live(rule, hole, heard))
+                self._settle(slot, hole, rule)
+        holes.remove(hole)
+        return True
+
+    def _end(self, slot: int, hole: Hole, rule_id: str, end: Step) -> None:
+        """Ends what a rule has open in a hole; the step's `before` is filled in."""
+        state = hole.states[rule_id]
+        if state.phase in OPEN and rule_id not in hole.inherited:
+            self._tell(slot, rule_id, [replace(end, before=state.phase)])
+
+    def _settle(self, slot: int, hole: Hole, rule: Rule) -> None:
+        """What a rule's machine has come to at the hole's end becomes one with the live alert, or ends."""
+        known = self._slots[slot]
+        late, live = hole.states.get(rule.id, DEFAULT), self._ledger.states[slot].get(rule.id, DEFAULT)
+        mine = rule.id not in hole.inherited and late.phase in OPEN
+        end_ms = hole.ended.get(rule.id, hole.to_ms)
+        lasts = mine and hole.lasts(rule.id, late)
+        joined = rule.join(hole.begun.get(rule.id, DEFAULT), late, live) if late.memory or lasts else live
+        if not lasts:
+            joined = replace(live, memory=joined.memory)
+        if joined != live:
+            self._ledger.put(slot, rule.id, joined)
+        if lasts:
+            step = Step(late.phase, joined.phase, hole.to_ms, late.value, late.limit, GOES_ON, joined.severity)
+            self._tell(slot, rule.id, [step], Track.JOIN)
+        elif mine:
+            lasted = Heard(end_ms - 1, NEVER, NEVER, self._inputs(known, end_ms - 1), known.pauses)
+            passed = rule.expire(late, lasted, end_ms - 1) if rule.id in hole.live else Outcome(late)
+            after = Phase.OK if passed.state.phase is Phase.PENDING else Phase.RESOLVED
+            end = Step(passed.state.phase, after, end_ms, note=ENDED_LIVE)
+            self._tell(slot, rule.id, [*passed.steps, end])
+
+    def _watch(self, known: Slot, hole: Hole, value: float | None, at_ms: int) -> None:
+        for watch in known.device.watched.get(known.series.metric, ()):
+            said = None if value is None else watch.read(value)
+            hole.inputs = {**hole.inputs, watch: hole.inputs.get(watch, Input()).then(said, at_ms)}
+
+    def _heard(self, known: Slot, hole: Hole, at_ms: int) -> Heard:
+        inputs = self._inputs(known, at_ms) if known.device.inputs else NO_INPUTS
+        return Heard(hole.last_ms, NEVER, NEVER, inputs, known.pauses)
+
+    def _inputs(self, known: Slot, at_ms: int) -> Mapping[Watch, Input]:
+        """What a device's watches said at a time in the past: in the hole of the series watched, or before it."""
+        found: dict[Watch, Input] = {}
+        for watch, live in known.device.inputs.items():
+            slot = known.device.slots.get(watch.metric)
+            holes = () if slot is None else self._ledger.holes.get(slot, ())
+            hole = next((each for each in holes if each.from_ms < at_ms < each.to_ms), None)
+            found[watch] = live.as_of(at_ms) if hole is None else hole.inputs.get(watch, Input()).as_of(at_ms)
+        return found
+
+    def _tell(self, slot: int, rule_id: str, steps: Iterable[Step], track: Track = Track.BACKLOG) -> None:
+        series = self._slots[slot].series
+        self._ledger.transitions += [Transition.of(rule_id, series, step, track) for step in steps]
+
+    def _wait(self, slot: int, until_ms: int) -> None:
+        if slot not in self._waiting:
+            self._waiting.add(slot)
+            heapq.heappush(self._heap, (until_ms, slot))
+
+
+def _up_to_live(rule: Rule, hole: Hole, heard: Heard) -> Outcome:
+    """Takes the live sample that ended a hole, without opening or firing anything at it: that is the live machine's."""
+    state = hole.states.get(rule.id, DEFAULT)
+    outcome = rule.observe(state, hole.value, hole.to_ms, heard)
+    last = outcome.steps[-1] if outcome.steps else None
+    if last is None or last.at_ms < hole.to_ms or last.after not in (Phase.PENDING, Phase.FIRING):
+        return outcome
+    if last.before is Phase.PENDING and rule.id not in hole.live - hole.over:
+        return outcome
+    if last.before is Phase.PENDING:
+        begun = replace(outcome.state, phase=Phase.PENDING, since_ms=state.since_ms)
+        return Outcome(begun, outcome.steps[:-1])
+    if last.before in OPEN:
+        return outcome
+    return Outcome(replace(DEFAULT, memory=outcome.state.memory), outcome.steps[:-1])

@@ -1,0 +1,179 @@
+"""What kinds with a condition share: they only say what a sample means, and where it means the same as before.
+
+See README.md, "Adding a kind".
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import Field
+
+from frostline_core.rules import hold, suppress
+from frostline_core.rules.duration import Duration
+from frostline_core.rules.hold import Hold, Verdict
+from frostline_core.rules.rule import Rule
+from frostline_core.rules.schedule import Schedule
+from frostline_core.rules.state import CLOSED_GUARD, HIGHEST, NEVER, Guard, Heard, Outcome, Phase, State
+from frostline_core.rules.suppress import HardLimit, Suppression
+from frostline_core.rules.watch import Watch
+
+__all__ = ["Condition", "Look", "Verdict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a kind sees at one instant.
+
+    Attributes:
+        value: The sample's; None when the kind asked to look without a sample (`again_ms`).
+        at_ms: Event time.
+        state: As time alone has led to; `state.memory` is what the kind kept, `state.phase` where the alert stands.
+        heard: How data flows; `heard.last_ms` is the sample before, `heard.inputs` the rule's other metrics.
+    """
+
+    value: float | None
+    at_ms: int
+    state: State
+    heard: Heard
+
+    @property
+    def is_open(self) -> bool:
+        """Whether hysteresis counts: the alert is pending or firing, or would be if it were not suppressed."""
+        return self.state.phase in (Phase.PENDING, Phase.FIRING) or self.state.held_ms != NEVER
+
+    def input(self, watch: Watch) -> float | None:
+        """The value of another metric at that instant; None where there is no usable one."""
+        found = self.heard.inputs.get(watch)
+        return None if found is None else found.value
+
+
+class Condition(Rule, Suppression):
+    """A rule that fires while a condition holds.
+
+    A kind gives `judge`, and `band` where most samples mean nothing new; `watches` for other metrics of the device, and
+    `again_ms` where time alone can change its verdict. All of them are pure.
+    """
+
+    for_ms: Duration = Field(0, alias="for", description="How long it must last before it fires, for example 10m.")
+    clear_for: Duration = Field(0, description="How long it must be back in range before it is resolved.")
+    max_gap: Duration = Field(
+        hold.MAX_GAP_MS // 1000,  # a default is read like a file: in seconds
+        ge=1000,
+        description="How long a value is taken to last when no newer one comes. Longer silences neither fire nor "
+        "resolve; for a series with slower samples it must be longer than their interval.",
+    )
+    hard_limit: HardLimit | None = Field(
+        None, description="Limits that fire at once, whatever is suppressed, closed or under maintenance."
+    )
+    schedule: Schedule | None = Field(None, description="When it may open incidents; without it, always.")
+
+    @abstractmethod
+    def judge(self, look: Look) -> Verdict | None:
+        """What a sample means, or (`look.value` is None) the time that `again_ms` named; None: it cannot be said."""
+
+    def band(self, state: State, heard: Heard) -> tuple[float, float] | None:
+        """The values, lowest and highest, with which `judge` says the same as before; None: every sample counts.
+
+        Asked only when the state is OK and nothing is held back, or FIRING with data.
+        """
+        return None
+
+    def watches(self) -> tuple[Watch, ...]:
+        """Metrics of the same device that `judge` and `band` need, besides those that suppress."""
+        return ()
+
+    def again_ms(self, state: State) -> int | None:
+        """When to `judge` again although no sample has come; None for never. Only `state.memory` may decide."""
+        return None
+
+    # ---- what the engine asks of a rule ------------------------------------------------------------------------
+    def inputs(self) -> tuple[Watch, ...]:
+        """All metrics of the same device that the rule needs."""
+        return self._inputs
+
+    def observe(self, state: State, value: float | None, at_ms: int, heard: Heard) -> Outcome:
+        """Takes one sample; see `frostline_core.rules.hold` for what follows from it."""
+        passed = hold.catch_up(state, self._hold, heard, at_ms)
+        verdict = None if value is None else self._judge(Look(value, at_ms, passed.state, heard))
+        taken = hold.take(passed.state, at_ms, verdict, self._hold, heard)
+        return Outcome(taken.state, passed.steps + taken.steps)
+
+    def due_ms(self, state: State, heard: Heard) -> int | None:
+        """When `for` or a suppression ends, when a silence has become longer than `max_gap`, or as the kind says."""
+        return hold.due_ms(state, self._hold, heard)
+
+    def expire(self, state: State, heard: Heard, until_ms: int) -> Outcome:
+        """Fires when `for` is over; notes a silence."""
+        return hold.expire(state, self._hold, heard, until_ms)
+
+    def guard(self, state: State, heard: Heard) -> Guard:
+        """The kind's band, narrowed to the hard limit; closed while every sample counts."""
+        calm = state.phase is Phase.OK and state.held_ms == NEVER
+        if not calm and (state.phase is not Phase.FIRING or state.blind_ms != NEVER):
+            return CLOSED_GUARD
+        band = self.band(state, heard)
+        if band is None:
+            return CLOSED_GUARD
+        low, high = band
+        if self.hard_limit is not None and calm:
+            low = max(low, -HIGHEST if self.hard_limit.below is None else self.hard_limit.below)
+            high = min(high, HIGHEST if self.hard_limit.above is None else self.hard_limit.above)
+        again = self.again_ms(state)
+        return Guard(low, high) if again is None else Guard(low, high, again)
+
+    @cached_property
+    def _inputs(self) -> tuple[Watch, ...]:
+        return tuple(dict.fromkeys((*self.watches(), *self._suppressors)))
+
+    @cached_property
+    def _suppressors(self) -> tuple[Watch, ...]:
+        return tuple(each.watch for each in self.suppress_while)
+
+    @cached_property
+    def _hold(self) -> Hold:
+        return Hold(self.for_ms, self.clear_for, self.max_gap, self._quiet_until, self._look, self.again_ms)
+
+    def _judge(self, look: Look) -> Verdict | None:
+        verdict = self.judge(look)
+        if self.hard_limit is None or look.value is None:
+            return verdict
+        limit = self.hard_limit.passed(look.value)
+        if limit is None:
+            return verdict
+        known: dict[str, Any] = {} if verdict is None else {"memory": verdict.memory, "facts": verdict.facts}
+        worse = verdict is not None and verdict.worse
+        severity = None if verdict is None else verdict.severity
+        return Verdict(True, look.value, limit, worse, at_once=True, severity=severity, **known)
+
+    def _look(self, state: State, heard: Heard, at_ms: int) -> Verdict | None:
+        return self.judge(Look(None, at_ms, state, heard))
+
+    def _quiet_until(self, state: State, heard: Heard, at_ms: int) -> int:
+        """Until when an instant is suppressed, out of hours, or in maintenance; NEVER or earlier: it is not."""
+        watched = (self._suppressors, self.grace, self.cap)
+        ends = [suppress.paused_until_ms(heard.pauses, at_ms)]
+        if self._suppressors:
+            ends.append(suppress.until_ms(watched, state.held_ms, heard, at_ms))
+        if self.schedule is not None and not self.schedule.is_open(at_ms):
+            ends.append(self.schedule.closed_until_ms(at_ms))
+        return max(ends)
+
+
+def beyond(value: float, low: float | None, high: float | None) -> bool:
+    """Whether a value is outside of a band; None is no limit."""
+    return (high is not None and value > high) or (low is not None and value < low)
+
+
+def after(value: float) -> float:
+    """The next larger number."""
+    return math.nextafter(value, math.inf)
+
+
+def before(value: float) -> float:
+    """The next smaller number."""
+    return math.nextafter(value, -math.inf)

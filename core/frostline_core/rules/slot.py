@@ -1,0 +1,35 @@
+"""What the evaluator knows of one series besides the lists that ingest reads inline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from frostline_core.rules.device import Device
+from frostline_core.rules.rule import Rule
+from frostline_core.rules.series import Series
+from frostline_core.rules.state import FOREVER_MS, NEVER, Guard
+
+
+@dataclass(slots=True)
+class Slot:
+    """One series.
+
+    Attributes:
+        series: As its newest birth describes it.
+        device: What is watched on its device.
+        rules: Bound to it.
+        guards: One for each of them.
+        listening_ms: Since when this process has been listening for it.
+        due_ms: Its entry on the heap of timers.
+        usual_ms: The longest of its usual leaps, in event time.
+        pauses: Spans of event time in which its rules open nothing, by order from outside.
+    """
+
+    series: Series
+    device: Device
+    rules: tuple[Rule, ...] = ()
+    guards: list[Guard] = field(default_factory=list)
+    listening_ms: int = NEVER
+    due_ms: int = FOREVER_MS
+    usual_ms: int = 0
+    pauses: tuple[tuple[int, int], ...] = ()
