@@ -40,7 +40,7 @@ class SpoolConfig(ConfigModel):
     )
     flush_s: float = Field(
         default=1.0,
-        description="Longest time between a reading and its place on the disk; without further readings a quarter of it.",
+        description="Longest time between a reading and its place on the disk; with nothing after it, a quarter of it.",
         ge=0.01,
         le=10,
     )
