@@ -19,7 +19,9 @@ class TcpProxy:
     Attributes:
         latency_s: Delay of every chunk, each way.
         bytes_per_s: Bandwidth each way; None is unlimited.
-        black_hole: True keeps connections open and forwards nothing until it is False again; nothing is lost.
+        black_hole: True keeps connections open and forwards nothing, no end of a connection either, until it is False
+            again; then what was held back comes. A connection that is tried meanwhile is made when it is False again,
+            unless whoever tried has given up.
         refuse: True resets every new connection at once.
         thin: Makes, for each new connection, what is done to the bytes that the server sends; None changes nothing.
         connections: How many were accepted and forwarded.
@@ -92,11 +94,16 @@ class TcpProxy:
         if self.refuse:
             _reset(writer)
             return
+        held = await self._held_back(reader)
+        if held is None:
+            writer.transport.abort()
+            return
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._upstream)
         except OSError:
             _reset(writer)
             return
+        far_writer.write(held)
         self.connections += 1
         pair = {writer, far_writer}
         self._writers |= pair
@@ -109,6 +116,29 @@ class TcpProxy:
             for each in pair:
                 each.transport.abort()
 
+    async def _held_back(self, reader: asyncio.StreamReader) -> bytes | None:
+        """What a new connection says until nothing is swallowed any more; None if it ends before."""
+        held = b""
+        while self.black_hole:
+            said = asyncio.ensure_future(reader.read(_CHUNK))
+            opened = asyncio.ensure_future(self._open.wait())
+            try:
+                await asyncio.wait({said, opened}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                opened.cancel()
+                if not said.done():
+                    said.cancel()
+            if not said.done():
+                break
+            try:
+                chunk = said.result()
+            except OSError:
+                return None
+            if not chunk:
+                return None
+            held += chunk
+        return held
+
     async def _pump(
         self,
         source: asyncio.StreamReader,
@@ -116,7 +146,7 @@ class TcpProxy:
         age: int,
         thin: Callable[[bytes], bytes] = bytes,
     ) -> None:
-        with contextlib.suppress(OSError):
+        try:
             while chunk := await source.read(_CHUNK):
                 await asyncio.sleep(self.latency_s)
                 if self.bytes_per_s:
@@ -127,8 +157,13 @@ class TcpProxy:
                 self.forwarded_bytes += len(chunk)
                 target.write(thin(chunk))
                 await target.drain()
+            await self._open.wait()
             if age == self._age:
                 target.write_eof()
+        except OSError:  # whoever is killed with bytes unread resets his connection
+            await self._open.wait()
+            if age == self._age:
+                _reset(target)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -250,13 +250,15 @@ class WireRelay:
         self, source: asyncio.StreamReader, target: asyncio.StreamWriter, number: int, sent: bool = False
     ) -> None:
         cutter = Cutter()
-        with suppress(OSError):
+        try:
             while chunk := await source.read(_CHUNK):
                 for kind, flags, body in cutter.feed(chunk):
                     self._note(number, sent, kind, flags, body)
                 target.write(chunk)
                 await target.drain()
             target.write_eof()
+        except OSError:  # a process that is killed with bytes unread resets its connection: the other side must know
+            target.transport.abort()
 
     def _note(self, number: int, sent: bool, kind: Kind, flags: int, body: bytes) -> None:
         self._packets.append(Packet(number, sent, kind, flags, body, time.time_ns() // 1_000_000))

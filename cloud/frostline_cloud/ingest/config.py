@@ -55,7 +55,7 @@ class IngestConfig(ConfigModel):
         default=20_000, description="Messages waiting, at most; beyond, gateways send again.", ge=1
     )
     queue_mib: int = Field(default=64, description="The same in MiB.", ge=1)
-    offline_after_s: float = Field(default=10.0, description="Cannot persist for so long: STATE offline.", ge=1)
+    offline_after_s: float = Field(default=8.0, description="Cannot persist for so long: STATE offline.", ge=1)
     online_after_s: float = Field(default=30.0, description="Can persist again for so long: STATE online.", ge=0)
     reorder_timeout_ms: int = Field(default=2_000, description="Sparkplug reorder timeout for plain nodes.", ge=0)
     future_ms: int = Field(

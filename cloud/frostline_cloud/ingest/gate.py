@@ -37,12 +37,18 @@ class PersistGate:
         self.reason = ""
         return True
 
-    def failed(self, now_ms: int, reason: str) -> bool:
-        """Store or SQL could not write; True when that closes the gate."""
+    def failed(self, now_ms: int, reason: str, since_ms: int | None = None) -> bool:
+        """Store or SQL could not write; True when that closes the gate.
+
+        Args:
+            now_ms: When that was known.
+            reason: Why.
+            since_ms: When the attempt began, if that was earlier: one that hangs is an outage from its start.
+        """
         self._well_since, self._tried = None, True
         self.reason = reason
         if self._failing_since is None:
-            self._failing_since = now_ms
+            self._failing_since = now_ms if since_ms is None else since_ms
         if not self.open or now_ms - self._failing_since < self._offline_after_ms:
             return False
         self.open = False

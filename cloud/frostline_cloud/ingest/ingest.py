@@ -95,6 +95,7 @@ class _Flight:
 
     load: Load
     writing: Future[Written]
+    began_ms: int
 
 
 class Ingest:
@@ -387,7 +388,9 @@ class Ingest:
             self._launch()
         if not self._presence.open:
             self._presence.probe(now_ms)
-        elif self._presence.failing and self._flight is None:
+        elif self._flight is not None:
+            self._presence.waits(now_ms, self._flight.began_ms)
+        elif self._presence.failing:
             self._presence.doubt()
 
     def _launch(self) -> None:
@@ -397,7 +400,7 @@ class Ingest:
         load = Load(self._parts.commit.take(), *self._aside.take())
         self._waiting_since_ms, self._gathered = None, 0
         writing = self._writer.submit(self._parts.flusher.write, load)
-        self._flight = _Flight(load, writing)
+        self._flight = _Flight(load, writing, self._clock_ms())
         writing.add_done_callback(lambda _: self._parts.broker.wake())
 
     def _land(self, flight: _Flight, now_ms: int) -> None:
@@ -417,7 +420,7 @@ class Ingest:
             return
         except UnavailableError as error:
             self._again(flight.load, now_ms)
-            self._presence.failed(now_ms, str(error))
+            self._presence.failed(self._clock_ms(), str(error), flight.began_ms)
             return
         queued = flight.load.queued
         if done.samples or not self._presence.failing:  # counts and losses alone are no proof that the store takes data

@@ -68,17 +68,23 @@ class Presence:
 
         Only a flush ends it, since a probe may pass where data does not.
         """
+        began_ms = self._clock_ms()
         try:
             self._check()
         except UnavailableError as error:
-            self.failed(self._clock_ms(), str(error))
+            self.failed(self._clock_ms(), str(error), began_ms)
 
-    def failed(self, now_ms: int, reason: str) -> None:
-        """Store or SQL could not write."""
+    def waits(self, now_ms: int, since_ms: int) -> None:
+        """A write that began then has not ended; one that takes as long as an outage is one."""
+        if now_ms - since_ms >= self._offline_after_s * 1000:
+            self.failed(now_ms, "the store does not answer", since_ms)
+
+    def failed(self, now_ms: int, reason: str, since_ms: int | None = None) -> None:
+        """Store or SQL could not write; the attempt began at `since_ms`."""
         if self._status.notes.get("persist") != reason:
             log.warning("cannot persist: %s", reason)
             self._status.notes["persist"] = reason
-        if self._gate.failed(now_ms, reason):
+        if self._gate.failed(now_ms, reason, since_ms):
             log.error("cannot persist for %.0f s: STATE offline, gateways buffer: %s", self._offline_after_s, reason)
             self.say(now_ms)
 

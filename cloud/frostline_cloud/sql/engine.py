@@ -22,7 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 from frostline_core.config import ConfigModel, secret
 from frostline_core.errors import ConfigError, UnavailableError
 
-BUSY_MS: Final = 5_000
+BUSY_MS: Final = 4_000
 """How long a connection waits for another's write before it says "locked"."""
 
 _READ: Final = "frostline_read"

@@ -279,10 +279,11 @@ def _reborn(talk: EdgeTalk, start: int) -> set[str]:
 
 
 def _goodbye(talk: EdgeTalk, connection: int) -> bool:
-    """NDEATH, DISCONNECT and the end, in this order, with nothing of ours after them."""
+    """NDEATH, DISCONNECT and the end, in this order, with nothing said after them; an answer may be under way."""
     packets = talk.of(connection, sent=True)
     at = next(i for i, p in enumerate(packets) if p.kind is Kind.PUBLISH and "/NDEATH/" in p.publish().topic)
-    return [each.kind for each in packets[at + 1 :]] == [Kind.DISCONNECT, Kind.CLOSE]
+    said = [each.kind for each in packets[at + 1 :] if each.kind is not Kind.PUBACK]
+    return said == [Kind.DISCONNECT, Kind.CLOSE]
 
 
 def _one_at_a_time(talk: EdgeTalk) -> bool:

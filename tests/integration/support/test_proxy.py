@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -61,6 +64,51 @@ async def test_black_hole_delays_and_loses_nothing() -> None:
         assert not waiting.done()
         proxy.black_hole = False
         assert await waiting == b"later"
+
+
+async def test_a_black_hole_swallows_the_end_of_a_connection_too() -> None:
+    async with _proxy() as proxy:
+        reader, writer = await asyncio.open_connection(proxy.host, proxy.port)
+        writer.write(b"x")
+        await reader.readexactly(1)
+        proxy.black_hole = True
+        writer.write_eof()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(), 0.1)
+        proxy.black_hole = False
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+
+async def test_a_connection_that_is_given_up_in_a_black_hole_is_never_made() -> None:
+    async with _proxy() as proxy:
+        proxy.black_hole = True
+        _, writer = await asyncio.open_connection(proxy.host, proxy.port)
+        writer.write(b"x")
+        await asyncio.sleep(0.05)
+        writer.close()
+        await asyncio.sleep(0.05)
+        proxy.black_hole = False
+        await asyncio.sleep(0.05)
+        assert (proxy.connections, proxy.forwarded_bytes) == (0, 0)
+
+
+async def test_the_reset_of_one_side_is_seen_by_the_other() -> None:
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"never read")
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        ended.set()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, TcpProxy("127.0.0.1", server.sockets[0].getsockname()[1]) as proxy:
+        with socket.create_connection((proxy.host, proxy.port)) as client:
+            await asyncio.sleep(0.1)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await asyncio.wait_for(ended.wait(), 5)
 
 
 async def test_reset_and_refuse() -> None:

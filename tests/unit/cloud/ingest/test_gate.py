@@ -41,6 +41,13 @@ def test_failing_for_ten_seconds_closes_it_once() -> None:
     assert not subject.open
 
 
+def test_an_attempt_that_hangs_counts_from_its_start() -> None:
+    subject = gate()
+    subject.succeeded(0)
+    assert subject.failed(11_000, "no answer", since_ms=1_000)
+    assert not subject.open
+
+
 def test_it_opens_again_only_after_thirty_seconds_of_success() -> None:
     subject = gate()
     subject.failed(0, "down")

@@ -23,7 +23,7 @@ def engine(tmp_path: Path) -> Engine:
 
 
 @pytest.mark.parametrize(
-    ("pragma", "wanted"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 5000)]
+    ("pragma", "wanted"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 4000)]
 )
 def test_a_sqlite_connection_is_durable_and_checked(engine: Engine, pragma: str, wanted: object) -> None:
     with engine.connect() as connection:
