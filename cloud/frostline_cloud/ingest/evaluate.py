@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from frostline_cloud.ingest.decode import Item, Regular, batch_of
 from frostline_cloud.ingest.series import DeviceKey
-from frostline_core.rules import Evaluator
+from frostline_core.rules import HOLE_MS, Evaluator
 
 
 def evaluate(evaluator: Evaluator, items: Iterable[Item]) -> dict[DeviceKey, int]:
@@ -26,12 +26,17 @@ def evaluate(evaluator: Evaluator, items: Iterable[Item]) -> dict[DeviceKey, int
         counts[plan.key] = counts.get(plan.key, 0) + len(values)
         if len(values) == 1:  # the same as below, for less
             slot = plan.first
-            if low[slot] <= values[0] <= high[slot] and last[slot] < at_ms < deadline[slot]:
+            inside = low[slot] <= values[0] <= high[slot]
+            if inside and at_ms - HOLE_MS < last[slot] < at_ms < deadline[slot]:
                 last[slot] = at_ms
                 continue
         elif plan.first >= 0 and _pass(evaluator, plan.first, values, at_ms):
             continue
-        for slot, value in zip(plan.slots, values, strict=True):
+        if plan.first >= 0:
+            evaluator.observe_row(plan.first, values, at_ms)
+            continue
+        samples = [(slot, value, at_ms) for slot, value in zip(plan.slots, values, strict=True)]
+        for slot, value, _ in evaluator.in_order(samples):
             _observe(evaluator, slot, value, at_ms)
     return counts
 
@@ -40,7 +45,7 @@ def _one_by_one(evaluator: Evaluator, item: Item, counts: dict[DeviceKey, int]) 
     batch = batch_of(item)
     key = DeviceKey(batch.site, batch.node, batch.device)
     counts[key] = counts.get(key, 0) + batch.count
-    for slot, value, at_ms, _ in batch.samples:
+    for slot, value, at_ms, _ in evaluator.in_order(batch.samples):
         if not isinstance(value, str):
             _observe(evaluator, slot, value, at_ms)
 
@@ -49,7 +54,7 @@ def _pass(evaluator: Evaluator, first: int, values: Sequence[float], at_ms: int)
     """Whether the values of slots first, first + 1, ... are all inside their guards; then they are passed at once."""
     end = first + len(values)
     last, deadline = evaluator.last_ms, evaluator.deadline_ms
-    if not max(last[first:end]) < at_ms < min(deadline[first:end]):
+    if not at_ms - HOLE_MS < max(last[first:end]) < at_ms < min(deadline[first:end]):
         return False
     for value, low, high in zip(values, evaluator.low[first:end], evaluator.high[first:end], strict=True):
         if not low <= value <= high:
@@ -62,7 +67,7 @@ def _observe(evaluator: Evaluator, slot: int, value: float | None, at_ms: int) -
     if (
         value is not None
         and evaluator.low[slot] <= value <= evaluator.high[slot]
-        and evaluator.last_ms[slot] < at_ms < evaluator.deadline_ms[slot]
+        and at_ms - HOLE_MS < evaluator.last_ms[slot] < at_ms < evaluator.deadline_ms[slot]
     ):
         evaluator.last_ms[slot] = at_ms
     else:
