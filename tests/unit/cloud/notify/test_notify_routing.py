@@ -128,7 +128,7 @@ def test_a_window_follows_the_clock_on_the_wall(when: str, inside: bool) -> None
 )
 def test_a_window_and_what_is_outside_of_it_are_all_of_time(now_ms: int, zone: str, span: tuple[int, int]) -> None:
     begin, end = (f"{minute // 60:02}:{minute % 60:02}" for minute in span)
-    keys = {"during": [{"begin": begin, "end": end}], "time_zone": zone}
+    keys: dict[str, Any] = {"during": [{"begin": begin, "end": end}], "time_zone": zone}
 
     inside = matches(route(**keys), ALERT, now_ms)
     outside = matches(route(**keys, outside=True), ALERT, now_ms)
