@@ -108,7 +108,7 @@ class Uplink:
         self._remember = asyncio.Event()
         limits = GatewayLimits(backlog_per_s=config.backlog_messages_per_s, burst_ms=round(config.burst_s * 1000))
         commit = GatewayCommit(spool, chance, clocks.utc_ms(), limits)
-        self._parts = Parts(config, spool, commit, Births(devices, spool), clocks, self._signals)
+        self._parts = Parts(config, spool, commit, Births(devices, spool), clocks, self._signals, chance)
         self._session: Session | None = None
         self._sessions = 0
         self._dropped = 0

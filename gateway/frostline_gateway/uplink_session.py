@@ -31,6 +31,7 @@ from frostline_gateway.uplink_births import Births
 from frostline_gateway.uplink_config import UplinkConfig
 from frostline_gateway.uplink_mqtt import Link
 from frostline_gateway.uplink_rows import RowMessages
+from frostline_gateway.uplink_waits import Turn
 
 log = logging.getLogger("frostline.uplink")
 
@@ -80,6 +81,7 @@ class Parts:
     births: Births
     clocks: Clocks
     signals: Signals
+    chance: Callable[[], float]
 
 
 class Session:
@@ -95,6 +97,7 @@ class Session:
         self._parts, self._edge = parts, edge
         self._messages = RowMessages(edge, parts.births, parts.clocks.utc_ms)
         self._link = Link(parts.config, client_id, edge.will(), parts.signals.wake.set)
+        self._our_turn = Turn(parts.chance)
         self._born_at_ms: int | None = None
         self._born_spool = 0
         self._unhanded: dict[int, Commit] = {}
@@ -150,7 +153,7 @@ class Session:
         self._hear()
         if self._link.lost:
             raise UnavailableError(self._link.lost)
-        if not self._edge.may_birth:
+        if not self._edge.may_birth or self._birth_wait_ms():
             await in_thread(self._apply)
             return not self._edge.born
         if await self._births():
@@ -166,11 +169,17 @@ class Session:
         now = self._parts.clocks.steady_ms()
         wake_ms = self._parts.commit.wake_ms(now)
         rest_s = REST_MOST_S if wake_ms is None else min(REST_MOST_S, max(wake_ms - now, 0) / 1000)
+        if self._birth_wait_ms():
+            rest_s = min(rest_s, self._birth_wait_ms() / 1000)
         try:
             async with asyncio.timeout(rest_s):
                 await self._parts.signals.wake.wait()
         except TimeoutError:
             return
+
+    def _birth_wait_ms(self) -> int:
+        """Until it is our turn among all that heard the host come back."""
+        return 0 if self._edge.born else self._our_turn.wait_ms(self._parts.clocks.steady_ms())
 
     # ---- what comes
     def _hear(self) -> None:
@@ -182,6 +191,7 @@ class Session:
                     self._parts.signals.rebirth = True
                 elif isinstance(command, HostState):
                     log.debug("host is %s", "online" if command.online else "offline")
+                    self._our_turn.heard(command.online, self._parts.clocks.steady_ms())
                 else:
                     self._parts.signals.commands(command)
         while (handed := self._link.handed()) is not None:

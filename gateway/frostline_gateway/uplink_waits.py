@@ -1,4 +1,4 @@
-"""How long the uplink waits before it connects again, and when it suspects a second gateway with its identity. Pure."""
+"""How long the uplink waits before it connects again or gives birth, and when it suspects a second gateway. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable
 FIRST_MS, MOST_MS, STABLE_MS = 1_000, 60_000, 60_000
 TAKEOVERS, TAKEOVER_SPAN_MS = 3, 60_000
 TAKEOVER_FIRST_MS, TAKEOVER_MOST_MS = 30_000, 300_000
+SPREAD_MS = 3_000
+"""Births after an outage of the host are spread over so long: about what those of 2,000 gateways keep it busy."""
 
 
 class Waits:
@@ -58,3 +60,33 @@ class Waits:
         """Notes a session that was cut; whether it looks as if somebody else used our identity."""
         self._ended.append(now_ms)
         return len(self._ended) == TAKEOVERS and now_ms - self._ended[0] <= TAKEOVER_SPAN_MS
+
+
+class Turn:
+    """A gateway's place among all those that hear at the same instant that the host is back: its births wait for it.
+
+    Only a host that was heard to be offline makes a crowd; a gateway that finds it online does not wait.
+
+    Args:
+        random: Evenly spread over [0, 1).
+    """
+
+    def __init__(self, random: Callable[[], float]) -> None:
+        self._random = random
+        self._offline = False
+        self._due_ms: int | None = None
+
+    def heard(self, online: bool, now_ms: int) -> None:
+        """The host's STATE came.
+
+        Args:
+            online: What it says.
+            now_ms: Any clock that only goes forward.
+        """
+        if online and self._offline:
+            self._due_ms = now_ms + round(SPREAD_MS * self._random())
+        self._offline = not online
+
+    def wait_ms(self, now_ms: int) -> int:
+        """How long births have to wait; 0: it is our turn."""
+        return 0 if self._due_ms is None else max(0, self._due_ms - now_ms)

@@ -1,8 +1,8 @@
-"""How long the uplink waits between sessions."""
+"""How long the uplink waits between sessions, and before births."""
 
 from __future__ import annotations
 
-from frostline_gateway.uplink_waits import Waits
+from frostline_gateway.uplink_waits import SPREAD_MS, Turn, Waits
 
 MINUTE = 60_000
 
@@ -76,3 +76,26 @@ def test_a_broker_that_is_away_is_no_second_gateway() -> None:
     for at in range(10):
         waits.after(at, None, cut=False)
     assert waits.conflicts == 0
+
+
+def test_a_host_that_is_found_online_is_told_at_once() -> None:
+    turn = Turn(lambda: 0.5)
+    assert turn.wait_ms(0) == 0
+    turn.heard(True, 0)
+    assert turn.wait_ms(0) == 0
+
+
+def test_when_the_host_comes_back_each_gateway_waits_for_its_turn() -> None:
+    turn = Turn(lambda: 0.5)
+    turn.heard(False, 0)
+    turn.heard(True, 10_000)
+    assert turn.wait_ms(10_000) == SPREAD_MS // 2
+    assert turn.wait_ms(10_000 + SPREAD_MS // 2) == 0
+
+
+def test_a_repeated_online_does_not_move_the_turn() -> None:
+    turn = Turn(lambda: 0.5)
+    turn.heard(False, 0)
+    turn.heard(True, 10_000)
+    turn.heard(True, 11_000)
+    assert turn.wait_ms(11_000) == SPREAD_MS // 2 - 1_000
