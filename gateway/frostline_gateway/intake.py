@@ -95,7 +95,7 @@ class Intake:
         self._pending: deque[NewRow] = deque()
         self._bytes = 0
         self._in_flight = 0
-        self._booked = (0, 0)  # filtered and rejected that are in the spool's account
+        self._booked = (0, 0, 0)  # read, filtered and rejected that are in the spool's account
         self._lost: dict[str, int] = {}
         self._lost_from_ms: int | None = None
         self._wake = asyncio.Event()
@@ -125,7 +125,7 @@ class Intake:
         """What the next group will add to the account, as far as is known now."""
         account, lost = self.sampler.account, dict(self._lost)
         kept = self.in_hand + sum(lost.values())
-        filtered, rejected = account.filtered - self._booked[0], account.rejected - self._booked[1]
+        filtered, rejected = account.filtered - self._booked[1], account.rejected - self._booked[2]
         return AccountDelta(kept + filtered + rejected, kept, filtered, rejected, lost)
 
     # ---- what drivers call (frostline_edge.driver.Emit)
@@ -212,6 +212,7 @@ class Intake:
         if known is not None:
             self._tell_untold()
         account, delta, from_ms = self.sampler.account, self.unbooked, self._lost_from_ms
+        delta = replace(delta, read=account.read - self._booked[0])  # counted where it began, not where it ended
         if known is None:  # losses are told, and booked, once it is known when they happened
             lost = sum(delta.lost.values())
             delta = AccountDelta(delta.read - lost, delta.kept - lost, delta.filtered, delta.rejected)
@@ -225,7 +226,7 @@ class Intake:
         if error:
             self._failed(rows, error)
         else:
-            self._written(account, delta.lost)
+            self._written(account, delta)
         if cancelled:
             raise asyncio.CancelledError
         return not error
@@ -254,9 +255,10 @@ class Intake:
                 cancelled = True
         return task.result(), cancelled
 
-    def _written(self, account: SamplerAccount, lost: Mapping[str, int]) -> None:
+    def _written(self, account: SamplerAccount, delta: AccountDelta) -> None:
         """Books a group that is on the disk."""
-        self._booked = (account.filtered, account.rejected)
+        lost = delta.lost
+        self._booked = (self._booked[0] + delta.read, account.filtered, account.rejected)
         self._lost = {reason: count - lost.get(reason, 0) for reason, count in self._lost.items()}
         self._lost = {reason: count for reason, count in self._lost.items() if count}
         self._lost_from_ms = self._lost_from_ms if self._lost else None

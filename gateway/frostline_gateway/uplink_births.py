@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from frostline_core.commit import COMMIT, GAP, RUNS, Runs, pack_runs
+from frostline_core.commit.account import ACCOUNT
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription
 from frostline_core.sparkplug import BirthMetric, DeviceBirth
 from frostline_core.sparkplug.births import UNKNOWN_KIND
@@ -42,7 +43,7 @@ class Births:
             own += [BirthMetric(PROOF, DataType.STRING, "none")]
         else:
             own += [BirthMetric(RUNS, DataType.BYTES, pack_runs(runs)), BirthMetric(COMMIT, DataType.BYTES)]
-            own += [BirthMetric(REFETCH, DataType.STRING, writable=True)]
+            own += [BirthMetric(REFETCH, DataType.STRING, writable=True), BirthMetric(ACCOUNT, DataType.STRING)]
         extra = self._extra.get("", {})
         kept = [m if extra.get(m.name, m.datatype) is m.datatype else BirthMetric(m.name, extra[m.name]) for m in own]
         known = {metric.name for metric in own}

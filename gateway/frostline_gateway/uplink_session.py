@@ -16,11 +16,13 @@ from frostline_core.commit import (
     run_text,
     unpack_commits,
 )
+from frostline_core.commit.account import ACCOUNT, pack_account
 from frostline_core.errors import ProtocolError, UnavailableError
 from frostline_core.sparkplug import (
     CommitCame,
     EdgeSession,
     HostState,
+    Metric,
     RebirthAsked,
     Refused,
     UndeclaredError,
@@ -40,6 +42,9 @@ SENDS_MOST = 32
 """Rows read from the spool at once, so that commits and commands are looked at in between."""
 REBIRTH_LEAST_MS = 1_000
 """Births at most once in this time, whoever asks; data waits as long."""
+ACCOUNT_EVERY_MS = 300_000
+"""The cloud is told our account after births, and so often; not before the next burst where those are apart."""
+ACCOUNT_DAYS = 3
 
 Result = TypeVar("Result")
 
@@ -103,6 +108,8 @@ class Session:
         self._unhanded: dict[int, Commit] = {}
         self._came: list[Commit] = []
         self._alarms: set[int] = set()
+        self._told_at_ms: int | None = None
+        self._to_tell = ""
         self.accepted_ms: int | None = None
 
     @property
@@ -160,6 +167,7 @@ class Session:
             sends = await in_thread(self._apply_and_choose)
             self._hear()
             if self._edge.may_birth and not self._parts.signals.rebirth:
+                self._tell()
                 self._send_rows(sends)  # else no DATA until the next births; the rows will be chosen again
         else:
             await in_thread(self._apply)
@@ -233,6 +241,7 @@ class Session:
             return False
         self._parts.commit.session_ended()
         self._parts.signals.rebirth = False
+        self._told_at_ms = None
         self._parts.signals.changed.clear()
         self._born_spool = self._parts.spool.spool_id
         runs = self._parts.commit.announcement() if self._edge.proved else None
@@ -269,7 +278,24 @@ class Session:
     def _apply_and_choose(self) -> list[Send]:
         """Both in one go: changing threads costs more than either."""
         self._apply()
+        self._look_at_account()
         return self._choose()
+
+    def _look_at_account(self) -> None:
+        """Reads the account when the cloud is to be told of it; a disk that does not answer is told of elsewhere."""
+        now, every_ms = self._parts.clocks.steady_ms(), max(ACCOUNT_EVERY_MS, int(self._parts.config.burst_s * 1000))
+        if not self._edge.proved or (self._told_at_ms is not None and now - self._told_at_ms < every_ms):
+            return
+        self._told_at_ms = now
+        try:
+            self._to_tell = pack_account(self._parts.spool.told(ACCOUNT_DAYS))
+        except UnavailableError as error:
+            log.debug("the account cannot be read: %s", error)
+
+    def _tell(self) -> None:
+        if self._to_tell:
+            told, self._to_tell = Metric(ACCOUNT, value=self._to_tell), ""
+            self._link.publish(self._edge.data(self._parts.clocks.utc_ms(), "", [told]))
 
     def _choose(self) -> list[Send]:
         commit, clocks = self._parts.commit, self._parts.clocks

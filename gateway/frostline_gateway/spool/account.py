@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 
+from frostline_core.commit.account import DayAccount
 from frostline_gateway.spool.rows import Account, AccountDelta
 from frostline_gateway.spool.statements import Recorded
 
@@ -43,6 +44,17 @@ def read(connection: sqlite3.Connection | Recorded, pending: int) -> Account:
     lost = connection.execute("SELECT reason, sum(samples) FROM lost GROUP BY reason ORDER BY reason").fetchall()
     read, kept, filtered, rejected, committed = (int(each) for each in sums)
     return Account(read, kept, filtered, rejected, committed, pending, dict(lost))
+
+
+def recent(connection: sqlite3.Connection | Recorded, most: int) -> tuple[DayAccount, ...]:
+    """The newest days, oldest of them first."""
+    rows = connection.execute(
+        "SELECT day, sum(read), sum(kept), sum(filtered), sum(rejected), sum(committed), sum(lost) FROM"
+        " (SELECT day, read, kept, filtered, rejected, committed, 0 AS lost FROM account"
+        " UNION ALL SELECT day, 0, 0, 0, 0, 0, samples FROM lost) GROUP BY day ORDER BY day DESC LIMIT ?",
+        (most,),
+    )
+    return tuple(DayAccount(*row) for row in reversed(rows.fetchall()))
 
 
 def _day(now_ms: int) -> str:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Self
 
 from frostline_core.commit import RUNS_MAX, HeldRun, Row
+from frostline_core.commit.account import GatewayAccount
 from frostline_core.commit.wire import NUMBER_MAX
 from frostline_core.errors import UnavailableError
 from frostline_core.reading import DeviceDescription, Stream
@@ -301,6 +302,17 @@ class Spool:
             UnavailableError: The disk does not let us.
         """
         return self.view().account
+
+    def told(self, most: int) -> GatewayAccount:
+        """The account as the cloud is told of it: the newest days, and what all days together do not explain.
+
+        Raises:
+            UnavailableError: The disk does not let us.
+        """
+        with self._state.sound() as connection:
+            whole = SpoolView.of(connection, self._state.runs).account
+            residue = whole.kept - whole.committed - whole.pending - sum(whole.lost.values())
+            return GatewayAccount(accounts.recent(connection, most), whole.pending, residue)
 
     def waiting_samples(self) -> int:
         """Samples that wait for the time of day; part of what is pending.
