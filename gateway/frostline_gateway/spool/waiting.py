@@ -1,7 +1,8 @@
 """Rows that wait for the time of day: on the disk, unnumbered, stamped with milliseconds since the machine's start.
 
 Format: the table `waiting`, in order of coming; `boot` says which start of the machine their stamps count from. The row
-with id 0 holds no samples, only how many were dropped over the bound: a quarter of the budget.
+with id 0 holds no samples, only how many were dropped over the bound: a quarter of the budget. What the others weigh
+and hold is in `spool`, so that nobody has to add it up.
 """
 
 from __future__ import annotations
@@ -32,15 +33,18 @@ def put(connection: Recorded, rows: Sequence[NewRow], most_bytes: int) -> int:
             for row in rows
         ),
     )
+    _count(connection, sum(len(row.payload) + ROW_COST for row in rows), sum(row.samples for row in rows))
     dropped = 0
     while weight(connection) > most_bytes:
         oldest = connection.execute(
-            "SELECT id, samples FROM waiting WHERE id > 0 ORDER BY id LIMIT ?", (_DROP_ROWS,)
+            "SELECT id, samples, length(payload) FROM waiting WHERE id > 0 ORDER BY id LIMIT ?", (_DROP_ROWS,)
         ).fetchall()
         if not oldest:
             break
         connection.execute("DELETE FROM waiting WHERE id > 0 AND id <= ?", (oldest[-1][0],))
-        dropped += sum(int(samples) for _, samples in oldest)
+        gone = sum(int(row[1]) for row in oldest)
+        _count(connection, -sum(row[2] + ROW_COST for row in oldest), -gone)
+        dropped += gone
     if dropped:
         connection.execute(
             "INSERT INTO waiting VALUES (0, '', 0, '', X'', ?, 0, 0, 0)"
@@ -52,13 +56,18 @@ def put(connection: Recorded, rows: Sequence[NewRow], most_bytes: int) -> int:
 
 def weight(connection: sqlite3.Connection | Recorded) -> int:
     """What the rows weigh, as the budget counts."""
-    found = connection.execute("SELECT total(length(payload) + ?) FROM waiting WHERE id > 0", (ROW_COST,)).fetchone()
-    return int(found[0])
+    return int(connection.execute("SELECT waiting_bytes FROM spool").fetchone()[0])
 
 
 def samples(connection: sqlite3.Connection | Recorded) -> int:
     """How many samples wait."""
-    return int(connection.execute("SELECT total(samples) FROM waiting WHERE id > 0").fetchone()[0])
+    return int(connection.execute("SELECT waiting_samples FROM spool").fetchone()[0])
+
+
+def _count(connection: Recorded, size: int, held: int) -> None:
+    connection.execute(
+        "UPDATE spool SET waiting_bytes = waiting_bytes + ?, waiting_samples = waiting_samples + ?", (size, held)
+    )
 
 
 def any_rows(connection: sqlite3.Connection | Recorded) -> bool:
@@ -74,6 +83,8 @@ def take(connection: Recorded, boot: str, difference_ms: int) -> list[NewRow]:
         (boot, _RELEASED_ROWS),
     ).fetchall()
     connection.executemany("DELETE FROM waiting WHERE id = ?", ((row[0],) for row in found))
+    if found:
+        _count(connection, -sum(len(row[3]) + ROW_COST for row in found), -sum(row[4] for row in found))
     return [
         restamped(NewRow(Stream(stream), device, payload, count, first_ms, last_ms, bool(raw), boot), difference_ms)
         for _, stream, device, payload, count, first_ms, last_ms, raw in found
@@ -82,9 +93,13 @@ def take(connection: Recorded, boot: str, difference_ms: int) -> list[NewRow]:
 
 def forget_others(connection: Recorded, boot: str) -> tuple[int, int]:
     """Forgets rows of other starts, which nobody can date. Returns their samples, and those dropped over the bound."""
-    (undated,) = connection.execute("SELECT total(samples) FROM waiting WHERE boot != ? AND id > 0", (boot,)).fetchone()
+    size, undated = connection.execute(
+        "SELECT total(length(payload) + ?), total(samples) FROM waiting WHERE boot != ? AND id > 0", (ROW_COST, boot)
+    ).fetchone()
     (dropped,) = connection.execute("SELECT total(samples) FROM waiting WHERE id = 0").fetchone()
     connection.execute("DELETE FROM waiting WHERE boot != ? OR id = 0", (boot,))
+    if undated or size:
+        _count(connection, -int(size), -int(undated))
     return int(undated), int(dropped)
 
 
