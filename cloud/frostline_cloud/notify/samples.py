@@ -1,0 +1,87 @@
+"""Sample notifications, one a stage, for previews: what people will read before anything has happened."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from frostline_cloud.alerts.event import EventType
+from frostline_cloud.notify.stage import Stage
+
+_TYPES = {
+    Stage.UPDATED: EventType.UPDATED,
+    Stage.ESCALATED: EventType.ESCALATED,
+    Stage.RESOLVED: EventType.RESOLVED,
+    Stage.DIGEST: EventType.DIGEST,
+}
+
+
+def sample(stage: Stage, now_ms: int, public_url: str = "") -> dict[str, Any]:
+    """The body of a made-up notification: a cold room in Rotterdam that is too warm."""
+    now = datetime.fromtimestamp(now_ms / 1000, UTC)
+    single = _single(stage, now, public_url)
+    if stage is not Stage.DIGEST:
+        return single
+    return {
+        "type": EventType.DIGEST.value,
+        "id": "dig_sample",
+        "timestamp": _text(now),
+        "count": 12,
+        "incidents": 2,
+        "severity": "warning",
+        "by_rule": [{"name": "Cold room too warm", "count": 2}],
+        "by_site": [{"name": "rotterdam", "count": 2}],
+        "items": [
+            _single(kind, now, "") | {"incident": _incident(kind, now) | {"severity": "warning"}}
+            for kind in (Stage.FIRING, Stage.RESOLVED)
+        ],
+    }
+
+
+def _single(stage: Stage, now: datetime, public_url: str) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "type": _TYPES.get(stage, EventType.FIRING).value,
+        "id": "msg_sample",
+        "timestamp": _text(now - timedelta(minutes=1)),
+        "noted_at": _text(now),
+        "revision": 2,
+        "summary": "Cold room too warm: rotterdam chiller-1 air_temperature 9.4 °C (limit 8 °C)",
+        "incident": _incident(stage, now),
+        "rule": {"id": "chiller-too-warm", "title": "Cold room too warm", "version": "sample"},
+        "series": {
+            "site": "rotterdam",
+            "node": "gw-1",
+            "device": "chiller-1",
+            "kind": "cold_room",
+            "zone": "chiller-1",
+            "metric": "air_temperature",
+            "labels": {"product": "dairy"},
+        },
+        "value": None if stage is Stage.NO_DATA else 9.4,
+        "limit": None if stage is Stage.NO_DATA else 8.0,
+        "unit": "Cel",
+    }
+    if stage is Stage.ESCALATED:
+        body["escalation"] = {"route": "sample", "step": 1, "after_s": 600}
+    if public_url and stage not in (Stage.RESOLVED, Stage.DIGEST):
+        body["acknowledge_url"] = f"{public_url}/acknowledge/sample"
+    return body
+
+
+def _incident(stage: Stage, now: datetime) -> dict[str, Any]:
+    fired = now - (timedelta(hours=6) if stage is Stage.RETROACTIVE else timedelta(minutes=11))
+    over = stage is Stage.RESOLVED
+    return {
+        "id": "00000000-0000-4000-8000-000000000000",
+        "state": "resolved" if over else "firing",
+        "severity": "critical",
+        "retroactive": stage is Stage.RETROACTIVE,
+        "opened_at": _text(fired - timedelta(minutes=5)),
+        "fired_at": _text(fired),
+        "resolved_at": _text(now) if over else None,
+        "acknowledged_by": None,
+    }
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
