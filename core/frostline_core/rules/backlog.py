@@ -79,14 +79,20 @@ class Backlog:
             hole.inherited = frozenset(rule_id for rule_id, state in starts.items() if state.phase in firing)
         if slot in self._ledger.inputs:
             hole.inputs = dict(self._ledger.inputs[slot])
-        holes = self._ledger.touch_holes(slot, save=unusual)
-        holes.append(hole)
-        if len(holes) > MOST_HOLES:
-            idle = [each for each in holes if each.last_ms == each.from_ms] or holes
-            holes.remove(shortest := min(idle, key=lambda each: each.to_ms - each.from_ms))
-            for rule_id in shortest.states if shortest.last_ms > shortest.from_ms else ():
-                self._end(slot, shortest, rule_id, Step(Phase.OK, Phase.RESOLVED, shortest.to_ms, note=CROWDED_OUT))
+        if len(self._ledger.open_hole(slot, hole, save=unusual)) > MOST_HOLES:
+            self._make_room(slot)
         return hole
+
+    def _make_room(self, slot: int) -> None:
+        """Forgets the shortest hole, rather one that nothing has come for."""
+        holes = self._ledger.holes[slot]
+        idle = [each for each in holes if each.last_ms == each.from_ms]
+        if not idle:
+            holes = idle = self._ledger.touch_holes(slot)
+        shortest = min(idle, key=lambda each: each.to_ms - each.from_ms)
+        for rule_id in shortest.states if shortest.last_ms > shortest.from_ms else ():
+            self._end(slot, shortest, rule_id, Step(Phase.OK, Phase.RESOLVED, shortest.to_ms, note=CROWDED_OUT))
+        holes.remove(shortest)
 
     def restored(self, slot: int) -> None:
         """Holes of a slot were read from SQL."""

@@ -49,7 +49,7 @@ from frostline_core.rules.watch import Input
 LATENESS_MS = 2_000
 """How long the clock waits for samples that are still under way before it believes a silence."""
 
-MOST_TIMERS = 20_000
+MOST_TIMERS = 2_000
 """Timers that one `advance` lets expire; when a whole fleet falls silent at once, the next calls do the rest."""
 
 _Sample = TypeVar("_Sample", bound=tuple[Any, ...])
@@ -154,8 +154,8 @@ class Evaluator:
             self._apply(slot, rule.id, rule.observe(states.get(rule.id, DEFAULT), value, at_ms, heard))
             shown.append(position)
         self.last_ms[slot] = at_ms
-        if hole is not None:
-            hole.live = frozenset(rule_id for rule_id, state in states.items() if state.phase in OPEN)
+        if hole is not None and states:
+            hole.live = frozenset([rule_id for rule_id, state in states.items() if state.phase in OPEN])
         if shown or last_ms == NEVER:
             self._refresh(slot, None if last_ms == NEVER else shown)
 

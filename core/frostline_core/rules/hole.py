@@ -63,7 +63,10 @@ class Hole:
 
     def copy(self) -> Hole:
         """As it is now, whatever happens to this one."""
-        return replace(self, guards=NO_GUARDS)
+        return Hole(
+            self.from_ms, self.to_ms, self.value, self.last_ms, self.states, self.begun, self.inputs, self.inherited,
+            self.live, self.over, self.ended, self.heard_ms,
+        )  # fmt: skip
 
     def concerns(self, rule_id: str) -> bool:
         """Whether it matters to the hole what the live alert of a rule does."""

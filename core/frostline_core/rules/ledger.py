@@ -36,6 +36,7 @@ class Ledger:
     _states_before: dict[tuple[int, str], State] = field(default_factory=dict)
     _holes_before: dict[int, list[Hole]] = field(default_factory=dict)
     _inputs_before: dict[int, dict[Watch, Input]] = field(default_factory=dict)
+    _opened: list[tuple[int, Hole]] = field(default_factory=list)
     _unsaved: set[int] = field(default_factory=set)
 
     def put(self, slot: int, rule_id: str, state: State) -> None:
@@ -48,6 +49,15 @@ class Ledger:
         found = self.holes.setdefault(slot, [])
         if slot not in self._holes_before:
             self._holes_before[slot] = [hole.copy() for hole in found]
+        if save:
+            self._unsaved.add(slot)
+        return found
+
+    def open_hole(self, slot: int, hole: Hole, *, save: bool) -> list[Hole]:
+        """Adds a hole to a slot; `save` as in `touch_holes`. Much cheaper than that, because most holes stay empty."""
+        found = self.holes.setdefault(slot, [])
+        found.append(hole)
+        self._opened.append((slot, hole))
         if save:
             self._unsaved.add(slot)
         return found
@@ -87,10 +97,16 @@ class Ledger:
                 self.holes[slot] = holes
             else:
                 self.holes.pop(slot, None)
+        for slot, hole in self._opened:
+            kept = [
+                each for each in self.holes.get(slot, ()) if (each.from_ms, each.to_ms) != (hole.from_ms, hole.to_ms)
+            ]
+            self.holes[slot] = kept
         for slot, inputs in self._inputs_before.items():
             self.inputs[slot].clear()
             self.inputs[slot].update(inputs)
-        touched = {slot for slot, _ in self._states_before} | self._holes_before.keys() | self._inputs_before.keys()
+        touched = {slot for slot, _ in self._states_before} | {slot for slot, _ in self._opened}
+        touched |= self._holes_before.keys() | self._inputs_before.keys()
         self._clear()
         return touched
 
@@ -104,6 +120,7 @@ class Ledger:
         for slot in self._holes_before:
             if not self.holes.get(slot):
                 self.holes.pop(slot, None)
+        self._opened.clear()
         self._states_before.clear()
         self._holes_before.clear()
         self._inputs_before.clear()
