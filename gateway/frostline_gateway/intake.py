@@ -23,6 +23,7 @@ from frostline_core.sparkplug import MetricMessage, PayloadMessage, set_quality,
 from frostline_edge.sampler import Sampler, SamplerAccount
 from frostline_edge.sampling import Sampling
 from frostline_gateway.devices import AUDIT, CLOCK, Devices
+from frostline_gateway.grouping import RowLimits, together
 from frostline_gateway.spool import Spool
 from frostline_gateway.spool.rows import AccountDelta, Lost, NewRow, loss_notice
 from frostline_gateway.spool.waiting import restamped
@@ -38,6 +39,7 @@ MOST_ROW_BYTES = 512 * 1024
 """Largest row; a larger one is divided. Half of what a payload may weigh, and brokers commonly take."""
 MOST_MEMORY_BYTES = 32 << 20
 """Most that rows which wait in memory may weigh, however few they are."""
+_ROWS = RowLimits(samples=MOST_METRICS_IN_ROW)
 _RETRY_S = 1.0
 _QUIET_PART = 4
 _TEXTS = frozenset({DataType.STRING, DataType.TEXT, DataType.UUID, DataType.BYTES})
@@ -217,7 +219,7 @@ class Intake:
             lost = sum(delta.lost.values())
             delta = AccountDelta(delta.read - lost, delta.kept - lost, delta.filtered, delta.rejected)
         rows = list(self._pending)
-        group = [*rows, *self._notices(delta.lost, from_ms)]
+        group = [*together(rows, _ROWS), *self._notices(delta.lost, from_ms)]
         self._pending.clear()
         self._bytes = 0
         self._in_flight = sum(row.samples for row in rows)
