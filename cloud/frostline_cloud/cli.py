@@ -19,7 +19,7 @@ from frostline_cloud.api.tokens import Role
 from frostline_cloud.check import findings
 from frostline_cloud.config import CloudConfig, load_cloud
 from frostline_cloud.delivery_cli import letters, refetch
-from frostline_cloud.gone_cli import write_off
+from frostline_cloud.gone_cli import retire, write_off
 from frostline_cloud.run import now_ms
 from frostline_cloud.run import run as run_parts
 from frostline_cloud.sql import migrate, open_engine, translated
@@ -32,6 +32,7 @@ app.add_typer(token, name="token")
 app.add_typer(letters, name="dead-letters")
 app.command()(refetch)
 app.command("write-off")(write_off)
+app.command()(retire)
 
 ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="cloud.toml")]
 

@@ -1,4 +1,4 @@
-"""`frostline cloud write-off`: what will not come back is said to be lost, by somebody and with a reason."""
+"""`frostline cloud write-off` and `retire`: somebody says what will not come back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from frostline_cloud.config import load_cloud
-from frostline_cloud.delivery_cli import Api, ConfigPath, TokenFile, answered, api_client
+from frostline_cloud.delivery_cli import Api, ConfigPath, TokenFile, answered, api_client, own_address
 from frostline_cloud.sql import migrate, open_engine
 from frostline_cloud.writeoff import MOST_REASON, NothingToWriteOffError, WriteOff
 from frostline_cloud.writeoff import write_off as give_up
@@ -38,6 +38,23 @@ def write_off(  # noqa: PLR0913 - the options of the command
     else:
         first = _directly(config, WriteOff(site, node, run, reason, f"{getpass.getuser()} on the command line"))
     typer.echo(f"{site}/{node} run {run}: everything from batch {first} on is listed as lost")
+
+
+def retire(  # noqa: PLR0913 - the options of the command
+    config: ConfigPath,
+    site: SiteName,
+    node: NodeName,
+    device: Annotated[str, typer.Argument(help="The device; without it, the gateway with all its devices.")] = "",
+    api: Annotated[
+        str, typer.Option(help="Address of the process with ingest; http.listen of the config if absent.")
+    ] = "",
+    token_file: TokenFile = None,
+) -> None:
+    """Say that a device is gone for good: its alerts resolve, no rule waits for it, its history stays."""
+    what = f"devices/{site}/{node}/{device}" if device else f"nodes/{site}/{node}"
+    with api_client(api or own_address(load_cloud(config)), token_file) as client:
+        answered(client.post(f"/api/v1/{what}/retire"))
+    typer.echo(f"{what.partition('/')[2]} is retired; a birth of that name brings it back")
 
 
 def _directly(config: ConfigPath, wanted: WriteOff) -> int:

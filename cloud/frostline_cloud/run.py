@@ -91,9 +91,11 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
                     tasks.create_task(every(seconds, name, job, stop), name=name)
                 export(worker, notify)
             if listener is not None:
-                refetch = None if worker is None else worker.refetch
+                refetch, retire = (None, None) if worker is None else (worker.refetch, worker.retire)
                 status = _status_of(worker, engine)
-                services = Services(engine, store, rules, status, config.http, now_ms, refetch, config.retention)
+                services = Services(
+                    engine, store, rules, status, config.http, now_ms, refetch, config.retention, retire
+                )
                 app = build(services) if web else build_beside(services)
                 if web:
                     app.include_router(acknowledge_router(engine, config.notices.texts(), now_ms))

@@ -26,7 +26,7 @@ _FAULTS = {
     401: "No token, or a wrong one.",
     403: "The role does not suffice.",
     404: "Nothing of that name is known.",
-    409: "Things are not as the request supposes: a gateway is not online, a run is not in doubt.",
+    409: "Things are not as the request supposes: a gateway is not online, a run is not in doubt, a device still is.",
     422: "A parameter does not fit.",
     429: "Too many wrong tokens; wait as `Retry-After` says.",
     503: "SQL or the store does not answer; try again.",
@@ -116,4 +116,4 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
 def _may_answer(path: str, status: int) -> bool:
     if status == 404:
         return "{" in path or path.endswith("/series")
-    return status != 409 or path.endswith(("/refetch", "/write-off"))
+    return status != 409 or path.endswith(("/refetch", "/write-off", "/retire"))

@@ -11,11 +11,14 @@ from starlette.exceptions import HTTPException
 
 from frostline_cloud.api.access import Operator
 from frostline_cloud.api.account import LetterId
+from frostline_cloud.api.fleet import known_device
 from frostline_cloud.api.parameters import Instant, Text
 from frostline_cloud.api.problems import not_found, unfit
-from frostline_cloud.api.services import Wired
-from frostline_cloud.ingest.errands import NotPossibleError, Refetch
+from frostline_cloud.api.services import Services, Wired
+from frostline_cloud.ingest.errands import NotPossibleError, Refetch, Retirement
 from frostline_cloud.replay import replay
+from frostline_cloud.sql import registry
+from frostline_cloud.sql.registry import Scope
 from frostline_cloud.writeoff import MOST_REASON, NothingToWriteOffError, WriteOff, write_off
 from frostline_core.errors import UnavailableError
 
@@ -73,8 +76,17 @@ class WriteOffOut(BaseModel):
     announced: int = Field(description="Highest batch that the gateway told of.")
 
 
+class RetiredOut(BaseModel):
+    """What is retired: its alerts resolve, no rule waits for it any more, and its history stays."""
+
+    site: str = Field(description="The site.")
+    node: str = Field(description="The gateway.")
+    device: str | None = Field(description="The device; null is the gateway with all its devices.")
+
+
 SiteName = Annotated[Text, Path(description="The site.")]
 NodeName = Annotated[Text, Path(description="The gateway.")]
+DeviceName = Annotated[Text, Path(description="The device.")]
 RunId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="The run, 16 hex digits, as `in_doubt` lists it.")]
 
 
@@ -116,3 +128,29 @@ def write_off_run(  # noqa: PLR0913 - the parameters of the endpoint
     except NothingToWriteOffError as error:
         raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
     return WriteOffOut(run=doubt.run, first=doubt.first, announced=doubt.announced)
+
+
+@router.post("/devices/{site}/{node}/{device}/retire", summary="Say that a device is gone for good")
+def retire_device(services: Wired, caller: Operator, site: SiteName, node: NodeName, device: DeviceName) -> RetiredOut:
+    """For a device that was renamed, sold or replaced. A birth of that name brings it back."""
+    known_device(services, Scope(site=site, node=node, device=device))
+    return _retire(services, Retirement(site, node, device, caller.name))
+
+
+@router.post("/nodes/{site}/{node}/retire", summary="Say that a gateway is gone for good, with its devices")
+def retire_node(services: Wired, caller: Operator, site: SiteName, node: NodeName) -> RetiredOut:
+    """The same for a gateway and everything behind it. What its disk still held is another matter: see write-off."""
+    with services.reading() as connection:
+        if not registry.nodes(connection, Scope(site=site, node=node), most=1):
+            raise not_found(f"gateway {site}/{node}")
+    return _retire(services, Retirement(site, node, None, caller.name))
+
+
+def _retire(services: Services, wanted: Retirement) -> RetiredOut:
+    if services.retire is None:
+        raise UnavailableError("ingest runs in another process: ask there")
+    try:
+        services.retire(wanted)
+    except NotPossibleError as error:
+        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
+    return RetiredOut(site=wanted.site, node=wanted.node, device=wanted.device)

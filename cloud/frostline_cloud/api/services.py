@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine
 
 from frostline_cloud.api.config import HttpConfig
-from frostline_cloud.ingest.errands import Refetch
+from frostline_cloud.ingest.errands import Refetch, Retirement
 from frostline_cloud.sql import RetentionConfig, read_only, translated
 from frostline_cloud.store.port import Store
 from frostline_core.rules import RuleSet
@@ -32,6 +32,7 @@ class Services:
         clock: UTC milliseconds.
         refetch: Asks a gateway to send a span of time again; None where ingest runs in another process.
         retention: How long SQL keeps what is over, and how many dead letters.
+        retire: Ends the rules of a device that is gone for good; None where ingest runs in another process.
     """
 
     engine: Engine
@@ -42,6 +43,7 @@ class Services:
     clock: Callable[[], int]
     refetch: Callable[[Refetch], None] | None = None
     retention: RetentionConfig = field(default_factory=RetentionConfig)
+    retire: Callable[[Retirement], None] | None = None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

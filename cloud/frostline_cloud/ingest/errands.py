@@ -65,6 +65,40 @@ def refetch_command(session: HostSession, wanted: Refetch, now_ms: int) -> tuple
     return session.command(wanted.site, wanted.node, "", [Metric(REFETCH, value=wanted.to_json())], now_ms)
 
 
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """A device that is gone for good: sold, renamed, replaced under another name.
+
+    Attributes:
+        site: Its site.
+        node: Its gateway.
+        device: The device; None is the gateway with all its devices.
+        who: Who says so.
+    """
+
+    site: str
+    node: str
+    device: str | None
+    who: str
+
+
+def must_be_offline(session: HostSession, wanted: Retirement) -> None:
+    """Whoever is heard is not gone.
+
+    Raises:
+        NotPossibleError: It is online.
+    """
+    view = session.node(wanted.site, wanted.node)
+    if view is None or not view.online:
+        return
+    if wanted.device is None:
+        raise NotPossibleError(f"{wanted.site}/{wanted.node} is online: stop the gateway first")
+    found = view.devices.get(wanted.device)
+    if found is not None and found.online:
+        where = f"{wanted.site}/{wanted.node}/{wanted.device}"
+        raise NotPossibleError(f"{where} is online: take it out of the gateway's config first")
+
+
 class Errands:
     """A bounded queue of work; whoever asks waits for the result.
 

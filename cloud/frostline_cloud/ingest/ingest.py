@@ -24,7 +24,7 @@ from frostline_cloud.ingest.aside import Aside
 from frostline_cloud.ingest.broker import Arrived, Broker, Connected, Disconnected, Incoming, Subscribed
 from frostline_cloud.ingest.config import IngestConfig
 from frostline_cloud.ingest.decode import Batch, Item, decode, take
-from frostline_cloud.ingest.errands import Errands, Refetch, refetch_command
+from frostline_cloud.ingest.errands import Errands, Refetch, Retirement, must_be_offline, refetch_command
 from frostline_cloud.ingest.flush import Flusher
 from frostline_cloud.ingest.generation import Generation, OvertakenError
 from frostline_cloud.ingest.journal import Loss
@@ -148,6 +148,17 @@ class Ingest:
             UnavailableError: There is no broker session, or ingest is busy; nothing was sent.
         """
         self._errands.ask(lambda: self._send(refetch_command(self._parts.session, wanted, self._clock_ms())))
+
+    def retire(self, wanted: Retirement) -> None:
+        """Ends the rules of a device that is gone for good; may be called by any thread.
+
+        Its alerts resolve with the next flush, its history stays, and a birth brings it back.
+
+        Raises:
+            NotPossibleError: It is online.
+            UnavailableError: Ingest is busy, or SQL cannot write; nothing has changed, or ask again.
+        """
+        self._errands.ask(lambda: self._retire(wanted))
 
     @property
     def alive(self) -> bool:
@@ -460,6 +471,13 @@ class Ingest:
         parts.flusher.renew(parts.evaluator)
         parts.evaluator.listen(self.status.connected_ms or now_ms)
         self._stale = False
+
+    def _retire(self, wanted: Retirement) -> None:
+        must_be_offline(self._parts.session, wanted)
+        where = "/".join(filter(None, (wanted.site, wanted.node, wanted.device)))
+        log.warning("%s is retired by %s", where, wanted.who)
+        self._parts.registry.retire((wanted.site, wanted.node), wanted.device)
+        self._register(self._clock_ms())
 
     def _send(self, command: tuple[str, bytes]) -> None:
         if not self._parts.broker.publish(*command):

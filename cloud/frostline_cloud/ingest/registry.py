@@ -144,6 +144,14 @@ class Registry:
         else:
             self._changes.lost_device((*owner, event.device_view.description.id), event.at_ms)
 
+    def retire(self, owner: NodeKey, device: str | None) -> None:
+        """A device (None: the gateway with all of them) is gone for good: its rules end, its births are forgotten."""
+        keys = self._series.devices_of(*owner) if device is None else [DeviceKey(*owner, device)]
+        for key in keys:
+            self._series.retire(key)
+            self._known.pop((key.site, key.node, key.device), None)
+        self._changes.retire(owner, device)
+
     def write(self, now_ms: int) -> Registered:
         """Everything since the last write, in one transaction; what SQL refuses is found by writing one by one.
 

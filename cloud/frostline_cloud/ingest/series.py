@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
 from frostline_cloud.store.port import Place, RowForm
@@ -150,6 +150,16 @@ class SeriesTable:
             form = self._form(self.places[slots[0]], names)
             metrics.plan = Plan(form, slots, slots[0] if block else -1, key, str(topic))
         return cast(Plan, metrics.plan)
+
+    def retire(self, key: DeviceKey) -> None:
+        """No rule applies to the device until it is born again; what is open resolves."""
+        for slot in self._slots.get(key, {}).values():
+            self._series[slot] = replace(self._series[slot], retired=True)
+            self._evaluator.bind(self._series[slot])
+
+    def devices_of(self, site: str, node: str) -> list[DeviceKey]:
+        """Every device of a gateway that was bound, and the gateway itself."""
+        return [key for key in self._slots if (key.site, key.node) == (site, node)]
 
     def renew(
         self,

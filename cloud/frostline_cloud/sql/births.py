@@ -105,6 +105,7 @@ class Changes:
         node_died: When each node went offline; None where it is online.
         device_died: The same of devices that said something themselves, by node.
         gone: Nodes whose devices are offline since then, but for those that said something after that.
+        retired: Devices whose births are to be forgotten, by node; None is the node with all of them.
     """
 
     nodes: dict[NodeKey, BornNode] = field(default_factory=dict)
@@ -112,9 +113,10 @@ class Changes:
     node_died: dict[NodeKey, int | None] = field(default_factory=dict)
     device_died: dict[NodeKey, dict[str, int | None]] = field(default_factory=dict)
     gone: dict[NodeKey, int] = field(default_factory=dict)
+    retired: dict[NodeKey, set[str | None]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.node_died or self.device_died)
+        return bool(self.node_died or self.device_died or self.retired)
 
     def born(self, birth: BornNode) -> None:
         """A node is born; its devices are offline until they are born too."""
@@ -144,8 +146,14 @@ class Changes:
         """A device said that it goes."""
         self.device_died.setdefault(key[:2], {})[key[2]] = at_ms
 
+    def retire(self, owner: NodeKey, device: str | None) -> None:
+        """A device (None: the node with all of them) is gone for good; a later birth brings it back."""
+        self.retired.setdefault(owner, set()).add(device)
+
     def each(self) -> Iterator[Changes]:
         """The same in pieces that each hold one birth or one death, in an order that may be written."""
+        if self.retired:
+            yield Changes(retired=self.retired)
         for owner in self.node_died:
             nodes = {owner: self.nodes[owner]} if owner in self.nodes else {}
             gone = {owner: self.gone[owner]} if owner in self.gone else {}
@@ -173,6 +181,7 @@ def write(connection: Connection, changes: Changes, known: Mapping[Key, DeviceDe
         known: Devices as SQL has them; one that is not there has its metrics written anew as a whole.
         now_ms: UTC.
     """
+    _forget_births(connection, changes.retired)
     _write_nodes(connection, changes, now_ms)
     _write_devices(connection, changes)
     _write_metrics(connection, changes.devices, known)
@@ -212,6 +221,17 @@ def committed(connection: Connection, runs: Sequence[str]) -> dict[str, int]:
         for row in connection.execute(select(run.c.run, run.c.committed).where(run.c.run.in_(some))):
             found[row.run] = row.committed
     return found
+
+
+def _forget_births(connection: Connection, retired: Mapping[NodeKey, set[str | None]]) -> None:
+    """A device without a birth is retired: it is neither restored nor awaited after a restart; its row stays."""
+    for owner, names in retired.items():
+        of_node = (device.c.site == owner[0], device.c.node == owner[1])
+        if None in names:
+            connection.execute(update(device).where(*of_node).values(birth=None))
+            connection.execute(update(node).where(node.c.site == owner[0], node.c.node == owner[1]).values(birth=None))
+        else:
+            connection.execute(update(device).where(*of_node, device.c.device.in_(names)).values(birth=None))
 
 
 def _write_nodes(connection: Connection, changes: Changes, now_ms: int) -> None:

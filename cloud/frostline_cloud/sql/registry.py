@@ -55,7 +55,11 @@ class KnownNode:
 
 @dataclass(frozen=True, slots=True)
 class KnownDevice:
-    """A device as its newest birth or death left it; id "" is what a node says of itself."""
+    """A device as its newest birth or death left it; id "" is what a node says of itself.
+
+    Attributes:
+        retired: Somebody said that it is gone for good, and it was not born since.
+    """
 
     site: str
     node: str
@@ -64,6 +68,7 @@ class KnownDevice:
     node_online: bool
     birth_ms: int
     death_ms: int | None
+    retired: bool = False
 
     @property
     def place(self) -> Place:
@@ -170,4 +175,7 @@ def _node(row: Row[Any]) -> KnownNode:
 
 def _device(row: Row[Any], metrics: tuple[MetricDescription, ...]) -> KnownDevice:
     description = DeviceDescription(row.device, row.kind, row.zone, metrics, dict(row.labels))
-    return KnownDevice(row.site, row.node, description, row.online, bool(row.node_online), row.birth_ms, row.death_ms)
+    times = (row.birth_ms, row.death_ms)
+    return KnownDevice(
+        row.site, row.node, description, row.online, bool(row.node_online), *times, retired=row.birth is None
+    )

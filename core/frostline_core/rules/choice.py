@@ -19,7 +19,9 @@ class Choice:
         self._fitting: dict[tuple[str, str | None], list[Rule]] = {}
 
     def of(self, series: Series) -> tuple[Rule, ...]:
-        """The rules that select the series."""
+        """The rules that select the series; none where it is retired."""
+        if series.retired:
+            return ()
         metric = series.metric
         candidates = [*self._index.get((metric, series.device), ()), *self._index.get((metric, None), ())]
         candidates += self._globbed(metric, series.device)

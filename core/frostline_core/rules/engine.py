@@ -54,6 +54,7 @@ MOST_TIMERS = 2_000
 
 _Sample = TypeVar("_Sample", bound=tuple[Any, ...])
 _NO_RULE = "the rule does not apply any more"
+_RETIRED = "retired"
 
 
 class Evaluator:
@@ -330,12 +331,13 @@ class Evaluator:
 
     def _close_orphans(self, slot: int) -> None:
         bound = {rule.id for rule in self._slots[slot].rules}
+        why = _RETIRED if self._slots[slot].series.retired else _NO_RULE
         for rule_id, state in list(self._ledger.states[slot].items()):
             if rule_id in bound:
                 continue
-            step = Step(state.phase, Phase.RESOLVED, self._now_ms, None, None, _NO_RULE)
+            step = Step(state.phase, Phase.RESOLVED, self._now_ms, None, None, why)
             self._apply(slot, rule_id, Outcome(DEFAULT, (step,) if state.phase in OPEN else ()))
-        self._backlog.drop_rules(slot, bound, self._now_ms, _NO_RULE)
+        self._backlog.drop_rules(slot, bound, self._now_ms, why)
 
     def _refresh(self, slot: int, positions: Iterable[int] | None = None) -> None:
         """Computes the slot's guard and next timer anew, after the rules at these positions (None: all) had a say."""

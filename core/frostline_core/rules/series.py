@@ -18,6 +18,7 @@ class Series:
         zone: Where it stands; "" where that means nothing.
         metric: The metric's name.
         labels: Anything else to select by.
+        retired: Somebody said that it is gone for good: no rule applies until it is born again.
     """
 
     site: str
@@ -27,6 +28,7 @@ class Series:
     zone: str
     metric: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    retired: bool = False
 
     @property
     def key(self) -> tuple[str, str, str, str]:

@@ -1,4 +1,4 @@
-"""Replay, refetch and write-off by HTTP: who may, what is answered."""
+"""Replay, refetch, write-off and retirement by HTTP: who may, what is answered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from frostline_cloud.api import Role, Services
-from frostline_cloud.ingest.errands import NotPossibleError, Refetch
+from frostline_cloud.ingest.errands import NotPossibleError, Refetch, Retirement
 from frostline_cloud.sql.tables import dead_letter, loss, node, run
 from tests.support.web import NOW_MS
 from tests.unit.cloud.api.conftest import client_of, token_for
@@ -117,3 +117,36 @@ async def test_a_write_off_needs_an_operator_and_a_reason(services: Services) ->
     async with client_of(services, token_for(services, Role.OPERATOR)) as client:
         for wrong in ({}, {"reason": ""}, {"reason": "two\nlines"}, {"reason": "x" * 501}):
             assert (await client.post(WRITE_OFF, json=wrong)).status_code == 422
+
+
+@pytest.mark.usefixtures("doubt")
+async def test_a_retirement_is_handed_to_ingest_with_who_said_so(services: Services) -> None:
+    asked: list[Retirement] = []
+    wired = dataclasses.replace(services, retire=asked.append)
+    async with client_of(wired, token_for(services, Role.OPERATOR)) as client:
+        answer = await client.post("/api/v1/nodes/berlin/gw-gone/retire")
+        assert (answer.status_code, answer.json()) == (200, {"site": "berlin", "node": "gw-gone", "device": None})
+        unknown = [
+            await client.post("/api/v1/nodes/berlin/nobody/retire"),
+            await client.post("/api/v1/devices/berlin/gw-gone/nobody/retire"),
+        ]
+    assert [each.status_code for each in unknown] == [404, 404]
+    ((site, name, device, who),) = [dataclasses.astuple(each) for each in asked]
+    assert (site, name, device) == ("berlin", "gw-gone", None)
+    assert who
+
+
+@pytest.mark.usefixtures("doubt")
+async def test_who_may_not_retire_what_is_online_and_where_ingest_is_elsewhere(services: Services) -> None:
+    def refuse(_wanted: Retirement) -> None:
+        raise NotPossibleError("berlin/gw-gone is online")
+
+    url = "/api/v1/nodes/berlin/gw-gone/retire"
+    wired = dataclasses.replace(services, retire=refuse)
+    async with client_of(wired, token_for(services, Role.VIEWER)) as client:
+        assert (await client.post(url)).status_code == 403
+    token = token_for(services, Role.OPERATOR)
+    async with client_of(wired, token) as client:
+        assert (await client.post(url)).status_code == 409
+    async with client_of(services, token) as client:
+        assert (await client.post(url)).status_code == 503

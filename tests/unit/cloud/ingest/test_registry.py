@@ -339,3 +339,34 @@ def test_a_device_that_comes_back_finds_its_rule_state(engine: Engine) -> None:
     second.evaluator.listen(1_000)
     second.evaluator.advance(1_000_000)
     assert not [each for each in second.evaluator.staged().transitions if each.series.device == "room-1"]
+
+
+def test_a_retired_device_is_not_awaited_after_a_restart(engine: Engine) -> None:
+    host, edge = Host(engine, [SILENT]), edge_node()
+    host.hear(*births(edge, ROOM, DOOR))
+    host.hear(*births(edge, ROOM), at_ms=2_000)
+    host.registry.write(2_000)
+    host.registry.retire(("s", "gw"), "door-1")
+    host.registry.write(3_000)
+    again = Host(engine, [SILENT])
+    again.registry.restore(again.session, 9_000)
+    for each in (host, again):
+        each.evaluator.listen(9_000)
+        each.evaluator.advance(9_000 + 600_000)
+        assert {found.series.device for found in each.evaluator.staged().transitions} == {"room-1"}
+    assert [each.device for each in rows(engine, device)] == ["door-1", "room-1"]
+    assert [each.metric for each in rows(engine, metric)] == ["open", "t"]
+
+
+def test_a_birth_brings_a_retired_device_back(engine: Engine) -> None:
+    host, edge = Host(engine, [SILENT]), edge_node()
+    host.hear(*births(edge, ROOM))
+    host.registry.write(2_000)
+    host.registry.retire(("s", "gw"), None)
+    host.registry.write(3_000)
+    host.hear(*births(edge, ROOM), at_ms=4_000)
+    host.registry.write(4_000)
+    host.evaluator.listen(9_000)
+    host.evaluator.advance(9_000 + 600_000)
+    assert {each.series.device for each in host.evaluator.staged().transitions} == {"room-1"}
+    assert [each.birth is None for each in (*rows(engine, node), *rows(engine, device))] == [False, False]
