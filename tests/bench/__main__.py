@@ -13,8 +13,11 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.bench import conditions, targets
 
@@ -38,8 +41,20 @@ def main(arguments: list[str]) -> None:
     unknown = [name for name in wanted if name not in BENCHES]
     if unknown or (options and len(wanted) != 1):
         sys.exit(f"usage: python -m tests.bench [NAME ... | NAME OPTIONS]; benches: {', '.join(BENCHES)}")
-    results = {name: _run(name, options) for name in wanted}
+    results = {name: _kept_going(name, options) for name in wanted}
     sys.stdout.write(f"\n{targets.table(results)}\n")
+    sys.exit(int(any("failed" in result for result in results.values())))
+
+
+def _kept_going(name: str, options: list[str]) -> dict[str, Any]:
+    """A bench's result; or why it was skipped or has failed, so that the others still run."""
+    try:
+        return _run(name, options)
+    except pytest.skip.Exception as why:  # a service that is not installed: tests.support.services
+        return {"skipped": str(why)}
+    except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  # one bench must not cost the others
+        traceback.print_exc()
+        return {"failed": f"{type(error).__name__}: {error}"}
 
 
 def _run(name: str, options: list[str]) -> dict[str, Any]:

@@ -61,11 +61,17 @@ def table(results: Mapping[str, Any]) -> str:
     """One line for each target of the benches that have run; "" when none of them has a target.
 
     Args:
-        results: What each bench returned, by name. A bench that says {"skipped": why} gets a line that says so.
+        results: What each bench returned, by name. A bench that says {"skipped": why} or {"failed": why} gets a line
+            that says so.
     """
-    lines = [f"{name}: skipped: {found['skipped']}" for name, found in results.items() if "skipped" in found]
-    rows = [(target, _found(results, target.path)) for target in TARGETS if target.path[0] in results]
-    rows = [(target, value) for target, value in rows if "skipped" not in results[target.path[0]]]
+    lines = [
+        f"{name}: {what}: {found[what]}"
+        for name, found in results.items()
+        for what in ("skipped", "failed")
+        if what in found
+    ]
+    ran = {name for name, found in results.items() if not {"skipped", "failed"} & found.keys()}
+    rows = [(target, _found(results, target.path)) for target in TARGETS if target.path[0] in ran]
     width = max((len(target.what) for target, _ in rows), default=0)
     lines += [_line(target, value, width) for target, value in rows]
     return "\n".join(lines)

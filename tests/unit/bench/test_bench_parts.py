@@ -46,8 +46,9 @@ def test_only_benches_that_ran_are_in_the_table() -> None:
     assert targets.table({"unknown": {}}) == ""
 
 
-def test_a_skipped_bench_says_why() -> None:
-    assert targets.table({"peers": {"skipped": "no npm"}}) == "peers: skipped: no npm"
+@pytest.mark.parametrize("what", ["skipped", "failed"])
+def test_a_bench_without_a_result_says_why(what: str) -> None:
+    assert targets.table({"edge": {what: "no broker"}}) == f"edge: {what}: no broker"
 
 
 def test_a_result_says_under_what_conditions_it_came_about() -> None:
