@@ -1,8 +1,9 @@
 """The account, looked at each minute: what does not add up is an alert like any other.
 
-Two things are watched for each gateway: samples without a fate (received is not written + dead-lettered + duplicate,
-per UTC day, so that two errors cannot cancel each other), and runs whose tail may be lost because the gateway no longer
-has them. Neither ever happens while all is well; both resolve by themselves when they are explained.
+Three things are watched for each gateway: samples without a fate (received is not written + dead-lettered + duplicate,
+per UTC day, so that two errors cannot cancel each other), readings without one by its own account (read is not kept +
+filtered + rejected, or kept is not committed + pending + lost), and runs whose tail may be lost because the gateway no
+longer has them. Neither ever happens while all is well; both resolve by themselves when they are explained.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, func, select
 
 from frostline_cloud import alerts
-from frostline_cloud.sql import ledger, read_only, registry, translated
+from frostline_cloud.sql import ledger, read_only, registry, told, translated
 from frostline_cloud.sql.ledger import NodeKey
 from frostline_cloud.sql.registry import Scope
 from frostline_cloud.sql.tables import account, alert
@@ -22,6 +23,7 @@ from frostline_core.rules import OPEN, Phase, RuleSet, Series, Transition, parse
 EVERY_S = 60.0
 RULE = "frostline-account"
 RESIDUE = "samples_unexplained"
+UNREAD = "readings_unexplained"
 DOUBT = "runs_in_doubt"
 
 _RULES = RuleSet.of(
@@ -33,7 +35,7 @@ _RULES = RuleSet.of(
                 "type": "threshold",
                 "severity": "critical",
                 "above": 0.0,
-                "select": {"kind": "gateway", "metric": [RESIDUE, DOUBT]},
+                "select": {"kind": "gateway", "metric": [RESIDUE, UNREAD, DOUBT]},
             },
             "built in",
         )
@@ -42,6 +44,7 @@ _RULES = RuleSet.of(
 _PAGE = 500
 _NOTES = {
     RESIDUE: "samples were received and have no fate: report this, it is an error of ours",
+    UNREAD: "the gateway counted readings that have no fate: report this, it is an error of ours",
     DOUBT: "the gateway no longer has runs that were not committed to their end: what they held may be lost",
 }
 
@@ -52,8 +55,8 @@ class Finding:
 
     Attributes:
         node: Site and node.
-        metric: `RESIDUE` or `DOUBT`.
-        amount: Samples without a fate, or runs in doubt; never 0.
+        metric: `RESIDUE`, `UNREAD` or `DOUBT`.
+        amount: Samples or readings without a fate, or runs in doubt; never 0.
     """
 
     node: NodeKey
@@ -85,7 +88,8 @@ def audit(engine: Engine, receivers: Sequence[str], now_ms: int) -> int:
 
 def findings(connection: Connection) -> list[Finding]:
     """Everything that does not add up now."""
-    return [*_residues(connection), *_doubts(connection)]
+    unread = (Finding(key, UNREAD, amount) for key, amount in told.unexplained(connection).items())
+    return [*_residues(connection), *unread, *_doubts(connection)]
 
 
 def _residues(connection: Connection) -> Iterator[Finding]:

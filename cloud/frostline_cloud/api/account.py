@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from sqlalchemy import Row
 
 from frostline_cloud.api.access import Viewer
 from frostline_cloud.api.fleet import AccountOut
@@ -16,7 +17,7 @@ from frostline_cloud.api.paging import Cursor, Limit, Page, decode, encode
 from frostline_cloud.api.parameters import From, NodeFilter, SiteFilter, To
 from frostline_cloud.api.problems import not_found
 from frostline_cloud.api.services import Wired
-from frostline_cloud.sql import ledger, letters
+from frostline_cloud.sql import ledger, letters, told
 from frostline_cloud.sql.ledger import Days, Span
 
 router = APIRouter(tags=["account"])
@@ -25,12 +26,30 @@ _DAY_MS = 24 * 3600 * 1000
 _BIGGEST_ID = 2**63 - 1
 
 
+class GatewayDayOut(BaseModel):
+    """What a gateway says of its own day: read = kept + filtered + rejected + residue, and the residue must be 0."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    read: int = Field(description="Readings that drivers emitted.")
+    kept: int = Field(description="Samples worth keeping.")
+    filtered: int = Field(description="Readings that said nothing new.")
+    rejected: int = Field(description="Readings that no metric describes, or of the wrong type.")
+    committed: int = Field(description="Samples of which it was told on that day that the database has them.")
+    lost: int = Field(description="Samples that it had to drop; see the list of losses.")
+    residue: int = Field(description="Readings without a fate: anything but 0 is an error of ours.")
+    pending: int | None = Field(description="Samples on its disk; only of the newest day.")
+    unexplained: int = Field(description="Samples of all days that are neither committed, pending nor lost: must be 0.")
+    told_ms: int = Field(description="When it told this, UTC milliseconds.")
+
+
 class DayOut(AccountOut):
     """The account of one gateway and one UTC day."""
 
     site: str = Field(description="The site.")
     node: str = Field(description="The gateway.")
     day: str = Field(description="UTC day, `2026-01-31`.")
+    gateway: GatewayDayOut | None = Field(description="What the gateway says itself; null where it did not.")
 
 
 class LossOut(BaseModel):
@@ -126,6 +145,7 @@ def list_account(  # noqa: PLR0913 - the query parameters of the endpoint
     )
     with services.reading() as connection:
         found = ledger.accounts(connection, days)
+        own = told.days(connection, [(each.day, each.site, each.node) for each in found[:limit]])
     items = [
         DayOut(
             site=each.site,
@@ -136,6 +156,7 @@ def list_account(  # noqa: PLR0913 - the query parameters of the endpoint
             dead_lettered=each.dead_lettered,
             duplicate=each.duplicate,
             residue=each.residue,
+            gateway=_gateway(own.get((each.day, each.site, each.node))),
         )
         for each in found[:limit]
     ]
@@ -203,6 +224,13 @@ def show_dead_letter(services: Wired, _caller: Viewer, letter_id: LetterId) -> D
         raise not_found(f"dead letter {letter_id}")
     raw = base64.b64encode(row.raw).decode()
     return DeadLetterDetailOut.model_validate({**row._asdict(), "size": len(row.raw), "raw": raw})
+
+
+def _gateway(row: Row[Any] | None) -> GatewayDayOut | None:
+    if row is None:
+        return None
+    residue = row.read - row.kept - row.filtered - row.rejected
+    return GatewayDayOut.model_validate({**row._asdict(), "residue": residue})
 
 
 def _before(cursor: str | None) -> int | None:

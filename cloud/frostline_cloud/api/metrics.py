@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
 
 from frostline_cloud.api.services import Services
-from frostline_cloud.sql import ledger, letters
+from frostline_cloud.sql import ledger, letters, told
 from frostline_cloud.sql.tables import alert, node, outbox
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -27,6 +27,7 @@ def exposition(services: Services) -> bytes:
     with services.reading() as connection:
         found = [
             *_samples(connection),
+            *_gateways(connection),
             *_losses(connection),
             *_letters(services, connection),
             *_states(connection),
@@ -53,6 +54,21 @@ def _samples(connection: Connection) -> Iterator[Metric]:
             samples.add_metric([*key, fate], getattr(account, fate))
         residue.add_metric(key, account.residue)
     yield samples
+    yield residue
+
+
+def _gateways(connection: Connection) -> Iterator[Metric]:
+    readings = CounterMetricFamily(
+        "frostline_gateway_readings", "As gateways count: readings by fate, then samples.", labels=[*_NODE, "fate"]
+    )
+    totals, unexplained = told.totals(connection), told.unexplained(connection)
+    for key, counts in totals.items():
+        for fate, count in counts.items():
+            readings.add_metric([*key, fate], count)
+    residue = GaugeMetricFamily("frostline_readings_unexplained", "Readings without a fate: must be 0.", labels=_NODE)
+    for key in totals:
+        residue.add_metric(key, unexplained.get(key, 0))
+    yield readings
     yield residue
 
 

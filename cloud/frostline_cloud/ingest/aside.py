@@ -8,6 +8,7 @@ from typing import Final
 from frostline_cloud.ingest.decode import Item
 from frostline_cloud.ingest.journal import DeadLetter, Extra, Loss
 from frostline_cloud.ingest.load import Load
+from frostline_core.commit.account import GatewayAccount
 from frostline_core.errors import ProtocolError
 from frostline_core.sparkplug import topics
 
@@ -62,6 +63,10 @@ class Aside:
     def duplicate(self, owner: tuple[str, str], samples: int) -> None:
         """A batch of a node came again."""
         self._extra.duplicates[owner] = self._extra.duplicates.get(owner, 0) + samples
+
+    def tell(self, owner: tuple[str, str], account: GatewayAccount) -> None:
+        """A gateway told its account; what it told before is history."""
+        self._extra.told[owner] = account
 
     def take(self) -> tuple[list[Item], Extra]:
         """Everything, for a flush."""

@@ -29,7 +29,7 @@ from frostline_cloud.ingest.load import Load, Written
 from frostline_cloud.ingest.losses import noticed, of_span, of_unfit
 from frostline_cloud.ingest.refusal import RefusedDataError, refusals
 from frostline_cloud.ingest.series import DeviceKey, SeriesTable
-from frostline_cloud.sql import translated
+from frostline_cloud.sql import told, translated
 from frostline_cloud.store.port import AnyRow, NumberRow, RejectedError, Row, Store
 from frostline_core.commit import Queued, advance, run_text
 from frostline_core.errors import FrostlineError, UnavailableError
@@ -155,6 +155,7 @@ class Flusher:
                 letters = _numbered(_of_those(batches, written.buried), load)
                 self._letters.bury(connection, letters, load.extra.buried, now_ms)
                 self._account(connection, counts, (letters, load.extra), now_ms)
+                told.save(connection, load.extra.told, now_ms)
         except FrostlineError:
             self._evaluator.forget()
             raise

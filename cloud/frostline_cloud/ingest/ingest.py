@@ -34,6 +34,7 @@ from frostline_cloud.ingest.refusal import RefusedDataError
 from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.ingest.status import IngestStatus
+from frostline_cloud.ingest.told import account_of
 from frostline_cloud.ingest.unread import Parking, Puzzles, mark_of, without_seq
 from frostline_core.commit import BatchMark, Commit, HostCommit, pack_commits, unpack_batch
 from frostline_core.errors import ProtocolError, UnavailableError
@@ -285,10 +286,13 @@ class Ingest:
         view, parts = event.view, self._parts
         try:
             mark = unpack_batch(event.batch) if event.batch is not None else None
+            told = account_of(event) if mark is None and view.proved else None
         except ProtocolError as error:
             self.status.refused += 1
             self._aside.bury(event.topic, event.raw, str(error))
             return
+        if told is not None:
+            self._aside.tell((view.site, view.node), told)
         if mark is None and view.proved:
             return  # a proved node's samples are batches; anything else only shows the present
         self._keep(mark, decode(event, parts.series, now_ms + self._config.future_ms), len(event.raw), now_ms)

@@ -24,6 +24,7 @@ from frostline_cloud.sql.tables import (
     setting,
 )
 from frostline_cloud.sql.upsert import upsert
+from frostline_core.commit.account import GatewayAccount
 from frostline_core.rules import Series
 
 _COMMITTED = select(run.c.run, run.c.committed).where(run.c.run.in_(bindparam("b_runs", expanding=True)))
@@ -93,16 +94,17 @@ class Extra:
     duplicates: dict[tuple[str, str], int] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)
     buried: list[DeadLetter] = field(default_factory=list)
+    told: dict[tuple[str, str], GatewayAccount] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.duplicates or self.losses or self.buried)
+        return bool(self.duplicates or self.losses or self.buried or self.told)
 
     def before(self, later: Extra) -> Extra:
         """This, and what was noted after it."""
         duplicates = dict(self.duplicates)
         for owner, count in later.duplicates.items():
             duplicates[owner] = duplicates.get(owner, 0) + count
-        return Extra(duplicates, self.losses + later.losses, self.buried + later.buried)
+        return Extra(duplicates, self.losses + later.losses, self.buried + later.buried, self.told | later.told)
 
 
 # ---- commit protocol ----------------------------------------------------------------

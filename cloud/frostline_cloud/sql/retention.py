@@ -143,7 +143,8 @@ def _kinds(config: RetentionConfig, now_ms: int) -> Iterator[_Kind]:
         yield _Kind("entries of the list of losses", partial(sums.old_losses, cutoff_ms=cutoff_ms), summed)
     if config.account_days:
         last = time.strftime("%Y-%m-%d", time.gmtime(now_ms / 1000 - config.account_days * 86_400))
-        yield _Kind("days of the account", partial(sums.old_days, last=last, most=AT_ONCE), sums.close_days)
+        for ledger in (sums.SAMPLES, sums.READINGS):
+            yield _Kind("days of the account", partial(ledger.old, last=last, most=AT_ONCE), ledger.close)
 
 
 def _letters(find: Callable[[Connection], list[int]], why: str, now_ms: int) -> _Kind:

@@ -5,18 +5,18 @@ Old losses of a gateway become one entry that stands for them, old days of its a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, delete, func, insert, select, tuple_, update
 
-from frostline_cloud.sql.tables import account, loss
+from frostline_cloud.sql.tables import account, gateway_account, loss
+from frostline_cloud.sql.upsert import insert_new
 
 ALL_BEFORE: Final = ""
 """The day of the account that stands for all days before those that are kept one by one."""
 
-_FATES: Final = ("received", "written", "dead_lettered", "duplicate")
-_DAY_KEY: Final = (account.c.site, account.c.node, account.c.day)
 _GROUPS_AT_ONCE: Final = 50
 
 
@@ -62,29 +62,65 @@ def _summed(rows: Sequence[Row[Any]]) -> dict[str, Any]:
     }
 
 
-def old_days(connection: Connection, last: str, most: int) -> list[Any]:
-    """Site, node and day of days before `last` that add up, at most so many; one that does not stays an alert."""
-    old = and_(account.c.day > ALL_BEFORE, account.c.day < last, _adds_up())
-    return [tuple(row) for row in connection.execute(select(*_DAY_KEY).where(old).limit(most))]
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """A table of days by site and node.
+
+    Attributes:
+        table: The table.
+        counts: Columns that are added up.
+        explained: Of a day that adds up; one that does not stays as it is, and stays an alert.
+        rest: What the other columns hold in the row of all days before.
+    """
+
+    table: Table
+    counts: tuple[str, ...]
+    explained: ColumnElement[bool]
+    rest: Mapping[str, int | None]
+
+    @property
+    def key(self) -> tuple[Column[Any], ...]:
+        """Site, node and day."""
+        return self.table.c.site, self.table.c.node, self.table.c.day
+
+    def old(self, connection: Connection, last: str, most: int) -> list[Any]:
+        """Site, node and day of days before `last` that add up, at most so many."""
+        day = self.table.c.day
+        query = select(*self.key).where(day > ALL_BEFORE, day < last, self.explained)
+        return [tuple(row) for row in connection.execute(query.limit(most))]
+
+    def close(self, connection: Connection, found: Sequence[Any]) -> int:
+        """Adds days to the row of all days before; returns how many."""
+        rows = connection.execute(select(self.table).where(tuple_(*self.key).in_(found), self.explained)).all()
+        sums: dict[tuple[str, str], dict[str, int]] = {}
+        for row in rows:
+            of_node = sums.setdefault((row.site, row.node), dict.fromkeys(self.counts, 0))
+            for name in self.counts:
+                of_node[name] += getattr(row, name)
+        before = [{"site": site, "node": name, "day": ALL_BEFORE} for site, name in sums]
+        insert_new(connection, self.table, [each | dict.fromkeys(self.counts, 0) | dict(self.rest) for each in before])
+        for (site, name), counts in sums.items():
+            added = {count: self.table.c[count] + more for count, more in counts.items()}
+            connection.execute(update(self.table).filter_by(site=site, node=name, day=ALL_BEFORE).values(**added))
+        gone = [(row.site, row.node, row.day) for row in rows]
+        connection.execute(delete(self.table).where(tuple_(*self.key).in_(gone)))
+        return len(rows)
 
 
-def close_days(connection: Connection, found: Sequence[Any]) -> int:
-    """Adds days to the row of all days before; returns how many."""
-    still = and_(tuple_(*_DAY_KEY).in_(found), _adds_up())
-    rows = connection.execute(select(account).where(still)).all()
-    sums: dict[tuple[str, str], dict[str, int]] = {}
-    for row in rows:
-        of_node = sums.setdefault((row.site, row.node), dict.fromkeys(_FATES, 0))
-        for fate in _FATES:
-            of_node[fate] += getattr(row, fate)
-    for (site, name), counts in sums.items():
-        before = (account.c.site == site, account.c.node == name, account.c.day == ALL_BEFORE)
-        added = {fate: account.c[fate] + count for fate, count in counts.items()}
-        if connection.execute(update(account).where(*before).values(**added)).rowcount == 0:
-            connection.execute(insert(account).values(site=site, node=name, day=ALL_BEFORE, **counts))
-    connection.execute(delete(account).where(tuple_(*_DAY_KEY).in_([(row.site, row.node, row.day) for row in rows])))
-    return len(rows)
+_A, _G = account.c, gateway_account.c
 
+SAMPLES: Final = Ledger(
+    account,
+    ("received", "written", "dead_lettered", "duplicate"),
+    _A.received == _A.written + _A.dead_lettered + _A.duplicate,
+    {},
+)
+"""What came from gateways."""
 
-def _adds_up() -> ColumnElement[bool]:
-    return account.c.received == account.c.written + account.c.dead_lettered + account.c.duplicate
+READINGS: Final = Ledger(
+    gateway_account,
+    ("read", "kept", "filtered", "rejected", "committed", "lost"),
+    (_G.read == _G.kept + _G.filtered + _G.rejected) & (_G.unexplained == 0),
+    {"pending": None, "unexplained": 0, "told_ms": 0},
+)
+"""What gateways told."""

@@ -280,6 +280,21 @@ account = Table(  # samples per node and UTC day; received = written + dead_lett
     Column("duplicate", BigInteger, nullable=False),
 )
 
+gateway_account = Table(  # as gateways tell it; read = kept + filtered + rejected
+    "gateway_account",
+    metadata,
+    *_key("site", "node", "day"),
+    Column("read", BigInteger, nullable=False),
+    Column("kept", BigInteger, nullable=False),
+    Column("filtered", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("committed", BigInteger, nullable=False),
+    Column("lost", BigInteger, nullable=False),
+    Column("pending", BigInteger),  # of the newest day only
+    Column("unexplained", BigInteger, nullable=False),  # of the newest day: kept - committed - pending - lost, all days
+    Column("told_ms", BigInteger, nullable=False),
+)
+
 setting = Table("setting", metadata, *_key("key"), Column("value", Text, nullable=False))
 
 token = Table(
