@@ -13,6 +13,7 @@ from frostline_core.errors import UnavailableError
 
 DISK_FULL = "the disk is full; free some space, or lower the spool's budget"
 QUARANTINED_MAX = 3
+_STAMP = len("20231114T221320Z")
 _PARTS = ("-wal", "-shm", ".redo", "")
 RESERVE_BYTES = 4 * 1024 * 1024
 """Twice the write-ahead log. Held beside the spool and given up when the disk is full: deleting needs room as well."""
@@ -52,28 +53,33 @@ def quarantine(path: Path, utc_ms: int) -> str:
             if part.exists():
                 part.rename(target.with_name(target.name + suffix))
         sync_folder(path)
-        kept = sorted(p for p in path.parent.glob(f"{path.name}.corrupt-*") if p.name.endswith("Z"))
-        for old in kept[:-QUARANTINED_MAX]:
-            for suffix in _PARTS:
-                old.with_name(old.name + suffix).unlink(missing_ok=True)
+        _forget_old(path)
     except OSError as error:
         raise UnavailableError(f"spool {path}: is damaged and cannot be set aside: {error.strerror}") from error
     return target.name
 
 
 def copy_aside(part: Path, path: Path, utc_ms: int) -> str:
-    """Keeps a copy of a file beside the spool for a person to look at. Returns its name.
-
-    Raises:
-        UnavailableError: It cannot be copied.
-    """
+    """Keeps a copy of a file beside the spool for a person to look at. Returns its name, or why there is none."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(utc_ms / 1000))
     target = path.with_name(f"{path.name}.corrupt-{stamp}{part.name.removeprefix(path.name)}")
     try:
         shutil.copyfile(part, target)
-    except OSError as error:
-        raise UnavailableError(f"spool {path}: is damaged and cannot be set aside: {error.strerror}") from error
+        _forget_old(path)
+    except OSError as error:  # a card that does not read it now has not much to show to a person either
+        with suppress(OSError):
+            target.unlink(missing_ok=True)
+        return f"nothing: {error.strerror}"
     return target.name
+
+
+def _forget_old(path: Path) -> None:
+    """Of what was set aside the newest three times are kept."""
+    found = list(path.parent.glob(f"{path.name}.corrupt-*"))
+    stamps = sorted({part.name.removeprefix(f"{path.name}.corrupt-")[:_STAMP] for part in found})
+    for part in found:
+        if part.name.removeprefix(f"{path.name}.corrupt-")[:_STAMP] in stamps[:-QUARANTINED_MAX]:
+            part.unlink(missing_ok=True)
 
 
 def has_reserve(path: Path) -> bool:

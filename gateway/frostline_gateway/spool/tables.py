@@ -54,6 +54,7 @@ class Tables:
         self._behind = True  # the connection is not where the last durable change left it
         self._later: list[Statement] = []
         self._later_cost = self._dirty = self._pages = 0
+        self._failed = False  # a commit failed: nobody knows what of it is on the disk, until the next one succeeds
         self.damaged = False
 
     @property
@@ -158,8 +159,9 @@ class Tables:
             self.connection.execute("UPDATE spool SET change = ?", (number,))
             self.connection.execute("COMMIT")
         except BaseException:
-            self._behind = True
+            self._behind = self._failed = True
             raise
+        self._failed = False
         self._number, self._dirty, self._pages = number, 0, self._count("page_count")
         self._later, self._later_cost = [], 0
         if self._redo is not None:
@@ -198,7 +200,7 @@ class Tables:
         if later and self._later_cost + weight <= LATER_MOST:
             self._later, self._later_cost = everything, self._later_cost + weight
         elif everything:
-            if self._dirty + weight > DIRTY_MOST or not self._record(totals, everything):
+            if self._failed or self._dirty + weight > DIRTY_MOST or not self._record(totals, everything):
                 self._behind = True  # from here on it is all or nothing
                 self.connection.execute("RELEASE change")  # pages of rows deleted under a savepoint would be written
                 self._behind = False
