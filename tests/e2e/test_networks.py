@@ -17,6 +17,7 @@ from tests.support.stack import Counter, Settings, Stack, stored
 
 NODE = "gw-1"
 KEEPALIVE_S = 5
+BUSY_S = 1.5  # of a machine with other things to do
 UPLINK = f"keepalive_s = {KEEPALIVE_S}"
 pytestmark = pytest.mark.timeout(180)
 
@@ -66,6 +67,24 @@ def test_a_network_that_swallows_everything_and_says_nothing_costs_nothing(
     link.black_hole(False)
     eventually(lambda: link.connections > connections, 60)
     finish(stack, counter)
+
+
+def test_a_site_that_nothing_reaches_for_ten_keep_alives_notices_in_time_and_loses_nothing(
+    stack: Stack, counter: Counter
+) -> None:
+    begin(stack, counter)
+    before, began = counter.sent, time.monotonic()
+    for link in (stack.gateway_link, stack.cloud_link):
+        link.black_hole(True)
+    eventually(lambda: not stack.status(NODE)["uplink"]["connected"], 3 * KEEPALIVE_S)
+    assert time.monotonic() - began < 1.5 * KEEPALIVE_S + BUSY_S, "1.5 keep-alives go undetected, not more"
+    assert counter.sent > before, "meanwhile rows were published into a dead connection"
+    time.sleep(10 * KEEPALIVE_S - (time.monotonic() - began))
+    for link in (stack.gateway_link, stack.cloud_link):
+        link.black_hole(False)
+    eventually(lambda: stack.born(NODE), 90)
+    account = finish(stack, counter)
+    assert account["written"] > counter.sent
 
 
 @pytest.mark.parametrize("side", ["gateway_link", "cloud_link"])
