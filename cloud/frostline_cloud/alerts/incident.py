@@ -37,10 +37,10 @@ class Incident:
         resolved_ms: Event time; None until then.
         value: The value at the newest change that had one.
         summary: One line for people.
-        evidence: `title`, `rule_version` (of the whole set), `rule` (hash, category and content as they were when it
-            opened), `kind`, `labels`, `limit`, `unit`; where they apply `no_data_since_ms`, `suppressed_ms`, what the
-            rule's kind adds, `track` ("backlog" while nothing has joined it to the live samples), `continued_by` and
-            `continues` (ids of incidents that turned out to be the same).
+        evidence: `title`, `rule_version` (of the whole set), `rule` (hash, number, category and content as they were
+            when it opened), `kind`, `labels`, `limit`, `unit`; where they apply `no_data_since_ms`, `suppressed_ms`,
+            what the rule's kind adds, `track` ("backlog" while nothing has joined it to the live samples),
+            `continued_by` and `continues` (ids of incidents that turned out to be the same).
         acknowledged_ms: When somebody took note.
         acknowledged_by: Who.
     """
@@ -90,6 +90,7 @@ class Circumstances:
         unit: UCUM code of the metric; "" where not known.
         now_ms: The clock.
         new_id: Id for an incident that opens.
+        number: Of the rule's version that is in force; None where versions are not kept.
     """
 
     rule: Rule | None
@@ -97,6 +98,7 @@ class Circumstances:
     unit: str
     now_ms: int
     new_id: str
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,17 +199,19 @@ def _open(transition: Transition, about: Circumstances) -> Incident:
             "labels": dict(series.labels),
             "limit": transition.limit,
         }
-        | _rule(about.rule)
+        | _rule(about)
         | ({"track": transition.track.value} if transition.track is Track.BACKLOG else {}),
     )
 
 
-def _rule(rule: Rule | None) -> dict[str, Any]:
+def _rule(about: Circumstances) -> dict[str, Any]:
     """The rule as it is now, so that the incident shows its limits whatever becomes of the rule."""
+    rule = about.rule
     if rule is None:
         return {}
-    content = rule.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return {"rule": {"hash": rule.content_hash, "category": rule.category.value, "content": content}}
+    content = rule.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {"type": rule.type}
+    known = {"hash": rule.content_hash, "number": about.number, "category": rule.category.value, "content": content}
+    return {"rule": known}
 
 
 def _severity(transition: Transition, about: Circumstances, known: str | None) -> str:

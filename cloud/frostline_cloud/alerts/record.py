@@ -15,6 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, up
 from frostline_cloud.alerts.event import EventType
 from frostline_cloud.alerts.incident import Change, Circumstances, Incident, change, join
 from frostline_cloud.alerts.message import render
+from frostline_cloud.rules.versions import numbers
 from frostline_cloud.sql.tables import alert, alert_event, metric, outbox
 from frostline_core.rules import OPEN, Rule, RuleSet, Severity, Track, Transition
 
@@ -82,6 +83,7 @@ class _Book:
     now_ms: int
     open: dict[tuple[Track, _Key], Incident] = field(default_factory=dict)
     units: dict[tuple[str, str, str, str], str] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
     stored: set[str] = field(default_factory=set)
     touched: dict[str, Incident] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
@@ -99,6 +101,8 @@ class _Book:
                 key = (incident.rule, incident.site, incident.node, incident.device, incident.metric)
                 self.open[incident.track, key] = incident
                 self.stored.add(incident.id)
+        for rule_ids in _chunks({transition.rule_id for transition in transitions}):
+            self.numbers |= numbers(self.connection, rule_ids)
         name = tuple_(metric.c.site, metric.c.node, metric.c.device, metric.c.metric)
         for series in _chunks({transition.series.key for transition in transitions}):
             for row in self.connection.execute(select(metric).where(name.in_(series))):
@@ -147,6 +151,7 @@ class _Book:
             self.units.get(transition.series.key, ""),
             self.now_ms,
             str(uuid.uuid4()),
+            self.numbers.get(transition.rule_id),
         )
 
     def _join(self, transition: Transition) -> None:

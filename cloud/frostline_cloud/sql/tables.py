@@ -149,6 +149,36 @@ rule_state = Table(
     Column("at_ms", BigInteger, nullable=False),
 )
 
+rule_version = Table(  # what each rule was, and when
+    "rule_version",
+    metadata,
+    Column("rule", String(200), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("hash", String(16), nullable=False),
+    Column("content", JSON, nullable=False),
+    Column("effective_ms", BigInteger, nullable=False),
+    Column("retired_ms", BigInteger),  # null: in force
+    Column("author", String(200), nullable=False),  # "": a file
+)
+
+pause = Table(  # when devices are not in service
+    "pause",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("state", String(20), nullable=False),  # idle, maintenance
+    Column("site", String(200), nullable=False),
+    Column("node", String(200), nullable=False),  # "": all of the site
+    Column("device", String(200), nullable=False),  # "": all of the gateway
+    Column("from_ms", BigInteger, nullable=False),  # event time
+    Column("to_ms", BigInteger, nullable=False),  # event time
+    Column("reason", Text, nullable=False),
+    Column("author", String(200), nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),  # the highest says whether anything has changed
+    Index("ix_pause_to", "to_ms"),
+    Index("ix_pause_revision", "revision"),
+)
+
 # ---- alerts and their notifications --------------------------------------------------------------------------------
 alert = Table(
     "alert",

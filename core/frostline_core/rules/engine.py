@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from frostline_core.rules.backlog import Backlog
@@ -51,6 +51,9 @@ LATENESS_MS = 2_000
 
 MOST_TIMERS = 2_000
 """Timers that one `advance` lets expire; when a whole fleet falls silent at once, the next calls do the rest."""
+
+Calendar = Callable[[Series], Sequence[tuple[int, int]]]
+"""The spans of event time (from, to) in which a series is paused."""
 
 _Sample = TypeVar("_Sample", bound=tuple[Any, ...])
 _NO_RULE = "the rule does not apply any more"
@@ -89,6 +92,7 @@ class Evaluator:
         self._heap: list[tuple[int, int]] = []
         self._settled_ms: list[int] = []
         self._choice = Choice(self.rules.rules)
+        self._calendar: Calendar = _always
         self._watching = any(rule.inputs() for rule in self.rules.rules)
 
     @property
@@ -118,6 +122,7 @@ class Evaluator:
             return slot
         known = self._slots[slot]
         known.series, known.rules = series, self._choice.of(series)
+        known.pauses = tuple(sorted(self._calendar(series)))
         known.guards = [OPEN_GUARD] * len(known.rules)
         for metric in known.device.use(slot, known.rules):
             if metric in known.device.slots and metric != series.metric:
@@ -182,16 +187,18 @@ class Evaluator:
             return samples
         return sorted(samples, key=lambda sample: (sample[2], self._is_unwatched(sample[0])))
 
-    def pause(self, slot: int, spans: Sequence[tuple[int, int]]) -> None:
-        """Says in which spans of event time (from, to) the rules of a slot open nothing; replaces what was said before.
+    def pause(self, calendar: Calendar) -> None:
+        """Says in which spans of event time (from, to) the rules of a series open nothing, for all series at once.
 
-        Hard limits and what is open already are not touched. Spans are taken in order of their start.
+        Replaces what was said before; series that are bound later are asked for then. Hard limits and what is open
+        already are not touched. Spans may overlap, and come in any order.
         """
-        known = self._slots[slot]
-        pauses = tuple(sorted(spans))
-        if pauses != known.pauses:
-            known.pauses = pauses
-            self._refresh(slot)
+        self._calendar = calendar
+        for slot, known in enumerate(self._slots):
+            pauses = tuple(sorted(calendar(known.series)))
+            if pauses != known.pauses:
+                known.pauses = pauses
+                self._refresh(slot)
 
     def listen(self, now_ms: int) -> None:
         """Says that samples are heard from now on: silence before that proves nothing.
@@ -375,3 +382,7 @@ class Evaluator:
         for slot, known in enumerate(self._slots):
             known.due_ms = FOREVER_MS
             self._schedule(slot, range(len(known.rules)))
+
+
+def _always(_series: Series) -> Sequence[tuple[int, int]]:
+    return ()

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, select
 
 from frostline_cloud.alerts import Filters, Incident, alerts, record, timeline
+from frostline_cloud.rules import adopt
 from frostline_cloud.sql.tables import metadata, outbox
 from frostline_core.rules import Evaluator, RuleSet, Series, parse
 from frostline_core.rules.backlog import JOIN_MS
@@ -132,11 +133,13 @@ def test_a_live_alert_that_is_pending_begins_in_the_backlog(connection: Connecti
 
 
 def test_the_incident_shows_the_rule_as_it_was_then(connection: Connection) -> None:
+    adopt(connection, rules(category="operational"), NOW - 1)
+    adopt(connection, rules(category="compliance"), NOW)
     house = House(connection, category="compliance").see((0, -10))
 
     (incident,) = house.incidents
     rule = house.rules.rules[0]
-    assert incident.evidence["rule"]["hash"] == rule.content_hash
+    assert (incident.evidence["rule"]["hash"], incident.evidence["rule"]["number"]) == (rule.content_hash, 2)
     assert incident.evidence["rule"]["category"] == "compliance"
     assert incident.evidence["rule"]["content"]["above"] == -15.0
 

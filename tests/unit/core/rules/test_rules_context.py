@@ -216,7 +216,7 @@ def test_a_time_zone_that_is_none_is_refused() -> None:
 
 def test_maintenance_opens_nothing_and_the_hard_limit_stays() -> None:
     bench = warm(hard_limit={"above": 15})
-    bench.evaluator.pause(0, [(10 * MINUTE, 30 * MINUTE)])
+    bench.evaluator.pause(lambda _: [(20 * MINUTE, 30 * MINUTE), (10 * MINUTE, 20 * MINUTE)])
 
     assert bench.see((11, 9), (20, 9), (29, 9)).path == []
     assert bench.see((31, 9)).path == ["firing@30"]

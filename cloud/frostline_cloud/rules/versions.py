@@ -1,0 +1,95 @@
+"""Every version that a rule has had: number, content, and from when it was in force; never changed, never deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from frostline_cloud.sql.tables import rule_version
+from frostline_core.rules import Rule, RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class RuleVersion:
+    """One version of one rule.
+
+    Attributes:
+        rule: The rule's id.
+        number: 1 for the first; one more with every change, also with one back to what it was before.
+        hash: Of the content (`Rule.content_hash`).
+        content: The rule with the keys of its file, without those at their default.
+        effective_ms: From when it was in force.
+        retired_ms: Until when; None while it is.
+        author: Who made it; "" where it came from a file.
+    """
+
+    rule: str
+    number: int
+    hash: str
+    content: Mapping[str, Any]
+    effective_ms: int
+    retired_ms: int | None
+    author: str
+
+
+def adopt(connection: Connection, rules: RuleSet, now_ms: int, author: str = "") -> list[str]:
+    """Writes down what has changed since the rules that were in force until now; to be called before they are used.
+
+    Args:
+        connection: In a transaction.
+        rules: All the rules that are in force from now on.
+        now_ms: From when.
+        author: Who changed them; "" for files.
+
+    Returns:
+        The ids of the rules that are new, changed or gone.
+    """
+    current = {row.rule: row for row in connection.execute(select(rule_version).where(_in_force()))}
+    wanted = {rule.id: rule for rule in rules.rules}
+    over = [id_ for id_, row in current.items() if id_ not in wanted or wanted[id_].content_hash != row.hash]
+    begun = [rule for id_, rule in wanted.items() if id_ not in current or current[id_].hash != rule.content_hash]
+    if over:
+        gone = rule_version.c.rule.in_(over)
+        connection.execute(update(rule_version).where(_in_force(), gone).values(retired_ms=now_ms))
+    if begun:
+        newest = _newest(connection, [rule.id for rule in begun])
+        rows = [_row(rule, newest.get(rule.id, 0) + 1, now_ms, author) for rule in begun]
+        connection.execute(insert(rule_version), rows)
+    return sorted({*over, *(rule.id for rule in begun)})
+
+
+def versions(connection: Connection, rule_id: str) -> list[RuleVersion]:
+    """Every version of a rule, the newest first."""
+    query = select(rule_version).where(rule_version.c.rule == rule_id).order_by(rule_version.c.number.desc())
+    return [RuleVersion(**row) for row in connection.execute(query).mappings()]
+
+
+def numbers(connection: Connection, rule_ids: Iterable[str]) -> dict[str, int]:
+    """The number of the version that is in force, for each of these rules; those without one are absent."""
+    query = select(rule_version.c.rule, rule_version.c.number).where(_in_force(), rule_version.c.rule.in_(rule_ids))
+    return {row.rule: row.number for row in connection.execute(query)}
+
+
+def _in_force() -> Any:
+    return rule_version.c.retired_ms.is_(None)
+
+
+def _newest(connection: Connection, rule_ids: list[str]) -> dict[str, int]:
+    query = select(rule_version.c.rule, func.max(rule_version.c.number).label("number"))
+    grouped = query.where(rule_version.c.rule.in_(rule_ids)).group_by(rule_version.c.rule)
+    return {row.rule: row.number for row in connection.execute(grouped)}
+
+
+def _row(rule: Rule, number: int, now_ms: int, author: str) -> dict[str, Any]:
+    return {
+        "rule": rule.id,
+        "number": number,
+        "hash": rule.content_hash,
+        "content": rule.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {"type": rule.type},
+        "effective_ms": now_ms,
+        "retired_ms": None,
+        "author": author,
+    }
