@@ -25,6 +25,7 @@ RESULTS = Path("var/bench")
 BENCHES = {
     "ingest": "tests.bench.ingest",
     "hot": "tests.bench.hot",
+    "restart": "tests.bench.restart",
     "spool": "tests.bench.spool",
     "card": "tests.bench.card",
     "edge": "tests.bench.edge",

@@ -9,6 +9,7 @@ from typing import Any
 
 _THROUGHPUT = ("ingest", "throughput")
 _LATENCY = ("ingest", "latency")
+_RESTART = ("restart", "cases")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ TARGETS = (
     Target("committed, p99 ms, at 50 %", (*_LATENCY, "50% of *", "committed_ms", "p99"), 250),
     Target("alert row, p99 ms, at 10 %", (*_LATENCY, "10% of *", "alert_ms", "p99"), 25),
     Target("alert row, p99 ms, at 50 %", (*_LATENCY, "50% of *", "alert_ms", "p99"), 100),
+    Target("2,000 nodes back after a kill, births asked for", (*_RESTART, "nodes that go on", "rebirths_asked"), 0),
+    Target("2,000 nodes back after a kill, s", (*_RESTART, "nodes that go on", "back_s"), 10),
+    Target("2,000 births at once, CPU ms a node", (*_RESTART, "gateways, all born at once", "first_node_cpu_ms"), 2),
     Target("gateway, percent of a core", ("edge", "cpu_percent"), 2.0),
     Target("gateway, RSS MiB", ("edge", "rss_mib"), 60),
     Target("gateway, first sample after s", ("edge", "first_sample_s"), 2.0),

@@ -164,6 +164,17 @@ class Changes:
                 devices = {key: self.devices[key]} if key in self.devices else {}
                 yield Changes({}, devices, {}, {owner: {name: at_ms}})
 
+    def in_order(self) -> Changes:
+        """The same, by name: two ingests that hear the same births then lock rows in the same order."""
+        return Changes(
+            dict(sorted(self.nodes.items())),
+            dict(sorted(self.devices.items())),
+            dict(sorted(self.node_died.items())),
+            {owner: dict(sorted(died.items())) for owner, died in sorted(self.device_died.items())},
+            dict(sorted(self.gone.items())),
+            dict(sorted(self.retired.items())),
+        )
+
     def _devices_gone(self, owner: NodeKey, at_ms: int) -> None:
         self.gone.setdefault(owner, at_ms)
         died = self.device_died.get(owner, {})
@@ -181,6 +192,7 @@ def write(connection: Connection, changes: Changes, known: Mapping[Key, DeviceDe
         known: Devices as SQL has them; one that is not there has its metrics written anew as a whole.
         now_ms: UTC.
     """
+    changes = changes.in_order()
     _forget_births(connection, changes.retired)
     _write_nodes(connection, changes, now_ms)
     _write_devices(connection, changes)

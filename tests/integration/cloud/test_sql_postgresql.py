@@ -18,9 +18,23 @@ from sqlalchemy import Engine, insert, text
 from sqlalchemy.exc import IntegrityError
 
 from frostline_cloud.api import Role, build, create_token
-from frostline_cloud.sql import RetentionConfig, beat, last_beat, ledger, letters, migrate, open_engine, read_only, tidy
+from frostline_cloud.sql import (
+    RetentionConfig,
+    beat,
+    births,
+    last_beat,
+    ledger,
+    letters,
+    migrate,
+    open_engine,
+    read_only,
+    tidy,
+)
+from frostline_cloud.sql import registry as sql_registry
 from frostline_cloud.sql.tables import account, dead_letter, loss, metadata, setting
+from frostline_core.commit import Runs, run_text
 from frostline_core.errors import UnavailableError
+from frostline_core.reading import DataType, DeviceDescription, MetricDescription
 from tests.support.migrations import newest
 from tests.support.services import eventually, free_port, missing
 from tests.support.web import NOW_MS, Cloud, seed
@@ -163,3 +177,32 @@ async def test_every_list_of_the_api_reads_from_it(engine: Engine, tmp_path: Pat
         assert (await client.get("/metrics")).status_code == 200
     services.store.close()
     on_sqlite.engine.dispose()
+
+
+def test_births_of_a_burst_are_written_twice_and_what_is_committed_is_answered(engine: Engine) -> None:
+    """The same statements as on SQLite: JSON, booleans, rows that are there already, and a retirement."""
+    room = DeviceDescription("room", "cold_room", "f", (MetricDescription("t", DataType.DOUBLE, "Cel"),), {"a": "b"})
+    for at_ms in (NOW_MS, NOW_MS + 1):
+        changes = births.Changes()
+        for number in range(3):
+            runs = Runs(9, {number + 1: at_ms % 100 + 1}, number == 2)
+            changes.born(births.BornNode("pg", f"gw-{number}", True, 0, at_ms, runs, b"n"))
+            changes.device_born(births.BornDevice("pg", f"gw-{number}", room, at_ms, b"d"))
+        changes.died(("pg", "gw-1"), at_ms)
+        with engine.begin() as connection:
+            births.write(connection, changes, {}, at_ms)
+    with engine.begin() as connection:
+        births.write(connection, retired := births.Changes(), {}, NOW_MS)
+        retired.retire(("pg", "gw-2"), None)
+        births.write(connection, retired, {}, NOW_MS)
+        births.nobody_listened(connection, NOW_MS + 2)
+    with engine.connect() as connection:
+        assert births.committed(connection, [run_text(1), run_text(8)]) == {run_text(1): 0}
+        assert births.announced(connection, [run_text(1)]) == {run_text(1): (NOW_MS + 1) % 100 + 1}
+        known = {row.node: (row, devices) for row, devices in births.read(connection) if row.site == "pg"}
+        assert known.keys() == {"gw-0", "gw-1"}
+        assert [births.living(*known[name]) for name in ("gw-0", "gw-1")] == [{"room"}, {"room"}]
+        (found,) = sql_registry.nodes(connection, sql_registry.Scope("pg", "gw-0"))
+        assert (found.online, found.held, found.spool) == (False, (run_text(1),), f"{9:016x}")
+        (unknown,) = sql_registry.nodes(connection, sql_registry.Scope("pg", "gw-2"))
+        assert unknown.held is None
