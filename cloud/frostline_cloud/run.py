@@ -36,6 +36,7 @@ from frostline_cloud.jobs import every
 from frostline_cloud.metrics import export
 from frostline_cloud.notify import build_notify, gaps
 from frostline_cloud.notify.page import acknowledge_router
+from frostline_cloud.rules import Pauses, adopt
 from frostline_cloud.sql import beat, last_beat, migrate, open_engine, read_only, tidy, translated
 from frostline_cloud.store import Store, open_store
 from frostline_core.commit import HostCommit, HostLimits, run_text
@@ -79,6 +80,8 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
         store = await asyncio.to_thread(open_store, config.store)
         stack.callback(store.close)
         shared = Shared(engine, store, rules)
+        if ingest:
+            await asyncio.to_thread(_note_rules, shared)
         worker = build_ingest(config, shared) if ingest else None
         notify = build_notify(config.notices, engine)
         async with asyncio.TaskGroup() as tasks:
@@ -107,6 +110,14 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
             await stop.wait()
             if worker is not None:
                 await asyncio.to_thread(worker.stop)
+
+
+def _note_rules(shared: Shared) -> None:
+    """The rules that are in force from now on, as versions."""
+    with translated("SQL"), shared.engine.begin() as connection:
+        changed = adopt(connection, shared.rules, now_ms())
+    if changed:
+        log.info("new versions of rules: %d", len(changed))
 
 
 def _listener(config: CloudConfig, *, web: bool) -> socket.socket | None:
@@ -160,6 +171,7 @@ def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
         evaluator,
         generation,
         _check(shared, generation),
+        Pauses(shared.engine),
     )
     return Ingest(parts, limits, now_ms)
 

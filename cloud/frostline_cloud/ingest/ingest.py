@@ -36,6 +36,7 @@ from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.ingest.status import IngestStatus
 from frostline_cloud.ingest.told import account_of
 from frostline_cloud.ingest.unread import Parking, Puzzles, mark_of, without_seq
+from frostline_cloud.rules import Pauses
 from frostline_core.commit import BatchMark, Commit, HostCommit, pack_commits, unpack_batch
 from frostline_core.errors import ProtocolError, UnavailableError
 from frostline_core.rules import Evaluator
@@ -88,6 +89,7 @@ class Parts:
     generation: Generation
     check: Callable[[], None]
     """Raises UnavailableError unless store and SQL can write."""
+    pauses: Pauses | None = None
 
 
 @dataclass(slots=True)
@@ -398,6 +400,8 @@ class Ingest:
         self._aside.lose(self._parking.expired(now_ms))
         self.status.parked = len(self._parking)
         if self.status.connected and self._presence.open and not self._stale:
+            if self._parts.pauses is not None:
+                self._parts.pauses.refresh(self._parts.evaluator, now_ms)
             self._parts.evaluator.advance(now_ms)
         if self._parts.evaluator.staged().transitions or self._aside.noted:
             self._launch()
