@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
+from tests.support.postgresql import PostgreSQL
 from tests.support.services import Influxd, Mosquitto, Service, VictoriaMetrics, binary
 
 
@@ -41,6 +42,13 @@ def fresh_influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]
 def victoria_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VictoriaMetrics]:
     """VictoriaMetrics for the whole session."""
     with VictoriaMetrics(tmp_path_factory.mktemp("victoria")) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """PostgreSQL for the whole session; make a database of one's own with `database`."""
+    with PostgreSQL() as service:
         yield service
 
 

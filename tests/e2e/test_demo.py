@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
+
+from tests.support.demo import run_demo
 
 pytestmark = pytest.mark.timeout(240)
 KEYS = {"readings", "kept", "committed", "written", "lost", "residue", "alerts", "webhooks"}
@@ -15,12 +14,7 @@ KEYS = {"readings", "kept", "committed", "written", "lost", "residue", "alerts",
 
 @pytest.fixture(scope="module")
 def result() -> tuple[int, dict[str, Any]]:
-    command = [sys.executable, "-c", "from frostline_core.cli import main; main()"]
-    done = subprocess.run(
-        [*command, "demo", "--duration", "50", "--speed", "60", "--json"], capture_output=True, timeout=220, check=False
-    )
-    assert done.stdout, done.stderr.decode()
-    return done.returncode, json.loads(done.stdout)
+    return run_demo(duration_s=50, speed=60)
 
 
 def test_it_prints_one_object_with_every_key(result: tuple[int, dict[str, Any]]) -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -36,72 +32,14 @@ from frostline_core.commit import Runs, run_text
 from frostline_core.errors import UnavailableError
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription
 from tests.support.migrations import newest
-from tests.support.services import eventually, free_port, missing
+from tests.support.postgresql import PostgreSQL
+from tests.support.services import free_port
 from tests.support.web import NOW_MS, Cloud, seed
 
 
-def _programs() -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return found[-1].parent if found else missing("PostgreSQL")
-
-
-def _as_nobody(folder: Path) -> list[str]:
-    """PostgreSQL refuses to run as root; then it runs as the user nobody, in a folder of theirs."""
-    if os.geteuid() != 0:
-        return []
-    user = pwd.getpwnam("nobody")
-    os.chown(folder, user.pw_uid, user.pw_gid)
-    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    programs, folder = _programs(), Path("/tmp") / f"frostline-pg-{os.getpid()}"  # noqa: S108 - sockets need short paths
-    folder.mkdir(mode=0o700)
-    port, prefix = free_port(), _as_nobody(folder)
-    try:
-        subprocess.run(
-            [
-                *prefix,
-                programs / "initdb",
-                "-D",
-                folder / "data",
-                "-U",
-                "frost",
-                "-A",
-                "trust",
-                "--no-sync",
-                "-E",
-                "UTF8",
-            ],
-            check=True,
-            capture_output=True,
-            cwd=folder,
-        )
-        process = subprocess.Popen(
-            [*prefix, programs / "postgres", "-D", folder / "data", "-p", str(port), "-h", "127.0.0.1", "-k", folder],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-        )
-        ready: list[str | Path] = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
-        eventually(lambda: subprocess.run(ready, check=False).returncode == 0, 30)
-        yield f"postgresql://frost@127.0.0.1:{port}"
-        process.terminate()
-        process.wait(timeout=30)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture
-def engine(server: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
-    name = f"t{abs(hash(request.node.name))}"
-    admin = open_engine(f"{server}/postgres").execution_options(isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
-    admin.dispose()
-    engine = open_engine(f"{server}/{name}")
-    migrate(engine)
+def engine(postgresql: PostgreSQL) -> Iterator[Engine]:
+    engine = postgresql.database()
     yield engine
     engine.dispose()
 
