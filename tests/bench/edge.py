@@ -7,8 +7,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +43,10 @@ def measure(units: int = UNITS, seconds: float = SECONDS) -> dict[str, Any]:
 def _gateway(folder: Path, broker: Mosquitto, modbus: int, units: int, seconds: float) -> dict[str, Any]:
     http = free_port()
     command = ["cloud", "run", "-c", str(_cloud(folder, broker))]
-    with _until_done(process.frostline(command, OTHER_CORE, folder / "cloud.log")):
+    with process.ended(process.frostline(command, OTHER_CORE, folder / "cloud.log")):
         began = time.monotonic()
         command = ["gateway", "run", "-c", str(_config(folder, broker, modbus, http, units))]
-        with _until_done(process.frostline(command, GATEWAY_CORE, folder / "gateway.log")) as gateway:
+        with process.ended(process.frostline(command, GATEWAY_CORE, folder / "gateway.log")) as gateway:
             eventually(lambda: _status(http)["account"]["kept"] > 0, 30)
             first_s = time.monotonic() - began
             eventually(lambda: _status(http)["uplink"]["born"], 30)
@@ -70,17 +68,6 @@ def _gateway(folder: Path, broker: Mosquitto, modbus: int, units: int, seconds: 
                 "disk_mb_per_day": round(disk_bytes / took_s * 86_400 / 1e6, 1),
                 "not_committed": after["pending"],
             }
-
-
-@contextmanager
-def _until_done(child: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Ends a process, and closes its pipe."""
-    with child:
-        try:
-            yield child
-        finally:
-            child.terminate()
-            child.wait(30)
 
 
 def _status(port: int) -> dict[str, Any]:

@@ -150,13 +150,9 @@ def pipeline(store: str, rules: int, metrics: int) -> Iterator[Pipeline]:
             if isinstance(database, Influxd):
                 database.create_database("frostline")
             command = ["cloud", "ingest", "-c", str(config)]
-            with process.frostline(command, INGEST_CORE, folder / "ingest.log") as ingest:
-                try:
-                    eventually((folder / "frostline.db").exists, 30)
-                    yield Pipeline(folder, broker, database, ingest.pid)
-                finally:
-                    ingest.terminate()
-                    ingest.wait(60)
+            with process.ended(process.frostline(command, INGEST_CORE, folder / "ingest.log")) as ingest:
+                eventually((folder / "frostline.db").exists, 30)
+                yield Pipeline(folder, broker, database, ingest.pid)
 
 
 def _configure(folder: Path, broker: Mosquitto, store: tuple[str, str], rules: str) -> Path:

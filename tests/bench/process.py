@@ -36,13 +36,32 @@ def written_bytes(pid: int) -> int:
 
 
 def frostline(arguments: Sequence[str], core: int, log: Path) -> subprocess.Popen[bytes]:
-    """`frostline ARGUMENTS` on one core, where there is more than one; use it in a `with`, which closes its pipe."""
+    """`frostline ARGUMENTS` on one core, where there is more than one; `ended` ends it."""
     core = core if core in os.sched_getaffinity(0) else min(os.sched_getaffinity(0))
     command = [sys.executable, "-c", "from frostline_core.cli import main; main()", *arguments]
     with log.open("ab") as sink:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=sink)
     os.sched_setaffinity(process.pid, {core})
     return process
+
+
+@contextmanager
+def ended(child: subprocess.Popen[bytes], wait_s: float = 60.0) -> Iterator[subprocess.Popen[bytes]]:
+    """Ends a process behind the block, by SIGKILL if SIGTERM does not within `wait_s`, and closes its pipes.
+
+    Raises:
+        RuntimeError: It did not end by SIGTERM.
+    """
+    with child:
+        try:
+            yield child
+        finally:
+            child.terminate()
+            try:
+                child.wait(wait_s)
+            except subprocess.TimeoutExpired as error:
+                child.kill()
+                raise RuntimeError(f"{child.args!r} does not end by SIGTERM") from error
 
 
 def pin(pid: int, core: int) -> None:
