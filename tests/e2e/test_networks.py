@@ -163,6 +163,29 @@ def test_what_a_broker_drops_at_its_queue_limit_is_sent_again(stack: Stack, coun
     finish(stack, counter)
 
 
+def test_what_a_real_broker_has_no_room_for_is_sent_again(tmp_path: Path, counter: Counter) -> None:
+    dropped: list[int] = [0]
+    other = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="other")
+    other.on_message = lambda _client, _user, message: dropped.append(int(message.payload))
+    with Stack(tmp_path, settings=Settings(most_queued=20)) as stack:
+        begin(stack, counter)
+        other.connect(stack.broker.host, stack.broker.port)
+        other.subscribe("$SYS/broker/publish/messages/dropped")
+        other.loop_start()
+        try:
+            stack.cloud.pause()
+            for _ in range(150):  # fills what the kernel holds for the cloud, which reads nothing
+                other.publish("spBv1.0/site-a/NDATA/noise", bytes(100_000)).wait_for_publish(10)
+            time.sleep(2.5)  # the broker tells its figures each second
+            noise = dropped[-1]
+            eventually(lambda: dropped[-1] > noise + 5, 30)
+        finally:
+            stack.cloud.resume()
+            other.disconnect()
+            other.loop_stop()
+        finish(stack, counter)
+
+
 def test_a_second_client_with_the_gateway_s_identity_is_reported_and_nothing_is_lost(
     stack: Stack, counter: Counter
 ) -> None:

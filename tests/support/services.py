@@ -182,10 +182,16 @@ class Service:
 
 
 class Mosquitto(Service):
-    """An MQTT broker without persistence, open to anybody on loopback; nothing is dropped for want of room."""
+    """An MQTT broker without persistence, open to anybody on loopback.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: For config and log.
+        most_queued: Beyond so many messages that wait for one client more of QoS 0 are dropped; 0: none is, ever.
+    """
+
+    def __init__(self, folder: Path, most_queued: int = 0) -> None:
         super().__init__("mosquitto", folder)
+        self._most_queued = most_queued
         self._binary = binary("mosquitto")
 
     @property
@@ -194,14 +200,15 @@ class Mosquitto(Service):
         return f"mqtt://{self.host}:{self.port}"
 
     def command(self) -> list[str]:
-        """Config: one listener, no limits on queued messages, log with every connection and publish."""
+        """Config: one listener, log with every connection and publish, its own figures each second."""
         config = self.folder / "mosquitto.conf"
         config.write_text(
             f"listener {self.port} {self.host}\n"
             f"user {getpass.getuser()}\n"
             "allow_anonymous true\n"
             "persistence false\n"
-            "max_queued_messages 0\n"
+            f"max_queued_messages {self._most_queued}\n"
+            "sys_interval 1\n"
             "max_queued_bytes 0\n"
             "set_tcp_nodelay true\n"
             "log_dest stdout\n"

@@ -35,6 +35,7 @@ class Settings:
         command: `run`, or `serve`: then ingest runs in a process of its own, and `add_ingest` adds more.
         links: Gateways and cloud reach the broker through `gateway_link` and `cloud_link`.
         environment: Variables that gateways have besides ours.
+        most_queued: See `Mosquitto`.
     """
 
     store: str = 'path = "history.duckdb"'
@@ -43,6 +44,7 @@ class Settings:
     command: str = "run"
     links: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    most_queued: int = 0
 
 
 class Program:
@@ -70,6 +72,16 @@ class Program:
     def stop(self) -> int:
         """SIGTERM; returns the exit code."""
         return self._end(signal.SIGTERM)
+
+    def pause(self) -> None:
+        """SIGSTOP: its connections stay open, and it reads nothing."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     @property
     def running(self) -> bool:
@@ -106,7 +118,7 @@ class Stack:
         (folder / "mosquitto").mkdir()
         (folder / "rules").mkdir()
         (folder / "rules" / "rules.toml").write_text(rules, encoding="utf-8")
-        self.broker = Mosquitto(folder / "mosquitto")
+        self.broker = Mosquitto(folder / "mosquitto", self._settings.most_queued)
         self.gateway_link = Link(self.broker.host, self.broker.port)
         self.cloud_link = Link(self.broker.host, self.broker.port)
         self._links = (self.gateway_link, self.cloud_link) if self._settings.links else ()
