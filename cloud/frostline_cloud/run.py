@@ -35,6 +35,7 @@ from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.jobs import every
 from frostline_cloud.metrics import export
 from frostline_cloud.notify import build_notify, gaps
+from frostline_cloud.notify.canary import LOOK_EVERY_S, Canary, with_canary
 from frostline_cloud.notify.page import acknowledge_router
 from frostline_cloud.rules import Pauses, adopt
 from frostline_cloud.sql import beat, last_beat, migrate, open_engine, read_only, tidy, translated
@@ -71,7 +72,7 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
     Raises:
         FrostlineError: A part cannot start, or has failed for good; the process should end and be started again.
     """
-    rules = load_folder(config.rules.folder)
+    rules = with_canary(load_folder(config.rules.folder), config.canary)
     listener = _listener(config, web=web)
     async with AsyncExitStack() as stack:
         engine = open_engine(config.sql.url)
@@ -90,6 +91,11 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
                 tasks.create_task(_until(stop, notify.run), name="notify")
                 tasks.create_task(_watch(stop, worker), name="watch ingest")
                 tasks.create_task(_report(stop, worker, engine), name="report ingest")
+                if config.canary is not None:
+                    canary = Canary(engine, config.broker, config.canary, now_ms)
+                    stack.callback(canary.stop)  # frees its thread; until then it would hold up the end
+                    flights = partial(every, LOOK_EVERY_S, "canary", canary.fly_when_due, stop)
+                    tasks.create_task(_until(stop, flights), name="canary")
                 for name, seconds, job in _jobs(config, engine):
                     tasks.create_task(every(seconds, name, job, stop), name=name)
                 export(worker, notify)

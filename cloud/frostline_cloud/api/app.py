@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from frostline_cloud.api import account, alerts, delivery, fleet, health, problems, reference, rules, series
+from frostline_cloud.api import account, alerts, delivery, fleet, health, notify, problems, reference, rules, series
 from frostline_cloud.api.access import Access
 from frostline_cloud.api.border import Border
 from frostline_cloud.api.services import Services
@@ -40,7 +40,9 @@ def build(services: Services) -> FastAPI:
     Raises:
         UnavailableError: SQL does not answer.
     """
-    app = _application(services, (fleet.router, series.router, alerts.router, rules.router, account.router))
+    app = _application(
+        services, (fleet.router, series.router, alerts.router, rules.router, account.router, notify.router)
+    )
     _describe(app)
     app.add_api_route("/api/{path:path}", _unknown, methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
     problems.install(app)

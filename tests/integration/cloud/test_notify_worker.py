@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import ssl
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
-from threading import Event, Thread
-from typing import Any, Self
+from threading import Event
 
 import pytest
 from sqlalchemy import Engine, select, text
@@ -32,6 +28,7 @@ from frostline_cloud.sql.tables import delivery, metadata, outbox
 from frostline_core.config import parse
 from frostline_core.rules import WORSE, Phase, RuleSet, Series, Transition
 from frostline_core.rules import parse as parse_rule
+from tests.support.hook import Answer, Hook
 from tests.support.services import eventually_async
 
 NOW = 1_700_000_000_000
@@ -40,93 +37,6 @@ SECRET = new_secret()
 ROOM = Series("hamburg", "gw-1", "room-1", "cold_room", "freezer-1", "air_temperature")
 _RULE = {"type": "threshold", "id": "warm", "title": "Too warm", "severity": "critical", "select": {"metric": "*"}}
 WARM = RuleSet.of([parse_rule({**_RULE, "above": -15}, "test")])
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a hook received."""
-
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def id(self) -> str:
-        return self.headers["webhook-id"]
-
-    @property
-    def content(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass(slots=True)
-class Answer:
-    """What a hook says; `wait` first, then the body as often as given."""
-
-    status: int = 204
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    endless: bool = False
-    wait: Event | None = None
-
-
-class Hook:
-    """A real HTTP server that answers by a script; after it, 204."""
-
-    def __init__(self, *script: Answer, tls: ssl.SSLContext | None = None) -> None:
-        self.script = list(script)
-        self.requests: list[Request] = []
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                hook.requests.append(Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-                answer = hook.script.pop(0) if hook.script else Answer()
-                if answer.wait is not None:
-                    answer.wait.wait(30)
-                try:
-                    self._say(answer)
-                except OSError:  # the sender has hung up, as it should
-                    self.close_connection = True
-
-            def _say(self, answer: Answer) -> None:
-                self.send_response(answer.status)
-                for name, value in answer.headers.items():
-                    self.send_header(name, value)
-                if not answer.endless and answer.status != 204:
-                    self.send_header("content-length", str(len(answer.body)))
-                self.end_headers()
-                self.wfile.write(answer.body)
-                while answer.endless:
-                    self.wfile.write(answer.body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        if tls is not None:
-            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
-        self.thread = Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    def __enter__(self) -> Self:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for answer in self.script:
-            if answer.wait is not None:
-                answer.wait.set()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-    @property
-    def types(self) -> list[str]:
-        return [request.content["type"] for request in self.requests]
 
 
 class Clock:
