@@ -318,7 +318,7 @@ class Ingest:
         """A message that needs a birth, which was asked for: a plain node's waits, any other's comes again."""
         view, commit = self._parts.session.node(event.site, event.node), self._parts.commit
         if view is None or not view.proved:
-            self._aside.lose(self._parking.park(event, view, now_ms))
+            self._parking.park(event, view, now_ms)
             return
         mark, owner = mark_of(view, event), (event.site, event.node)
         if mark is None:
@@ -339,9 +339,7 @@ class Ingest:
         """A birth came: what waited for it is read."""
         if not len(self._parking):
             return
-        parked, losses = self._parking.born(view, device)
-        self._aside.lose(losses)
-        for each in parked:
+        for each in self._parking.born(view, device):
             self._events(self._parts.session.receive(each.topic, without_seq(each.raw), now_ms), now_ms)
 
     def _register(self, now_ms: int) -> None:
@@ -397,7 +395,7 @@ class Ingest:
     def _tick(self, now_ms: int) -> None:
         self._ticked_ms = now_ms
         self._events(self._parts.session.tick(now_ms), now_ms)
-        self._aside.lose(self._parking.expired(now_ms))
+        self._aside.lose(self._parking.lost(now_ms))
         self.status.parked = len(self._parking)
         if self.status.connected and self._presence.open and not self._stale:
             if self._parts.pauses is not None:
@@ -516,6 +514,7 @@ class Ingest:
                 if isinstance(item, Arrived):
                     self._handle(item, self._clock_ms())
         self._home()
+        self._aside.lose(self._parking.close())
         self._launch()
         self._home()
         wait([self._writer.submit(self._parts.generation.mark, self._clock_ms(), last=True)], _LAST_MARK_S)

@@ -6,7 +6,7 @@ commit protocol they come again by themselves; the batch that three births did n
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,14 +15,15 @@ from frostline_core.commit import BATCH, BatchMark, unpack_batch
 from frostline_core.errors import ProtocolError
 from frostline_core.sparkplug import NodeView, Unresolved, parse, topics
 
-MOST_PARKED: Final = 1_000
-MOST_PARKED_BYTES: Final = 8 * 1024 * 1024
+MOST_PARKED: Final = 10_000
+MOST_PARKED_BYTES: Final = 16 * 1024 * 1024
 PATIENCE_MS: Final = 120_000
 """How long a message waits for its birth: four times what a node is asked in vain."""
 MOST_BIRTHS: Final = 3
 _MOST_PUZZLES: Final = 10_000
 _NO_BIRTH = "no birth came that says what it means"
 _DROPPED = "too many messages waited for births"
+_ENDED = "the cloud was stopped before a birth said what it means"
 _OTHER_SESSION = "its session ended before a birth said what it means"
 
 
@@ -44,49 +45,79 @@ class Parked:
 
 
 class Parking:
-    """Messages of plain nodes, oldest first; past the bound the oldest is listed as lost."""
+    """Messages of plain nodes, in order of arrival; past the bound the oldest is given up.
+
+    What is given up is listed as lost, one entry for each gateway and reason between two looks, because a fleet that
+    waits for its births gives up thousands.
+    """
 
     def __init__(self, most: int = MOST_PARKED, most_bytes: int = MOST_PARKED_BYTES) -> None:
         self._most, self._most_bytes = most, most_bytes
-        self._parked: list[Parked] = []
-        self._bytes = 0
+        self._parked: OrderedDict[int, Parked] = OrderedDict()
+        self._of_device: dict[tuple[str, str, str], deque[int]] = {}
+        self._bytes = self._next = 0
+        self._lost: dict[tuple[str, str, str], Loss] = {}
 
     def __len__(self) -> int:
         return len(self._parked)
 
-    def park(self, event: Unresolved, view: NodeView | None, now_ms: int) -> list[Loss]:
-        """Keeps a message; returns what had to go for it."""
+    def park(self, event: Unresolved, view: NodeView | None, now_ms: int) -> None:
+        """Keeps a message."""
         bd_seq = view.bd_seq if view is not None and view.online else None
         device = topics.parse(event.topic).device
-        self._parked.append(Parked(event.site, event.node, device, event.topic, event.raw, now_ms, bd_seq))
-        self._bytes += len(event.raw)
-        gone = 0
-        while len(self._parked) - gone > self._most or self._bytes > self._most_bytes:
-            self._bytes -= len(self._parked[gone].raw)
-            gone += 1
-        dropped, self._parked = self._parked[:gone], self._parked[gone:]
-        return [_lost(each, _DROPPED) for each in dropped]
+        parked = Parked(event.site, event.node, device, event.topic, event.raw, now_ms, bd_seq)
+        self._parked[self._next] = parked
+        self._of_device.setdefault((parked.site, parked.node, device), deque()).append(self._next)
+        self._next += 1
+        self._bytes += len(parked.raw)
+        while len(self._parked) > self._most or self._bytes > self._most_bytes:
+            self._lose(self._oldest(), _DROPPED)
 
-    def born(self, view: NodeView, device: str) -> tuple[list[Parked], list[Loss]]:
-        """What a birth makes readable, and what it ends; nothing of a node that turns out to send again by itself."""
-        mine = [each for each in self._parked if (each.site, each.node, each.device) == (view.site, view.node, device)]
-        self._take(mine)
+    def born(self, view: NodeView, device: str) -> list[Parked]:
+        """What a birth makes readable; nothing of a node that turns out to send again by itself."""
+        mine = [self._parked.pop(number) for number in self._of_device.pop((view.site, view.node, device), ())]
+        self._bytes -= sum(len(each.raw) for each in mine)
         if view.proved:
-            return [], []
-        here = [each for each in mine if each.bd_seq in (None, view.bd_seq)]
-        return here, [_lost(each, _OTHER_SESSION) for each in mine if each not in here]
+            return []
+        for each in mine:
+            if each.bd_seq not in (None, view.bd_seq):
+                self._lose(each, _OTHER_SESSION)
+        return [each for each in mine if each.bd_seq in (None, view.bd_seq)]
 
-    def expired(self, now_ms: int) -> list[Loss]:
-        """What has waited for too long."""
-        late = [each for each in self._parked if now_ms - each.at_ms > PATIENCE_MS]
-        self._take(late)
-        return [_lost(each, _NO_BIRTH) for each in late]
+    def lost(self, now_ms: int) -> list[Loss]:
+        """What was given up since the last look, and what has waited for too long."""
+        while self._parked and now_ms - next(iter(self._parked.values())).at_ms > PATIENCE_MS:
+            self._lose(self._oldest(), _NO_BIRTH)
+        found = list(self._lost.values())
+        self._lost.clear()
+        return found
 
-    def _take(self, some: list[Parked]) -> None:
-        if some:
-            gone = set(map(id, some))
-            self._parked = [each for each in self._parked if id(each) not in gone]
-            self._bytes = sum(len(each.raw) for each in self._parked)
+    def close(self) -> list[Loss]:
+        """Everything that still waits, since nobody will wait any longer."""
+        while self._parked:
+            self._lose(self._oldest(), _ENDED)
+        found = list(self._lost.values())
+        self._lost.clear()
+        return found
+
+    def _oldest(self) -> Parked:
+        _, parked = self._parked.popitem(last=False)
+        key = (parked.site, parked.node, parked.device)
+        self._of_device[key].popleft()
+        if not self._of_device[key]:
+            del self._of_device[key]
+        self._bytes -= len(parked.raw)
+        return parked
+
+    def _lose(self, parked: Parked, reason: str) -> None:
+        samples = len(parse(parked.raw).metrics)
+        key = (parked.site, parked.node, reason)
+        before = self._lost.get(key)
+        first_ms = parked.at_ms if before is None or before.from_ms is None else before.from_ms
+        samples += 0 if before is None else before.samples or 0
+        self._lost[key] = Loss(
+            parked.site, parked.node, None, None, None, reason, samples, first_ms, max(first_ms, parked.at_ms)
+        )
 
 
 def without_seq(raw: bytes) -> bytes:
@@ -144,8 +175,3 @@ def mark_of(view: NodeView, event: Unresolved) -> BatchMark | None:
     except ProtocolError:
         return None
     return None
-
-
-def _lost(parked: Parked, reason: str) -> Loss:
-    samples = len(parse(parked.raw).metrics)
-    return Loss(parked.site, parked.node, None, None, None, reason, samples, parked.at_ms, parked.at_ms)

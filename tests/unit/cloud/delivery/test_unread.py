@@ -29,17 +29,34 @@ def test_a_birth_gives_back_what_waited_for_it_in_order() -> None:
     for each in sent:
         parking.park(each, None, 0)
     parking.park(message(9, "other"), None, 0)
-    found, lost = parking.born(view(), "d")
+    found = parking.born(view(), "d")
     assert [each.raw for each in found] == [each.raw for each in sent]
-    assert (lost, len(parking)) == ([], 1)
+    assert (parking.lost(0), len(parking)) == ([], 1)
 
 
 def test_the_oldest_goes_first_and_is_listed() -> None:
     parking = Parking(most=2)
-    assert parking.park(message(1), None, 10) == []
-    assert parking.park(message(2), None, 20) == []
-    (lost,) = parking.park(message(3), None, 30)
+    for n in (1, 2, 3):
+        parking.park(message(n), None, n * 10)
+    (lost,) = parking.lost(30)
     assert (lost.site, lost.node, lost.run, lost.samples, lost.from_ms) == ("s", "n", None, 1, 10)
+    assert parking.lost(30) == []
+
+
+def test_what_one_gateway_loses_for_one_reason_is_one_entry() -> None:
+    parking = Parking(most=1)
+    for n in range(100):
+        parking.park(message(n), None, n)
+    (lost,) = parking.lost(100)
+    assert (lost.samples, lost.from_ms, lost.to_ms) == (99, 0, 98)
+
+
+def test_what_still_waits_at_a_stop_is_listed() -> None:
+    parking = Parking()
+    parking.park(message(1), None, 10)
+    (lost,) = parking.close()
+    assert (lost.samples, len(parking)) == (1, 0)
+    assert "stopped" in lost.reason
 
 
 @given(st.lists(st.sampled_from(["a", "b", ""]), max_size=40), st.integers(1, 5), st.integers(20, 200))
@@ -47,9 +64,11 @@ def test_it_never_holds_more_than_it_may_and_forgets_nothing_silently(
     devices: list[str], most: int, most_bytes: int
 ) -> None:
     parking = Parking(most, most_bytes)
-    lost = sum(len(parking.park(message(n, device), None, 0)) for n, device in enumerate(devices))
+    for n, device in enumerate(devices):
+        parking.park(message(n, device), None, 0)
+    lost = sum(each.samples or 0 for each in parking.lost(0))
     assert len(parking) <= most
-    back = [parking.born(view(), device)[0] for device in ("a", "b", "")]
+    back = [parking.born(view(), device) for device in ("a", "b", "")]
     assert sum(len(each.raw) for some in back for each in some) <= most_bytes
     assert lost + sum(map(len, back)) == len(devices)
     assert len(parking) == 0
@@ -58,23 +77,22 @@ def test_it_never_holds_more_than_it_may_and_forgets_nothing_silently(
 def test_a_message_of_another_session_is_never_read_with_this_birth() -> None:
     parking = Parking()
     parking.park(message(1), view(bd_seq=1), 0)
-    found, lost = parking.born(view(bd_seq=2), "d")
-    assert found == []
-    assert [each.reason for each in lost] == ["its session ended before a birth said what it means"]
+    assert parking.born(view(bd_seq=2), "d") == []
+    assert [each.reason for each in parking.lost(0)] == ["its session ended before a birth said what it means"]
 
 
 def test_a_node_that_turns_out_to_send_again_by_itself_loses_nothing_here() -> None:
     parking = Parking()
     parking.park(message(1), None, 0)
-    assert parking.born(view(proved=True), "d") == ([], [])
-    assert len(parking) == 0
+    assert parking.born(view(proved=True), "d") == []
+    assert (len(parking), parking.lost(0)) == (0, [])
 
 
 def test_nobody_waits_for_ever() -> None:
     parking = Parking()
     parking.park(message(1), None, 0)
-    assert parking.expired(PATIENCE_MS) == []
-    assert len(parking.expired(PATIENCE_MS + 1)) == 1
+    assert parking.lost(PATIENCE_MS) == []
+    assert len(parking.lost(PATIENCE_MS + 1)) == 1
 
 
 def batch(n: int, base: int = 1) -> BatchMark:
