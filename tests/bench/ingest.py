@@ -30,6 +30,8 @@ RUNS = 3
 SHAPES = {1: Load(NODES, 10, 20, 1, 40_000), 20: Load(NODES, 10, 20, 20, 30_000), 200: Load(NODES, 1, 200, 200, 8_000)}
 """By metrics per message; 10,000 series each. One per message is report by exception on devices of 20."""
 LATENCY_S = 6.0
+START_S = 90.0
+"""A machine that does other things may take long for a start."""
 _LIMIT_POINTS = 600_000
 _REQUEST_POINTS = 20_000
 Store = VictoriaMetrics | Influxd
@@ -151,7 +153,7 @@ def pipeline(store: str, rules: int, metrics: int) -> Iterator[Pipeline]:
                 database.create_database("frostline")
             command = ["cloud", "ingest", "-c", str(config)]
             with process.ended(process.frostline(command, INGEST_CORE, folder / "ingest.log")) as ingest:
-                eventually((folder / "frostline.db").exists, 30)
+                eventually((folder / "frostline.db").exists, START_S)
                 yield Pipeline(folder, broker, database, ingest.pid)
 
 

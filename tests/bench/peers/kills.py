@@ -22,9 +22,11 @@ from tests.bench import ingest, process
 from tests.bench.peers.json_load import JsonLoad
 from tests.bench.peers.node_red import Form, NodeRed
 from tests.bench.peers.streams import CORE, OTHER_CORE, RULES, made, play, services
-from tests.support.services import Influxd
+from tests.support.services import Influxd, eventually
 
 _QUIET_S, _MOST_S = 3.0, 90.0
+_READY = b"STATE online"
+"""In the log of our ingest when it takes data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,9 @@ class Plan:
     """What is played meanwhile, and when the process is killed.
 
     Attributes:
-        kills: How often.
-        every_s: Between two kills, and before the first.
+        kills: How often, at most: not after the load has ended.
+        every_s: Before each kill, from when the process was ready.
+        start_s: What a start is thought to take, for the length of the load.
         per_s: Messages a second.
         nodes: Of the load.
         devices: Of each node.
@@ -41,7 +44,8 @@ class Plan:
     """
 
     kills: int = 5
-    every_s: float = 4.0
+    every_s: float = 3.0
+    start_s: float = 3.0
     per_s: float = 1_000.0
     nodes: int = 10
     devices: int = 10
@@ -50,14 +54,13 @@ class Plan:
     @property
     def seconds(self) -> float:
         """How long is played."""
-        return (self.kills + 1) * self.every_s
+        return (self.kills + 1) * self.every_s + self.kills * self.start_s
 
 
 def measure(plan: Plan | None = None) -> dict[str, Any]:
     """Messages sent, stored and missing, of Node-RED in both forms and of ours."""
     plan = plan or Plan()
     return {
-        "kills": plan.kills,
         "messages_per_s": plan.per_s,
         "metrics_a_message": plan.metrics,
         "node_red": node_red(plan, batched=False),
@@ -81,9 +84,9 @@ def node_red(plan: Plan, batched: bool) -> dict[str, int]:
         process.pin(peer.pid, CORE)
         with ThreadPoolExecutor(1) as beside:
             told = beside.submit(play, load, broker, store, folder / "player.log")
-            _kill(plan, again)
+            killed = _kill(plan, again, told.done)
             sent = told.result()["acknowledged"]
-        return _counted(sent, lambda: _rows(store))
+        return {"kills": killed} | _counted(sent, lambda: _rows(store))
 
 
 def frostline(plan: Plan) -> dict[str, int]:
@@ -94,9 +97,11 @@ def frostline(plan: Plan) -> dict[str, int]:
 
         def again() -> None:
             os.kill(children[-1], signal.SIGKILL)
-            config = str(running.folder / "cloud.toml")
-            ingests.append(process.frostline(["cloud", "ingest", "-c", config], CORE, running.folder / "ingest.log"))
+            config, log = str(running.folder / "cloud.toml"), running.folder / "ingest.log"
+            before = log.read_bytes().count(_READY)
+            ingests.append(process.frostline(["cloud", "ingest", "-c", config], CORE, log))
             children.append(ingests[-1].pid)
+            eventually(lambda: log.read_bytes().count(_READY) > before, _MOST_S)
 
         ingests: list[Any] = []
         shape = {"nodes": plan.nodes, "devices": plan.devices, "metrics": plan.metrics, "rate": plan.per_s}
@@ -105,20 +110,28 @@ def frostline(plan: Plan) -> dict[str, int]:
         log = running.folder / "load.log"
         load = process.frostline([*command, f"--duration={plan.seconds}"], OTHER_CORE, log)
         try:
-            _kill(plan, again)
+            killed = _kill(plan, again, lambda: load.poll() is not None)
             told = json.loads(load.communicate(timeout=plan.seconds + _MOST_S)[0])
             found = _counted(told["messages"]["measured"], lambda: _numbers(store))
-            return found | {"not_made": told["messages"]["refused"], "not_committed": told["not_committed"]}
+            return (
+                {"kills": killed}
+                | found
+                | {"not_made": told["messages"]["refused"], "not_committed": told["not_committed"]}
+            )
         finally:
             for each in (load, *ingests):
                 with each:
                     each.kill()
 
 
-def _kill(plan: Plan, again: Callable[[], None]) -> None:
-    for _ in range(plan.kills):
+def _kill(plan: Plan, again: Callable[[], None], over: Callable[[], bool]) -> int:
+    """Kills while the load goes on; returns how often."""
+    for number in range(plan.kills):
         time.sleep(plan.every_s)
+        if over():
+            return number
         again()
+    return plan.kills
 
 
 def _counted(sent: int, stored: Callable[[], int]) -> dict[str, int]:

@@ -35,8 +35,8 @@ def table(result: dict[str, Any]) -> str:
         columns = ("cpu_us_per_point", "points_per_s", "rss_mib", "missing")
         lines += _lines("MQTT to InfluxDB", columns, {f"{s}: {who}": row for s, who, row in _pairs(streamed)})
     if "skipped" not in killed:
-        title = f"kill -9, {killed['kills']} times"
-        lines += _lines(title, ("sent", "stored", "missing"), {n: r for n, r in killed.items() if isinstance(r, dict)})
+        rows = {name: row for name, row in killed.items() if isinstance(row, dict)}
+        lines += _lines("kill -9", ("kills", "sent", "stored", "missing"), rows)
     if "skipped" not in gateway:
         rows = gateway["thingsboard_gateway"] | {"frostline": gateway["frostline_gateway"]}
         lines += _lines("Modbus to MQTT", ("samples_kept_per_s", "cpu_percent", "rss_mib"), rows)

@@ -11,7 +11,7 @@ from tests.support.services import binary
 
 SMALL = Load(nodes=2, devices=2, metrics=20, per_message=20, messages=200)
 SIZE = streams.Size(2, 2, 20, 20, each=40, batched=40, ours=200, runs=1)
-KILLS = kills.Plan(kills=1, every_s=1.5, per_s=100, nodes=2, devices=2)
+KILLS = kills.Plan(kills=1, every_s=1.5, start_s=5, per_s=100, nodes=2, devices=2)
 
 
 @pytest.fixture
@@ -73,7 +73,8 @@ def test_metered_bench_counts_bytes_of_both_ways() -> None:
 
 @pytest.mark.usefixtures("broker_and_stores")
 def test_no_message_is_missing_when_our_ingest_is_killed() -> None:
-    assert kills.frostline(KILLS)["missing"] == 0
+    found = kills.frostline(KILLS)
+    assert (found["kills"], found["missing"]) == (1, 0)
 
 
 @pytest.mark.usefixtures("broker_and_stores", "node_red")
@@ -86,6 +87,7 @@ def test_streams_beside_node_red_are_compared() -> None:
 def test_messages_that_node_red_loses_are_counted() -> None:
     found = kills.node_red(KILLS, batched=True)
     assert found["sent"] == found["stored"] + found["missing"] == KILLS.seconds * KILLS.per_s
+    assert found["kills"] == 1
 
 
 @pytest.mark.usefixtures("thingsboard")
