@@ -18,7 +18,6 @@ from typing import Any
 Value = int | str | bytes | None
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 _LEVEL = 1
-_STATEMENT_COST, _VALUE_COST = 512, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +55,8 @@ class Recorded:
             self.statements.append(Statement(sql, given))
 
 
-def cost(statements: Sequence[Statement]) -> int:
-    """Bytes of the tables that they make dirty, about."""
-    sizes = (
-        _VALUE_COST + (len(value) if isinstance(value, bytes | str) else 0)
-        for statement in statements
-        for row in statement.rows
-        for value in row
-    )
-    return sum(sizes) + _STATEMENT_COST * len(statements)
-
-
 def pack(totals: Mapping[str, Any], statements: Sequence[Statement]) -> bytes:
-    """The body of a record."""
+    """What a record says; `compressed` it is the body."""
     blobs: list[bytes] = []
 
     def shown(value: Value) -> Any:
@@ -79,19 +67,32 @@ def pack(totals: Mapping[str, Any], statements: Sequence[Statement]) -> bytes:
 
     table = [[each.sql, [[shown(value) for value in row] for row in each.rows]] for each in statements]
     text = json.dumps([totals, table], separators=(",", ":")).encode()
-    return zlib.compress(b"".join((len(text).to_bytes(4, "little"), text, *blobs)), _LEVEL)
+    return b"".join((len(text).to_bytes(4, "little"), text, *blobs))
 
 
-def unpack(body: bytes) -> tuple[Mapping[str, Any], list[Statement]]:
-    """Totals and statements of a body.
+def compressed(packed: bytes) -> bytes:
+    """The body of a record."""
+    return zlib.compress(packed, _LEVEL)
+
+
+def expanded(body: bytes) -> bytes:
+    """What a record says.
 
     Raises:
         ValueError: It is damaged.
     """
     try:
-        raw = zlib.decompress(body)
+        return zlib.decompress(body)
     except zlib.error as error:
         raise ValueError(str(error)) from error
+
+
+def unpack(raw: bytes) -> tuple[Mapping[str, Any], list[Statement]]:
+    """Totals and statements of a record.
+
+    Raises:
+        ValueError: It is damaged.
+    """
     end = 4 + int.from_bytes(raw[:4], "little")
     totals, table = json.loads(raw[4:end])
     blobs = io.BytesIO(raw[end:])

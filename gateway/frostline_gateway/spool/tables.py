@@ -20,13 +20,13 @@ from typing import Any
 
 from frostline_core.errors import UnavailableError
 from frostline_gateway.spool import file, lots, redo
-from frostline_gateway.spool.statements import Recorded, Statement, cost, pack, unpack
+from frostline_gateway.spool.statements import Recorded, Statement, compressed, expanded, pack, unpack
 
-DIRTY_MOST = 1 << 20
+DIRTY_MOST = 2 << 20
 """Bytes of rows that are written or freed between two commits, about: bounds memory, log, and the time of a start."""
 LATER_MOST = 256 * 1024
 """The same for changes that wait for the next one to become durable."""
-_ROW_COST = 128
+_ROW_COST, _STATEMENT_COST = 128, 512
 _FREE_KEPT, _FREE_STEP = 64, 512
 """Pages that stay in the file for reuse; pages more that a commit gives back than it has added."""
 
@@ -110,7 +110,8 @@ class Tables:
         self.connection.execute("SAVEPOINT change")
         before = self.connection.total_changes
         try:
-            _, statements = unpack(body)
+            packed = expanded(body)
+            _, statements = unpack(packed)
             for statement in statements:
                 statement.do(self.connection)
         except (sqlite3.IntegrityError, ValueError, LookupError, TypeError):
@@ -118,7 +119,7 @@ class Tables:
             return False
         finally:
             self.connection.execute("RELEASE change")
-        self._dirty += self._weight(statements, before)
+        self._dirty += len(packed) + self._touched(before)
         return True
 
     @contextmanager
@@ -138,7 +139,8 @@ class Tables:
         recorded, before = Recorded(self.connection), self.connection.total_changes
         try:
             yield recorded
-            self._keep(recorded.statements, self._weight(recorded.statements, before), totals, later)
+            touched = self._touched(before) + _STATEMENT_COST * len(recorded.statements)
+            self._keep(recorded.statements, touched, totals, later)
         except BaseException:
             self._undo()
             raise
@@ -195,35 +197,45 @@ class Tables:
         ((count,),) = self.connection.execute(f"PRAGMA {pragma}").fetchall()
         return int(count)
 
-    def _keep(self, statements: Sequence[Statement], weight: int, totals: Totals, later: bool) -> None:
+    def _keep(self, statements: Sequence[Statement], touched: int, totals: Totals, later: bool) -> None:
+        """Makes a change durable, or lets it wait.
+
+        Args:
+            statements: What it did.
+            touched: Bytes of the rows that it touched, about.
+            totals: For readers.
+            later: Whether it may wait.
+        """
         everything = [*self._later, *statements]
-        if later and self._later_cost + weight <= LATER_MOST:
-            self._later, self._later_cost = everything, self._later_cost + weight
+        if later and self._later_cost + touched <= LATER_MOST:
+            self._later, self._later_cost = everything, self._later_cost + touched
         elif everything:
-            if self._failed or self._dirty + weight > DIRTY_MOST or not self._record(totals, everything):
+            packed = pack(totals(), everything)
+            touched += len(packed)
+            if self._failed or self._dirty + touched > DIRTY_MOST or not self._record(packed):
                 self._behind = True  # from here on it is all or nothing
                 self.connection.execute("RELEASE change")  # pages of rows deleted under a savepoint would be written
                 self._behind = False
                 self.commit()
                 return
             self._later, self._later_cost = [], 0
-        self._dirty += weight
+        self._dirty += touched
         self.connection.execute("RELEASE change")
 
-    def _record(self, totals: Totals, statements: Sequence[Statement]) -> bool:
+    def _record(self, packed: bytes) -> bool:
         """Writes a record; False where only writing the tables helps."""
         number = (self._number or 0) + 1
         try:
-            written = self._redo is not None and self._redo.append(number, pack(totals(), statements))
+            written = self._redo is not None and self._redo.append(number, compressed(packed))
         except OSError:  # a card that fails here may still take the tables; if not, that says so
             return False
         if written:
             self._number = number
         return written
 
-    def _weight(self, statements: Sequence[Statement], before: int) -> int:
-        """What statements made dirty since the connection had counted so many changed rows."""
-        return cost(statements) + _ROW_COST * (self.connection.total_changes - before)
+    def _touched(self, before: int) -> int:
+        """What the rows weigh that were changed since the connection had counted so many."""
+        return _ROW_COST * (self.connection.total_changes - before)
 
     def _begin(self) -> None:
         if not self.connection.in_transaction:

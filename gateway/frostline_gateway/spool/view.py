@@ -15,7 +15,7 @@ from frostline_gateway.spool import draft as drafts
 from frostline_gateway.spool import file, redo, ring, waiting
 from frostline_gateway.spool.draft import StoredRun
 from frostline_gateway.spool.rows import Account
-from frostline_gateway.spool.statements import Recorded, unpack
+from frostline_gateway.spool.statements import Recorded, expanded, unpack
 
 _TRIES = 5
 """A process that writes its tables between our two looks makes the second one worthless."""
@@ -101,7 +101,7 @@ def _look(path: Path, connection: sqlite3.Connection) -> SpoolView | None:
     ((raw_id, change),) = connection.execute("SELECT id, change FROM spool").fetchall()
     bodies = redo.read(path, int.from_bytes(raw_id), change).bodies
     if bodies:
-        return SpoolView.read(unpack(bodies[-1])[0])
+        return SpoolView.read(unpack(expanded(bodies[-1]))[0])
     found = SpoolView.of(connection, drafts.load(connection))
     same = connection.execute("SELECT change FROM spool").fetchone() == (change,)
     return found if same else None

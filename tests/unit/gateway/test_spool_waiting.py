@@ -164,7 +164,7 @@ async def test_beyond_a_quarter_of_the_budget_the_oldest_are_lost(machine: Machi
     gateway = Gateway(machine, tmp_path / "spool.db", 1 << 18)
     for value in range(1_000):
         gateway.read(float(value))
-        if value % 100 == 99:
+        if value % 40 == 39:
             await gateway.flush()
     lost = gateway.spool.account().lost[OVER_BOUND]
     assert lost + gateway.spool.waiting_samples() == 1_000
