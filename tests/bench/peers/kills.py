@@ -93,11 +93,12 @@ def frostline(plan: Plan) -> dict[str, int]:
     """Kills our ingest."""
     with ingest.pipeline("influxdb1", RULES, plan.metrics) as running:
         assert isinstance(running.store, Influxd)
-        store, children = running.store, [running.pid]
+        store, children, log = running.store, [running.pid], running.folder / "ingest.log"
+        eventually(lambda: _READY in log.read_bytes(), _MOST_S)
 
         def again() -> None:
             os.kill(children[-1], signal.SIGKILL)
-            config, log = str(running.folder / "cloud.toml"), running.folder / "ingest.log"
+            config = str(running.folder / "cloud.toml")
             before = log.read_bytes().count(_READY)
             ingests.append(process.frostline(["cloud", "ingest", "-c", config], CORE, log))
             children.append(ingests[-1].pid)
@@ -107,8 +108,8 @@ def frostline(plan: Plan) -> dict[str, int]:
         shape = {"nodes": plan.nodes, "devices": plan.devices, "metrics": plan.metrics, "rate": plan.per_s}
         options = [f"--{name}={value}" for name, value in shape.items()]
         command = ["sim", "load", f"--url={running.broker.url}", "--proved", "--host-id=frostline", *options]
-        log = running.folder / "load.log"
-        load = process.frostline([*command, f"--duration={plan.seconds}"], OTHER_CORE, log)
+        command = [*command, f"--duration={plan.seconds}"]
+        load = process.frostline(command, OTHER_CORE, running.folder / "load.log")
         try:
             killed = _kill(plan, again, lambda: load.poll() is not None)
             told = json.loads(load.communicate(timeout=plan.seconds + _MOST_S)[0])
