@@ -10,6 +10,8 @@ from frostline_core.sparkplug import BirthMetric, DeviceBirth
 
 AUDIT = "command"
 """Node metric (String, JSON): what became of each command, as an event."""
+IDENTITY = "identity"
+"""Node metric (String, JSON): another client seemed to use this gateway's identity, as an event."""
 CLOCK = "clock"
 """Node metric (String, JSON): the clock was set, or is believed or no longer believed, as an event."""
 
@@ -63,7 +65,7 @@ class Devices(Mapping[str, DeviceBirth]):
 
     def node_metrics(self) -> list[BirthMetric]:
         """What NBIRTH declares for the gateway itself, besides the commit protocol's metrics."""
-        newest = ((name, self._own.get(name)) for name in (AUDIT, CLOCK))
+        newest = ((name, self._own.get(name)) for name in (AUDIT, CLOCK, IDENTITY))
         return [
             BirthMetric(name, DataType.STRING, *((each.value, each.at_ms) if each else (None, None)))
             for name, each in newest

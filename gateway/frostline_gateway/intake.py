@@ -22,7 +22,7 @@ from frostline_core.reading import DataType, DeviceDescription, MetricDescriptio
 from frostline_core.sparkplug import MetricMessage, PayloadMessage, set_quality, set_value
 from frostline_edge.sampler import Sampler, SamplerAccount
 from frostline_edge.sampling import Sampling
-from frostline_gateway.devices import AUDIT, CLOCK, Devices
+from frostline_gateway.devices import AUDIT, CLOCK, IDENTITY, Devices
 from frostline_gateway.grouping import RowLimits, together
 from frostline_gateway.spool import Spool
 from frostline_gateway.spool.rows import AccountDelta, Lost, NewRow, loss_notice
@@ -46,7 +46,7 @@ _TEXTS = frozenset({DataType.STRING, DataType.TEXT, DataType.UUID, DataType.BYTE
 _NO_METRICS: frozenset[str] = frozenset()
 _KNOWN = Known("", 0)
 """Without a timekeeper every stamp is a time of day, and nothing waits."""
-_OWN = tuple(MetricDescription(name, DataType.STRING) for name in (AUDIT, CLOCK))
+_OWN = tuple(MetricDescription(name, DataType.STRING) for name in (AUDIT, CLOCK, IDENTITY))
 _NODE = DeviceDescription("", "gateway", "", _OWN)
 
 
@@ -174,6 +174,10 @@ class Intake:
     def note_clock(self, entry: Mapping[str, object]) -> None:
         """Keeps what became of the clock, as an event of the gateway itself."""
         self.event("", [Reading("", CLOCK, json.dumps(entry), self._clock())])
+
+    def note_identity(self, entry: Mapping[str, object]) -> None:
+        """Keeps that another client seems to be us, as an event: the cloud hears of it with the next session."""
+        self.event("", [Reading("", IDENTITY, json.dumps(entry), self._clock())])
 
     def tell_lost(self, lost: Lost) -> None:
         """Tells the cloud of readings that never reached the spool and were never counted; when the time is known."""

@@ -83,6 +83,7 @@ async def run(config: GatewayConfig, stop: asyncio.Event, listening: Callable[[s
         clocks = replace(SYSTEM_CLOCKS, utc_ms=keeper.now_ms)
         uplink = Uplink(config.uplink, config.site, config.node, spool, devices, refetches.follow, clocks=clocks)
         intake.on_device(uplink.device_changed)
+        uplink.on_conflict(intake.note_identity)
         intake.keep_time(keeper)
         _tell_unclean(config, spool, intake, keeper.now_ms())
         parts = Parts(config, spool, intake, uplink, commands, keeper, now_ms, now_ms())

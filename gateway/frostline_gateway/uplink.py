@@ -113,6 +113,7 @@ class Uplink:
         self._sessions = 0
         self._dropped = 0
         self._last_error = ""
+        self._on_conflict: Callable[[Mapping[str, object]], None] = lambda _: None
 
     def device_changed(self, device: str) -> None:
         """A device was born, died, or has other metrics than before. On the event loop only."""
@@ -120,6 +121,10 @@ class Uplink:
         self._signals.wake.set()
         self._to_remember.add(device)
         self._remember.set()
+
+    def on_conflict(self, told: Callable[[Mapping[str, object]], None]) -> None:
+        """Calls that whenever another client seems to use our identity, on the event loop."""
+        self._on_conflict = told
 
     def ask_rebirth(self) -> None:
         """Sends all births again in this session. On the event loop only."""
@@ -206,6 +211,7 @@ class Uplink:
                 self._node,
                 wait_ms // 1000,
             )
+            self._on_conflict({"conflicts": self._waits.conflicts, "wait_ms": wait_ms})
         return wait_ms
 
     def _command(self, command: WriteAsked | Refused) -> None:
