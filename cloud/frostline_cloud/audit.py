@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, func, select
 
 from frostline_cloud import alerts
-from frostline_cloud.sql import ledger, read_only, registry, told, translated
+from frostline_cloud.sql import ledger, read_only, told, translated
 from frostline_cloud.sql.ledger import NodeKey
-from frostline_cloud.sql.registry import Scope
 from frostline_cloud.sql.tables import account, alert
 from frostline_core.rules import OPEN, Phase, RuleSet, Series, Transition, parse
 
@@ -41,7 +40,6 @@ _RULES = RuleSet.of(
         )
     ]
 )
-_PAGE = 500
 _NOTES = {
     RESIDUE: "samples were received and have no fate: report this, it is an error of ours",
     UNREAD: "the gateway counted readings that have no fate: report this, it is an error of ours",
@@ -100,12 +98,7 @@ def _residues(connection: Connection) -> Iterator[Finding]:
 
 
 def _doubts(connection: Connection) -> Iterator[Finding]:
-    after: NodeKey | None = None
-    while known := registry.nodes(connection, Scope(), after, _PAGE):
-        for each in known:
-            if doubtful := ledger.doubts(connection, each):
-                yield Finding((each.site, each.node), DOUBT, len(doubtful))
-        after = (known[-1].site, known[-1].node)
+    return (Finding(key, DOUBT, amount) for key, amount in ledger.doubtful(connection).items())
 
 
 def _changes(connection: Connection, now_ms: int) -> list[Transition]:

@@ -98,7 +98,7 @@ class _Node:
         extra: list[BirthMetric] = []
         if manner.proved:
             held = {self.run: self.last} if self.last else {}
-            runs = pack_runs(Runs(self.run, held, False))
+            runs = pack_runs(Runs(self.run >> 48, held, False))
             extra = [BirthMetric(RUNS, DataType.BYTES, runs, now_ms), BirthMetric(COMMIT, DataType.BYTES)]
         names = [f"value_{number:02d}" for number in range(manner.metrics)]
         described = tuple(MetricDescription(name, DataType.DOUBLE, "Cel", -50.0, 60.0) for name in names)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, Select, and_, case, func, or_, select, t
 
 from frostline_cloud.sql.registry import KnownNode
 from frostline_cloud.sql.tables import account, dead_letter, loss, run
+from frostline_cloud.sql.tables import node as _nodes
 from frostline_core.commit import RunRecord, in_doubt, run_number, run_text
 
 NodeKey = tuple[str, str]
@@ -188,6 +189,27 @@ def doubts(connection: Connection, node: KnownNode, most: int = 100) -> list[Dou
     announced = {record.run: record.announced for record in records}
     doubtful = in_doubt(records, run_number(node.spool), {run_number(held) for held in node.held})
     return [Doubt(run_text(number), first, announced[number]) for number, first in list(doubtful.items())[:most]]
+
+
+def doubtful(connection: Connection) -> dict[NodeKey, int]:
+    """How many runs of each node are in doubt, of nodes that have any: one query, however large the fleet."""
+    of_another_spool = func.substr(run.c.run, 1, 4) != func.substr(_nodes.c.spool, 13, 4)
+    query = (
+        select(run.c.site, run.c.node, run.c.run, run.c.committed, run.c.announced, _nodes.c.spool, _nodes.c.held)
+        .join(_nodes, and_(_nodes.c.site == run.c.site, _nodes.c.node == run.c.node))
+        .where(
+            _nodes.c.spool.is_not(None),
+            or_(of_another_spool, run.c.committed < run.c.announced),
+            run.c.run.not_in(select(loss.c.run).where(_WRITTEN_OFF)),
+        )
+    )
+    found: dict[NodeKey, int] = {}
+    for row in connection.execute(query):
+        record = RunRecord(run_number(row.run), row.committed, row.announced)
+        held = None if row.held is None else {run_number(each) for each in row.held}
+        if in_doubt([record], run_number(row.spool), held):
+            found[row.site, row.node] = found.get((row.site, row.node), 0) + 1
+    return found
 
 
 _MOST_RUNS = 10_000

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, event, insert, select, update
 
 from frostline_cloud.audit import DOUBT, RESIDUE, RULE, audit
 from frostline_cloud.sql import migrate, open_engine
@@ -87,3 +87,18 @@ def test_a_run_in_doubt_is_an_alert_until_its_tail_has_come(engine: Engine) -> N
         connection.execute(update(run).values(committed=9))
     audit(engine, [], NOW + 60_000)
     assert [row.state for row in alerts(engine)] == ["resolved"]
+
+
+def test_a_fleet_is_looked_at_in_as_many_queries_as_one_gateway(engine: Engine) -> None:
+    """The second look holds SQL's write lock, for which ingest waits."""
+    held = {"site": "s", "online": True, "proved": True, "bd_seq": 0, "birth_ms": 0, "spool": "0000000000002222"}
+    gone = {"site": "s", "stream": 1, "committed": 5, "announced": 9, "at_ms": 0}
+    statements: list[str] = []
+    with engine.begin() as connection:
+        names = [f"n-{number}" for number in range(200)]
+        connection.execute(insert(node), [held | {"node": name, "held": []} for name in names])
+        runs = [gone | {"node": name, "run": f"2222{number:012x}"} for number, name in enumerate(names[:3])]
+        connection.execute(insert(run), runs)
+    event.listen(engine, "before_cursor_execute", lambda _c, _k, statement, *_: statements.append(statement))
+    assert audit(engine, [], NOW) == 3
+    assert len(statements) < 30
