@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
@@ -17,7 +17,7 @@ from frostline_cloud.alerts.incident import Change, Circumstances, Incident, cha
 from frostline_cloud.alerts.message import render
 from frostline_cloud.rules.versions import numbers
 from frostline_cloud.sql.tables import alert, alert_event, metric, outbox
-from frostline_core.rules import OPEN, Rule, RuleSet, Severity, Track, Transition
+from frostline_core.rules import OPEN, Phase, Rule, RuleSet, Severity, Track, Transition
 
 _CHUNK = 200  # keys in one query; five columns each, far below what SQLite and PostgreSQL allow
 _Key = tuple[str, str, str, str, str]
@@ -115,6 +115,9 @@ class _Book:
             return
         place = (transition.track, _key(transition))
         before = self.open.get(place)
+        if before is None and transition.track is Track.BACKLOG and transition.after is Phase.RESOLVED:
+            self._amend(transition)
+            return
         made = change(before, transition, self._about(transition))
         if made is None:
             return
@@ -166,6 +169,25 @@ class _Book:
         if joined.late is not None:
             self._keep(joined.late, transition)
         self._keep(joined.live, transition)
+
+    def _amend(self, transition: Transition) -> None:
+        """A backlog says that a live incident was over for a while, or earlier than the live samples could know."""
+        known = self.open.get((Track.LIVE, _key(transition))) or self._newest(transition)
+        if known is None or known.fired_ms is None or known.fired_ms > transition.at_ms:
+            return
+        evidence = dict(known.evidence) | {"back_in_range_ms": transition.at_ms}
+        self._keep(Change(replace(known, revision=known.revision + 1, evidence=evidence)), transition)
+
+    def _newest(self, transition: Transition) -> Incident | None:
+        """The incident that was closed last, of that rule and series, as far as this call has not changed it."""
+        names = zip(("rule", "site", "node", "device", "metric"), _key(transition), strict=True)
+        closed = [alert.c[name] == wanted for name, wanted in names] + [alert.c.resolved_ms >= transition.at_ms]
+        query = select(alert).where(*closed).order_by(alert.c.resolved_ms).limit(1)
+        found = self.connection.execute(query).mappings().one_or_none()
+        if found is None:
+            return None
+        self.stored.add(found["id"])
+        return self.touched.get(found["id"]) or Incident.from_row(found)
 
     def _drop(self, place: tuple[Track, _Key]) -> None:
         incident = self.open.pop(place)

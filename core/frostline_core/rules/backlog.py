@@ -13,7 +13,7 @@ sample that ended the hole, and joins:
   machine goes on with the earlier beginning;
 * what lasts, but has become another incident in the live samples, or was over there, ends when they say.
 
-An alert that was open before the hole stays one with the live alert.
+An alert that was open before the hole stays one with the live alert; if it ended in the hole, a transition says when.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ REACHED_MS = 600_000
 each 300 s."""
 
 GOES_ON = "goes on in what is live"
+OVER_BEFORE = "was back in range then, by what came late"
+"""The note of the end of an alert that was open before a hole; the live alert may have gone on without knowing."""
+
 CROWDED_OUT = "not followed any longer: too many holes in the samples"
 ENDED_LIVE = "ended in what came live"
 
@@ -186,7 +189,8 @@ class Backlog:
         else:  # until it ends it is the live incident; what comes after that is another
             ends = [index for index, step in enumerate(outcome.steps) if step.after not in OPEN]
             if ends:
-                self._tell(slot, rule.id, outcome.steps[ends[0] + 1 :])
+                over = replace(outcome.steps[ends[0]], note=OVER_BEFORE)
+                self._tell(slot, rule.id, [over, *outcome.steps[ends[0] + 1 :]])
         hole.keep(rule.id, outcome.state)
 
     def _join(self, slot: int, hole: Hole) -> bool:

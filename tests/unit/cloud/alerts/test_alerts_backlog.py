@@ -153,3 +153,19 @@ def test_what_was_suppressed_is_on_the_incident(connection: Connection) -> None:
 
     (incident,) = house.incidents
     assert incident.evidence["suppressed_ms"] == 10 * MINUTE
+
+
+def test_a_live_incident_says_when_it_was_over_by_what_came_late(connection: Connection) -> None:
+    house = House(connection).see((0, -10), (60, -20), (10, -10), (20, -20))
+
+    (incident,) = house.incidents
+    assert (minute(incident.resolved_ms), minute(incident.evidence["back_in_range_ms"])) == (60, 20)
+    assert [each.note for each in timeline(connection, incident.id)][-1] == "was back in range then, by what came late"
+    assert house.told == [("alert.firing", False), ("alert.resolved", False)]
+
+
+def test_a_live_incident_that_is_still_open_says_it_too(connection: Connection) -> None:
+    house = House(connection).see((0, -10), (60, -10), (10, -20), (50, -20))
+
+    (incident,) = house.incidents
+    assert (incident.state, minute(incident.evidence["back_in_range_ms"])) == ("firing", 10)

@@ -150,7 +150,13 @@ def test_an_alert_that_was_open_before_the_hole_stays_the_live_one() -> None:
 def test_a_second_excursion_in_the_hole_is_an_incident_of_its_own() -> None:
     bench = Bench().see((0, 9), (60, 5), (10, 5), (20, 9), (30, 5)).quiet()
 
-    assert bench.path == ["live firing@0", "live resolved@60", "backlog firing@20", "backlog resolved@30"]
+    assert bench.path == [
+        "live firing@0",
+        "live resolved@60",
+        "backlog resolved@10",
+        "backlog firing@20",
+        "backlog resolved@30",
+    ]
 
 
 def test_the_silence_that_the_clock_noted_is_taken_back_for_the_backlog() -> None:
@@ -162,6 +168,7 @@ def test_the_silence_that_the_clock_noted_is_taken_back_for_the_backlog() -> Non
     bench.see((60, 5), (6, 5), (11, 5), (20, 9), (30, 5), (35, 5))
 
     assert [each for each in bench.path if each.startswith("backlog")] == [
+        "backlog resolved@11",
         "backlog firing@20",
         "backlog clearing@30",
         "backlog resolved@35",
