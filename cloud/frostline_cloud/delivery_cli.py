@@ -37,7 +37,7 @@ Since = Annotated[str | None, typer.Option(help="Only what came since: UTC milli
 
 _PAGE = 500
 _TIMEOUT_S = 30.0
-_SHOWN = ("id", "site", "node", "device", "topic", "reason", "size", "at_ms", "replayed_ms")
+_SHOWN = ("id", "site", "node", "device", "topic", "reason", "samples", "size", "at_ms", "replayed_ms")
 Letter = Mapping[str, Any]
 
 
@@ -67,10 +67,14 @@ def list_letters(  # noqa: PLR0913 - the options of the command
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """What could not be stored, newest first."""
+    """What could not be stored, newest first: number, time, state, place, size and reason."""
+    waits = taken = 0
     with _letters(config, api, token_file) as found:
         for letter in found.listed(_span(site, node, since)):
             typer.echo(json.dumps(letter) if as_json else _line(letter))
+            waits, taken = waits + (letter["replayed_ms"] is None), taken + (letter["replayed_ms"] is not None)
+    if not as_json:
+        typer.echo(f"{waits} wait, {taken} were taken in" if waits or taken else "no dead letters", err=True)
 
 
 @letters.command()
@@ -88,7 +92,8 @@ def show(
             typer.echo(json.dumps(letter))
             return
         for name in _SHOWN:
-            typer.echo(f"{name:12} {'' if letter[name] is None else letter[name]}")
+            shown = _utc(letter[name]) if name.endswith("_ms") else letter[name]
+            typer.echo(f"{name.removesuffix('_ms'):12} {shown}")
         typer.echo(f"{'raw':12} {base64.b64decode(letter['raw']).hex()}")
 
 
@@ -133,12 +138,14 @@ def refetch(  # noqa: PLR0913 - the options of the command
         str, typer.Option(help="Address of the process with ingest; http.listen of the config if absent.")
     ] = "",
     token_file: TokenFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Have a gateway send a span of time again, as far as it still has it."""
     with api_client(api or own_address(load_cloud(config)), token_file) as client:
         body = {"from_ms": _instant(start, "--from"), "to_ms": _instant(end, "--to"), "device": device}
-        answered(client.post(f"/api/v1/nodes/{site}/{node}/refetch", json=body))
-    typer.echo(f"{site}/{node} was asked; what it still has arrives in the background")
+        asked = answered(client.post(f"/api/v1/nodes/{site}/{node}/refetch", json=body))
+    said = f"{site}/{node} was asked; what it still has arrives in the background"
+    typer.echo(json.dumps(asked) if as_json else said)
 
 
 class SqlLetters:
@@ -239,8 +246,8 @@ def _own_store(config: CloudConfig) -> Store:
     try:
         return open_store(config.store)
     except (ConfigError, UnavailableError) as error:
-        hint = "if a running process has the store, replay through it: --api URL --token-file FILE"
-        raise type(error)(f"{error}; {hint}") from error
+        hint = f"where a running process has it, replay through that: --api {own_address(config)} --token-file FILE"
+        raise type(error)(f"{error}\n{hint}") from error
 
 
 def api_client(address: str, token_file: Path | None) -> AbstractContextManager[httpx.Client]:
@@ -265,7 +272,8 @@ def _connected(address: str, headers: Mapping[str, str]) -> Iterator[httpx.Clien
         with httpx.Client(base_url=address, headers=headers, timeout=_TIMEOUT_S) as client:
             yield client
     except httpx.HTTPError as error:
-        raise UnavailableError(f"{address} does not answer: {error}") from error
+        hint = "does the process run, and is this its http.listen? Another address is given with --api"
+        raise UnavailableError(f"{address} does not answer: {error}\n{hint}") from error
     except httpx.InvalidURL as error:
         raise ConfigError(f"--api {address}: {error}") from error
 
@@ -305,7 +313,7 @@ def _instant(text: str, option: str) -> int:
     try:
         found: int = TypeAdapter(Instant).validate_python(text)
     except ValidationError as error:
-        raise ConfigError(f"{option} {text}: {error.errors()[0]['msg']}") from error
+        raise ConfigError(f"{option} {text}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
     return found
 
 
@@ -316,7 +324,10 @@ def _known(letter: Letter | None, letter_id: int) -> Letter:
 
 
 def _line(letter: Letter) -> str:
-    at = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(letter["at_ms"] / 1000))
     place = "/".join(part for part in (letter["site"], letter["node"], letter["device"]) if part)
     taken = "taken in" if letter["replayed_ms"] is not None else "waits"
-    return f"{letter['id']}\t{at}\t{taken}\t{place}\t{letter['size']} bytes\t{letter['reason']}"
+    return f"{letter['id']}\t{_utc(letter['at_ms'])}\t{taken}\t{place}\t{letter['size']} bytes\t{letter['reason']}"
+
+
+def _utc(at_ms: int | None) -> str:
+    return "" if at_ms is None else time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at_ms / 1000))

@@ -141,6 +141,7 @@ def _births(connection: Connection, letter: Row[Any]) -> _Births | None:
 def _read(engine: Engine, store: Store, found: tuple[Row[Any], _Births | None], now_ms: int) -> tuple[Batch, Flusher]:
     """The letter's samples, and what writes them."""
     letter, births = found
+    message = _message(letter)
     if births is None:
         raise _StaysError("nothing is known of its gateway: it has not been born since")
     session = HostSession("replay", reorder_timeout_ms=0)
@@ -155,22 +156,26 @@ def _read(engine: Engine, store: Store, found: tuple[Row[Any], _Births | None], 
     series = SeriesTable(evaluator)
     for description in (node_description(view), *(each.description for each in view.devices.values())):
         series.bind(view, description, {}, {})
-    raw = _by_name(letter, view, births.newest_ms)
+    raw = _by_name(message, letter, view, births.newest_ms)
     events = session.receive(letter.topic, raw, now_ms)
     event = _data_of([*events, *session.connection_lost(now_ms)])
     batch = decode(event, series, now_ms + FUTURE_MS)
     return batch, Flusher(engine, store, evaluator, series, _NO_RULES, ())
 
 
-def _by_name(letter: Row[Any], view: NodeView, newest_ms: int) -> bytes:
-    """The message with names for aliases, and without its place in a session that is over."""
+def _message(letter: Row[Any]) -> Any:
+    """What came, parsed."""
     try:
         topic = topics.parse(letter.topic)
         if topic.type not in _DATA:
             raise _StaysError(f"a {topic.type} has no samples; the gateway says it anew when it connects")
-        message = parse(letter.raw)
+        return parse(letter.raw)
     except ProtocolError as error:
-        raise _StaysError(str(error)) from error
+        raise _StaysError(f"it cannot be read: {error}") from error
+
+
+def _by_name(message: Any, letter: Row[Any], view: NodeView, newest_ms: int) -> bytes:
+    """The message with names for aliases, and without its place in a session that is over."""
     message.ClearField("seq")
     for metric in message.metrics:
         if not metric.HasField("alias"):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from typer.testing import CliRunner
 
 from frostline_cloud.api import HttpConfig, Role, Services, build_beside, create_token
@@ -21,11 +21,13 @@ from frostline_cloud.sql import migrate, open_engine
 from frostline_cloud.sql.tables import dead_letter, node
 from frostline_cloud.sql.tables import run as run_table
 from frostline_cloud.store import StoreConfig, open_store
-from frostline_core.errors import ConfigError
+from frostline_core.errors import ConfigError, UnavailableError
 from frostline_core.rules import RuleSet
 
 AT_MS = 1_790_000_000_000
 STAYS = "nothing is known of its gateway: it has not been born since"
+TOPIC = "spBv1.0/berlin/DDATA/gw-1/d"
+RAW = b"\x18\x01"
 
 
 def config_of(folder: Path) -> Path:
@@ -45,7 +47,7 @@ def config(tmp_path: Path) -> Path:
     migrate(engine)
     with engine.begin() as connection:
         for node, at_ms in (("gw-1", AT_MS), ("gw-2", AT_MS + 60_000)):
-            row = {"site": "berlin", "node": node, "device": "d", "topic": "t", "reason": "why", "raw": b"\x01\x02"}
+            row = {"site": "berlin", "node": node, "device": "d", "topic": TOPIC, "reason": "why", "raw": RAW}
             connection.execute(insert(dead_letter).values(at_ms=at_ms, size=2, **row))
     engine.dispose()
     return config_of(tmp_path)
@@ -70,7 +72,7 @@ def test_letters_are_listed_newest_first_and_filtered(config: Path) -> None:
 
 
 def test_a_letter_is_shown_with_its_bytes(config: Path) -> None:
-    assert "raw          0102" in run("dead-letters", "show", "1", "-c", config)
+    assert "raw          1801" in run("dead-letters", "show", "1", "-c", config)
     with pytest.raises(ConfigError, match="no dead letter 9"):
         run("dead-letters", "show", "9", "-c", config)
 
@@ -80,6 +82,25 @@ def test_a_replay_says_what_stays_and_exits_with_1(config: Path) -> None:
     assert told.splitlines() == [f"1\tstays: {STAYS}", f"2\tstays: {STAYS}"]
     with pytest.raises(ConfigError, match="--all"):
         run("dead-letters", "replay", "-c", config)
+
+
+def test_bytes_that_nobody_can_read_are_said_to_be_so(config: Path) -> None:
+    engine = open_engine(f"sqlite:///{config.parent}/frostline.db")
+    with engine.begin() as connection:
+        connection.execute(update(dead_letter).values(raw=b"\xff\xfe"))
+    engine.dispose()
+    assert "1\tstays: it cannot be read: " in run("dead-letters", "replay", "1", "-c", config, code=1)
+
+
+def test_an_empty_list_says_so_to_people_and_nothing_to_scripts(config: Path) -> None:
+    none = ("dead-letters", "list", "-c", config, "--node", "gw-9")
+    assert run(*none) == "no dead letters\n"
+    assert run(*none, "--json") == ""
+
+
+def test_a_process_that_does_not_run_is_told_with_what_to_look_at(config: Path) -> None:
+    with pytest.raises(UnavailableError, match="does the process run"):
+        run("dead-letters", "list", "-c", config, "--api", "http://127.0.0.1:1")
 
 
 def test_a_time_that_is_none_is_told(config: Path) -> None:
@@ -150,7 +171,7 @@ def running(config: Path) -> Iterator[Running]:
 def test_the_running_process_replays_where_the_store_is_locked(config: Path, running: Running) -> None:
     by_api = ("-c", config, "--api", running.url, "--token-file", running.token)
     assert run("dead-letters", "replay", "--all", *by_api, code=1) == f"1\tstays: {STAYS}\n2\tstays: {STAYS}\n"
-    assert "raw          0102" in run("dead-letters", "show", "1", *by_api)
+    assert "raw          1801" in run("dead-letters", "show", "1", *by_api)
     with pytest.raises(ConfigError, match="no dead letter 9"):
         run("dead-letters", "replay", "9", *by_api)
 

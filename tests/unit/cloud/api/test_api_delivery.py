@@ -20,7 +20,8 @@ URL = "/api/v1/nodes/berlin/gw-1/refetch"
 @pytest.fixture
 def letter(services: Services) -> int:
     """A letter of a gateway without a birth."""
-    row = {"site": "berlin", "node": "gw-1", "device": "", "topic": "t", "reason": "r", "raw": b"x", "at_ms": NOW_MS}
+    place = {"site": "berlin", "node": "gw-1", "device": "", "topic": "spBv1.0/berlin/NDATA/gw-1"}
+    row = place | {"reason": "r", "raw": b"\x18\x01", "at_ms": NOW_MS}
     with services.writing() as connection:
         made = connection.execute(insert(dead_letter).values(**row))
         return int(made.inserted_primary_key[0])  # type: ignore[index]  # an insert of one row has one
