@@ -53,9 +53,3 @@ class PersistGate:
             return False
         self.open = False
         return True
-
-    def shut(self, reason: str) -> bool:
-        """Closes it at once; True when it was open."""
-        was, self.open, self._tried = self.open, False, True
-        self._well_since, self.reason = None, reason
-        return was

@@ -356,14 +356,18 @@ class Ingest:
         self._tell_all(done.answers, now_ms)
 
     def _registered(self, now_ms: int) -> None:
-        """Tries it, at most once per tick while SQL is away; then offline and online again makes all births anew."""
+        """Tries it, at most once per tick while SQL is away: births wait, and nothing read with them is committed."""
         if not self._parts.registry.pending or now_ms - self._unregistered_ms < _TICK_MS:
             return
         try:
             self._register(now_ms)
         except UnavailableError as error:
             self._unregistered_ms = self._clock_ms()
-            self._presence.shut(now_ms, str(error))
+            self._presence.failed(self._unregistered_ms, str(error))
+        else:
+            if self._unregistered_ms:
+                self._unregistered_ms = 0
+                self._presence.probe(now_ms)
 
     def _refuse(self, event: Event, reason: str) -> None:
         """A birth that cannot be taken as it is is a dead letter."""

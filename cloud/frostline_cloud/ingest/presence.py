@@ -95,12 +95,6 @@ class Presence:
             log.info("store and SQL can write: STATE online")
             self.say(now_ms)
 
-    def shut(self, now_ms: int, reason: str) -> None:
-        """A birth could not be written: offline at once, since nothing after it could be read."""
-        if self._gate.shut(reason):
-            log.error("a birth could not be written: STATE offline until SQL can: %s", reason)
-            self.say(now_ms)
-
     def say(self, now_ms: int) -> None:
         """Publishes what holds now, if there is a session."""
         if self._status.connected:

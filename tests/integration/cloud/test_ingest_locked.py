@@ -35,3 +35,29 @@ def test_ingest_says_offline_lives_on_and_takes_it_in_afterwards(tmp_path: Path,
             eventually(lambda: edge.committed(RUN) == 1)
     finally:
         cloud.stop()
+
+
+def test_a_birth_waits_for_sql_and_a_short_lock_is_no_outage(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    cloud = Cloud(tmp_path, mosquitto, RuleSet.of([]))
+    cloud.start()
+    try:
+        with EdgeNode(mosquitto.host, mosquitto.port, "gw-1") as edge:
+            edge.wait_for_host()
+            other = open_engine(f"sqlite:///{tmp_path}/frostline.db")
+            with other.begin() as connection:
+                connection.execute(text("UPDATE node SET online = online"))
+                edge.birth([room()])
+                edge.data("freezer-1", {"air_temperature": -20.0}, now_ms(), mark(RUN, 1))
+                eventually(lambda: "persist" in cloud.ingest.status.notes, 30)
+                assert edge.committed(RUN) == 0
+            other.dispose()
+
+            def told() -> bool:
+                edge.data("freezer-1", {"air_temperature": -20.0}, now_ms(), mark(RUN, 1))
+                return edge.committed(RUN) == 1
+
+            eventually(told, 30, 0.2)
+            assert [row.device for row in cloud.rows(device, online=True)] == ["freezer-1"]
+            assert False not in edge.states[edge.states.index(True) :]
+    finally:
+        cloud.stop()

@@ -66,13 +66,6 @@ def test_a_failure_among_successes_starts_the_thirty_seconds_anew() -> None:
     assert subject.succeeded(61_000)
 
 
-def test_shut_closes_at_once_and_says_whether_it_was_open() -> None:
-    subject = gate()
-    subject.succeeded(0)
-    assert subject.shut("a birth could not be written")
-    assert not subject.shut("again")
-
-
 def test_from_a_failure_to_a_success_or_the_closing_it_is_in_doubt() -> None:
     subject = gate()
     subject.succeeded(0)
