@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
 
 from frostline_cloud.api.services import Services
+from frostline_cloud.notify import exposition as notify
 from frostline_cloud.sql import ledger, letters, told
 from frostline_cloud.sql.tables import alert, node, outbox
 
@@ -31,6 +32,7 @@ def exposition(services: Services) -> bytes:
             *_losses(connection),
             *_letters(services, connection),
             *_states(connection),
+            *notify.families(connection, services.clock()),
         ]
     ready = GaugeMetricFamily("frostline_ready", "1 while ingest takes data.", value=float(not services.ingest_fault()))
     kept = CollectorRegistry(auto_describe=False)
