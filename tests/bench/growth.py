@@ -29,7 +29,7 @@ from tests.support.services import eventually
 METRICS = 20
 NODES, DEVICES = 50, 10
 RULES = 1_000
-REST_S = 0.5
+REST_S, PATIENCE_S = 0.5, 60.0
 ROW_BYTES, ROWS_AT_ONCE = 200, 1_000
 LOOKS, SENDS_MOST = 200, 64
 BUDGET_BYTES = 8 << 30
@@ -63,7 +63,7 @@ class Sizes:
 def measure(sizes: Sizes | None = None) -> dict[str, Any]:
     """Each table as rows by the number that grows."""
     sizes = sizes or Sizes()
-    base = Load(NODES, DEVICES, METRICS, METRICS, sizes.messages)
+    base = Load(NODES, DEVICES, METRICS, METRICS, sizes.messages, patience_s=PATIENCE_S)
     rules: dict[str, Any] = {str(each): _median(base, each, sizes.runs) for each in sizes.rules}
     if {"10", "1000"} <= rules.keys():
         ratio = rules["1000"]["cpu_us_per_point"] / rules["10"]["cpu_us_per_point"]
@@ -86,7 +86,7 @@ def _over(load: Load, nodes: int) -> Load:
 def _series(load: Load, series: int) -> Load:
     """So many series over the same nodes; their births take a while."""
     devices = max(1, series // load.metrics // load.nodes)
-    return replace(load, devices=devices, patience_s=20 + load.nodes * devices / 50)
+    return replace(load, devices=devices, patience_s=PATIENCE_S + load.nodes * devices / 50)
 
 
 def _median(load: Load, rules: int, runs: int) -> dict[str, float]:
