@@ -90,7 +90,7 @@ def node_red(plan: Plan, batched: bool) -> dict[str, int]:
 
 
 def frostline(plan: Plan) -> dict[str, int]:
-    """Kills our ingest. "held" is what the nodes still have at the end, as a gateway has it on its disk: not missing."""
+    """Kills our ingest. "held" is what the nodes still have at the end, as a gateway on its disk: not missing."""
     with ingest.pipeline("influxdb1", RULES, plan.metrics) as running:
         assert isinstance(running.store, Influxd)
         store, children, log = running.store, [running.pid], running.folder / "ingest.log"
