@@ -28,8 +28,9 @@ from frostline_cloud.ingest.broker import Broker
 from frostline_cloud.ingest.decode import Item
 from frostline_cloud.ingest.flush import Flusher
 from frostline_cloud.ingest.generation import Generation
-from frostline_cloud.ingest.ingest import Ingest, Parts
+from frostline_cloud.ingest.ingest import Ingest
 from frostline_cloud.ingest.letters import LetterBox, named
+from frostline_cloud.ingest.reader import Parts
 from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.jobs import every

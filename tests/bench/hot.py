@@ -24,9 +24,10 @@ from frostline_cloud.ingest.broker import Connected, Disconnected, Incoming, Sub
 from frostline_cloud.ingest.config import IngestConfig
 from frostline_cloud.ingest.flush import Flushed, Flusher
 from frostline_cloud.ingest.generation import Generation
-from frostline_cloud.ingest.ingest import Ingest, Parts
+from frostline_cloud.ingest.ingest import Ingest
 from frostline_cloud.ingest.load import Load as Cargo
 from frostline_cloud.ingest.load import Written
+from frostline_cloud.ingest.reader import Parts
 from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.sql import migrate, open_engine
@@ -39,7 +40,7 @@ from frostline_core.sparkplug import HostSession
 from tests.bench import process
 from tests.bench.recording import WINDOW, Load, Recording, rules_text
 
-NODES, RUNS = 50, 3
+NODES, RUNS = 50, 5
 SHAPES = {1: Load(NODES, 10, 20, 1, 60_000), 20: Load(NODES, 10, 20, 20, 40_000), 200: Load(NODES, 1, 200, 200, 8_000)}
 """By metrics per message, as in `tests.bench.ingest`."""
 RULES = 1_000
@@ -58,12 +59,12 @@ def part(options: list[str]) -> dict[str, Any]:
 
 
 def shape(metrics: int) -> dict[str, Any]:
-    """Median of several runs through one ingest."""
+    """Medians of several runs through one ingest, and the cheapest: what a busy sibling core disturbs least."""
     with rig(metrics) as running:
         runs = [running.play() for _ in range(RUNS)]
-    return {name: round(statistics.median(run[name] for run in runs), 3) for name in runs[0]} | {
-        "python_ns": process.python_ns(0)
-    }
+    middle = {name: round(statistics.median(run[name] for run in runs), 3) for name in runs[0]}
+    least = round(min(run["us_per_point"] for run in runs), 3)
+    return middle | {"least_us_per_point": least, "python_ns": process.python_ns(0)}
 
 
 class StandIn:
@@ -123,6 +124,10 @@ class StandIn:
         """Nothing to be done."""
 
     def publish(self, topic: str, payload: bytes, qos: int = 0, retain: bool = False) -> bool:
+        """Goes nowhere."""
+        return True
+
+    def publish_all(self, messages: object) -> bool:
         """Goes nowhere."""
         return True
 

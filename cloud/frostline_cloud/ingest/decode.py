@@ -111,7 +111,7 @@ def take(columns: Columns, raw: bytes, series: SeriesTable, latest_ms: int) -> I
         series: Where its metrics have their slots.
         latest_ms: A sample later than this is refused: its clock is wrong.
     """
-    plan, values = series.plan(columns.metrics), columns.values
+    plan, values = columns.metrics.plan or series.plan(columns.metrics), columns.values
     if plan is not None and columns.at_ms <= latest_ms and isfinite(sum(values)):
         return Regular(plan.form, columns.at_ms, values, plan, raw)
     return _odd(columns, raw, latest_ms)

@@ -45,11 +45,13 @@ class Flushed:
 
     Attributes:
         committed: Run to its new committed number.
+        owners: Site and node of each of these runs.
         samples: Samples written.
         transitions: Alert transitions, for counters.
     """
 
     committed: dict[int, int]
+    owners: dict[int, tuple[str, str]]
     samples: int
     transitions: int
     store_s: float = 0.0
@@ -58,6 +60,7 @@ class Flushed:
     def add(self, part: Flushed) -> None:
         """Takes in what a part of the flush has done."""
         self.committed |= part.committed
+        self.owners |= part.owners
         self.samples += part.samples
         self.transitions += part.transitions
 
@@ -121,7 +124,7 @@ class Flusher:
 
     def _apart(self, load: Load, written: Written, now_ms: int) -> Flushed:
         """One transaction for each gateway; for each batch of the one that is refused; without what nobody can take."""
-        done = Flushed({}, 0, 0)
+        done = Flushed({}, {}, 0, 0)
         for piece in by_node(load, written):
             try:
                 done.add(self._transact(piece.load, piece.written, now_ms))
@@ -146,10 +149,11 @@ class Flusher:
         return done
 
     def _transact(self, load: Load, written: Written, now_ms: int) -> Flushed:
+        runs = {each.mark.run: each for each in load.queued}
         try:
             with refusals(), translated("SQL"), self._engine.begin() as connection:
                 self._generation.advance(connection, now_ms)
-                committed, batches = self._commit(connection, load, now_ms)
+                committed, batches = self._commit(connection, load, runs, now_ms)
                 batches += load.plain
                 counts = self._rule(connection, batches, now_ms)
                 letters = _numbered(_of_those(batches, written.buried), load)
@@ -163,7 +167,7 @@ class Flusher:
         self._evaluator.settle()
         self._generation.settled()
         samples = sum(counts.values()) - sum(map(_not_written, batches))
-        return Flushed(committed, samples, transitions)
+        return Flushed(committed, {run: one.item.owner for run, one in runs.items()}, samples, transitions)
 
     def _plan(self, items: Iterable[Item]) -> Written:
         plan = Written()
@@ -218,9 +222,10 @@ class Flusher:
                 samples = len(owner.values) if isinstance(owner, Regular) else plan.counts[index]
                 plan.buried.append(letter_of(owner, f"rejected by the store: {reason}", samples))
 
-    def _commit(self, connection: Connection, load: Load, now_ms: int) -> tuple[dict[int, int], list[Item]]:
+    def _commit(
+        self, connection: Connection, load: Load, runs: Mapping[int, Queued[Item]], now_ms: int
+    ) -> tuple[dict[int, int], list[Item]]:
         """Moves `committed` of every run in the flush and lists what is lost; returns it, and what is to be ruled."""
-        runs = {each.mark.run: each for each in load.queued}
         texts = {number: run_text(number) for number in runs}
         known = journal.committed(connection, texts.values())
         for number, one in runs.items():

@@ -12,7 +12,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, bindparam, select, update
 
 from frostline_cloud.ingest import journal
 from frostline_cloud.ingest.journal import Loss
@@ -26,6 +26,11 @@ log = logging.getLogger("frostline.ingest")
 
 MARK_EVERY_MS: Final = 10_000
 _KEY: Final = "generation"
+_COUNT_UP: Final = (
+    update(setting)
+    .where(setting.c.key == _KEY, setting.c.value == bindparam("b_known"))
+    .values(value=bindparam("b_next"))
+)
 
 
 class OvertakenError(FrostlineError):
@@ -80,8 +85,8 @@ class Generation:
             OvertakenError: Another ingest has counted since.
         """
         self._next = _Reached.of(self._known.number + 1, now_ms)
-        known = (setting.c.key == _KEY, setting.c.value == self._known.text)
-        if connection.execute(update(setting).where(*known).values(value=self._next.text)).rowcount != 1:
+        values = {"b_known": self._known.text, "b_next": self._next.text}
+        if connection.execute(_COUNT_UP, values).rowcount != 1:
             raise OvertakenError("another ingest process has written; starting over from what SQL says")
 
     def settled(self) -> None:

@@ -27,16 +27,25 @@ from frostline_cloud.sql.upsert import upsert
 from frostline_core.commit.account import GatewayAccount
 from frostline_core.rules import Series
 
-_COMMITTED = select(run.c.run, run.c.committed).where(run.c.run.in_(bindparam("b_runs", expanding=True)))
+_COMMITTED = f"SELECT run, committed FROM {run.name} WHERE run IN ({{marks}})"  # noqa: S608 - names of our own
+_MOVE = (
+    f"UPDATE {run.name} SET committed = {{mark}}, at_ms = {{mark}} "  # noqa: S608
+    "WHERE run = {mark} AND committed = {mark}"
+)
 _SAVE_CLOCK = (
-    f"INSERT INTO {series_clock.name} (site, node, device, clock) VALUES ({{}}) "  # noqa: S608 - names of our own
+    f"INSERT INTO {series_clock.name} (site, node, device, clock) VALUES ({{marks}}) "  # noqa: S608
     "ON CONFLICT (site, node, device) DO UPDATE SET clock = excluded.clock"
 )
-_MOVE = (
-    update(run)
-    .where(run.c.run == bindparam("b_run"), run.c.committed == bindparam("b_known"))
-    .values(committed=bindparam("b_new"), at_ms=bindparam("b_now"))
+_ADD_ACCOUNT = (
+    f"INSERT INTO {account.name} AS old (site, node, day, received, written, dead_lettered, duplicate) "  # noqa: S608
+    "VALUES ({marks}) ON CONFLICT (site, node, day) DO UPDATE SET received = old.received + excluded.received, "
+    "written = old.written + excluded.written, dead_lettered = old.dead_lettered + excluded.dead_lettered, "
+    "duplicate = old.duplicate + excluded.duplicate"
 )
+
+
+_MOST_MARKS = 500
+"""Parameters of one statement; SQLite takes 999 or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +119,23 @@ class Extra:
 # ---- commit protocol ----------------------------------------------------------------
 def committed(connection: Connection, runs: Iterable[str]) -> dict[str, int]:
     """What is committed of each of these runs; runs that nobody has heard of are absent."""
-    return {row.run: row.committed for row in connection.execute(_COMMITTED, {"b_runs": list(runs)})}
+    wanted = tuple(runs)
+    if not wanted:
+        return {}
+    found: dict[str, int] = {}
+    for start in range(0, len(wanted), _MOST_MARKS):
+        some = wanted[start : start + _MOST_MARKS]
+        rows = connection.exec_driver_sql(_filled(connection, _COMMITTED, len(some)), some)
+        found |= dict(rows.all())
+    return found
 
 
 def move_committed(connection: Connection, moves: Sequence[tuple[str, int, int]], now_ms: int) -> bool:
     """Compare and swap for each (run, known, new); False when another process has moved one of them."""
     if not moves:
         return True
-    rows = [{"b_run": text, "b_known": known, "b_new": new, "b_now": now_ms} for text, known, new in moves]
-    return connection.execute(_MOVE, rows).rowcount == len(rows)
+    rows = [(new, now_ms, text, known) for text, known, new in moves]
+    return connection.exec_driver_sql(_filled(connection, _MOVE), rows).rowcount == len(rows)
 
 
 def open_run(connection: Connection, run_id: str, owner: tuple[str, str], stream: int, now_ms: int) -> None:
@@ -179,20 +196,25 @@ def all_clocks(connection: Connection) -> dict[DeviceKey, bytes]:
 def save_clocks(connection: Connection, clocks: Iterable[tuple[DeviceKey, bytes]]) -> None:
     """Writes the event times of devices that got samples."""
     rows = [(key.site, key.node, key.device, raw) for key, raw in clocks]
-    if rows:  # by the driver itself: there is a row for each device in each flush
-        mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-        connection.exec_driver_sql(_SAVE_CLOCK.format(", ".join([mark] * 4)), rows)
+    if rows:
+        connection.exec_driver_sql(_filled(connection, _SAVE_CLOCK, 4), rows)
+
+
+def _filled(connection: Connection, statement: str, marks: int = 1) -> str:
+    """A statement for the driver itself, since a flush has them all: building costs more than executing."""
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    return statement.format(mark=mark, marks=", ".join([mark] * marks))
 
 
 # ---- account, dead letters ----------------------------------------------------------------
 def add_account(connection: Connection, deltas: Mapping[tuple[str, str], AccountDelta], day: str) -> None:
     """Adds to the day's account of each node."""
     rows = [
-        {"site": owner[0], "node": owner[1], "day": day}
-        | {name: getattr(delta, name) for name in AccountDelta.__dataclass_fields__}
+        (*owner, day, delta.received, delta.written, delta.dead_lettered, delta.duplicate)
         for owner, delta in deltas.items()
     ]
-    upsert(connection, account, rows, add=True)
+    if rows:
+        connection.exec_driver_sql(_filled(connection, _ADD_ACCOUNT, 7), rows)
 
 
 def bury(connection: Connection, letters: Sequence[DeadLetter], now_ms: int) -> None:

@@ -125,6 +125,7 @@ class HostCommit(Generic[T]):
     def __init__(self, committed_of: Callable[[int], int], limits: HostLimits | None = None) -> None:
         self._committed_of = committed_of
         self._limits = limits or HostLimits()
+        self._most_messages, self._most_bytes = self._limits.messages, self._limits.bytes
         self._known: OrderedDict[int, _Known] = OrderedDict()
         self._cursor: dict[int, int] = {}
         self._queue: _Queue[T] = _Queue()
@@ -158,21 +159,24 @@ class HostCommit(Generic[T]):
         Returns:
             What to answer now; None if it was queued, or dropped without an answer.
         """
-        known = self._cached(mark.run)
-        done = max(self._cursor.get(mark.run, 0), known.committed)
-        if mark.n <= done:
-            self.statistics.duplicates += 1
-            return self._say_again(mark.run, known, now_ms)
-        if mark.first > max(done + 1, mark.base):
-            self.statistics.holes += 1
-            return self._hole(mark.run, known, now_ms)
+        run, n = mark.run, mark.n
+        done = self._cursor.get(run)
+        if done is None or mark.first != done + 1:  # nearly all are the next of a run that has others in hand
+            known = self._cached(run)
+            done = max(done or 0, known.committed)
+            if n <= done:
+                self.statistics.duplicates += 1
+                return self._say_again(run, known, now_ms)
+            if mark.first > max(done + 1, mark.base):
+                self.statistics.holes += 1
+                return self._hole(run, known, now_ms)
         queue = self._queue
-        if len(queue.waiting) >= self._limits.messages or queue.bytes + size > self._limits.bytes:
+        if len(queue.waiting) >= self._most_messages or queue.bytes + size > self._most_bytes:
             self.statistics.dropped_full += 1
             return None
         queue.waiting.append(Queued(mark, item, size))
         queue.bytes += size
-        self._cursor[mark.run] = mark.n
+        self._cursor[run] = n
         return None
 
     def unreadable(self, mark: BatchMark, now_ms: int) -> Commit | None:
@@ -215,10 +219,12 @@ class HostCommit(Generic[T]):
             What to send: one cumulative commit a run, at most 8 of one node in a message.
         """
         self._flushing = False
+        self._cursor = {queued.mark.run: queued.mark.n for queued in self._queue.waiting}
         for run, n in committed.items():
             known = self._cached(run)
             known.committed, known.duplicate_ms = n, now_ms
-        self._cursor = {queued.mark.run: queued.mark.n for queued in self._queue.waiting}
+            if self._cursor.get(run, n) < n:  # another process is ahead: what waits is applied
+                self._cursor[run] = n
         return [Commit(run, n) for run, n in committed.items()]
 
     def forget(self) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from frostline_core.commit.wire import BatchMark
 from frostline_core.reading import Stream
@@ -40,7 +40,7 @@ class Metrics:
 
     def __init__(self, topic: Topic, bound: tuple[BoundMetric, ...]) -> None:
         self.topic, self.bound = topic, bound
-        self.plan: object = None
+        self.plan: Any = None
 
 
 @dataclass(slots=True)
