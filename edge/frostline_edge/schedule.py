@@ -6,9 +6,9 @@ import asyncio
 import math
 
 STEP_S = 10.0
-"""Devices take turns in groups so far apart: a machine that wakes up once and then reads ten devices does so at half the
-cost of one that wakes up ten times. What is read together is also written together, and a write to a card costs a block
-of 4 KiB however little is in it: read one by one each second, the same samples wear it ten times as fast."""
+"""Devices take turns in groups so far apart: a machine that wakes up once and then reads ten devices does so at half
+the cost of one that wakes up ten times. What is read together is also written together, and a write to a card costs a
+block of 4 KiB however little is in it: read one by one each second, the same samples wear it ten times as fast."""
 
 
 def phase_s(index: int, units: int, period_s: float) -> float:
