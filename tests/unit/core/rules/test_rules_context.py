@@ -247,3 +247,18 @@ def test_what_the_guard_passes_changes_nothing(
     guarded, exact = guarded_and_exact(tried, samples, METRICS[:2], clock=clock)
 
     assert guarded.path == exact.path
+
+
+@given(seen, st.floats(0, 1))
+def test_a_restart_at_any_moment_goes_unnoticed(script: list[tuple[float, str, float | None]], share: float) -> None:
+    tried = rule("threshold", above=8, for_="5m", clear_for="2m", hard_limit={"above": 15}, **DEFROST)
+    steady, restarted = DeviceBench([tried], METRICS[:2]), DeviceBench([tried], METRICS[:2])
+    now, half, before = 0.0, int(share * len(script)), 0
+    for number, (step, metric, value) in enumerate(script):
+        now += step
+        if number == half:
+            before, restarted = len(restarted.path), restarted.restarted()
+        for bench in (steady, restarted):
+            bench.see((now, value), metric=metric)
+
+    assert restarted.path == steady.path[before:]
