@@ -170,7 +170,8 @@ class Clock:
         last = self._last
         if self._stepped is not None and last.boot_ms - self._stepped[0] < _RECENT_MS:
             step_ms = self._stepped[1]
-            if abs(step_ms) > _CLEAR_STEP_MS and abs(at_ms + step_ms - last.wall_ms) < _RECENT_MS:
+            beyond = step_ms < 0 and last.wall_ms < at_ms  # later than now: by the clock as it was before the step back
+            if beyond or (abs(step_ms) > _CLEAR_STEP_MS and abs(at_ms + step_ms - last.wall_ms) < _RECENT_MS):
                 at_ms += step_ms  # stamped before the step
         ours = abs(at_ms - last.wall_ms) < LEAP_MS
         if not self.believed:

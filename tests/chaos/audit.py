@@ -18,6 +18,8 @@ DEAF_MS = 20_000
 """A gateway that reads nothing for so long after its start is a fault of ours."""
 SKEW_MS = 300
 """Between the sending of a number and its reading, on a busy machine; the ends of listed losses are that blurred."""
+VAGUE_MS = 15_000
+"""An entry that cannot count its samples may begin so long before the kill that it tells of, a full disk included."""
 LATE_MS = 3_000
 """A stamp may be later than it should be by so much: the reading of a device's queue can be held up."""
 
@@ -69,8 +71,12 @@ class Evidence:
 
     def told(self, at_ms: float) -> bool:
         """Whether the list of losses covers a moment."""
+        return any(each.covers(*self.stamps(at_ms)) for each in self.losses)
+
+    def stamps(self, at_ms: float) -> tuple[float, float]:
+        """Between which times a sample of a moment is stamped."""
         least, most = self.wrong.around(at_ms)
-        return any(each.covers(at_ms + least, at_ms + most) for each in self.losses)
+        return at_ms + least, at_ms + most
 
 
 def violations(evidence: Evidence) -> list[str]:
@@ -82,6 +88,7 @@ def violations(evidence: Evidence) -> list[str]:
     in_order = [n for _, n in sorted(evidence.stored)]
     found += [f"out of order: {b:g} after {a:g}" for a, b in itertools.pairwise(in_order) if b < a]
     found += _of_stamps(evidence)
+    found += _of_spans(evidence)
     for life in evidence.lives:
         found += _of_life(evidence, life, counts)
     return found
@@ -97,6 +104,16 @@ def _of_stamps(evidence: Evidence) -> Iterator[str]:
         if not least - SKEW_MS <= stamp_ms - sent_ms <= most + LATE_MS:
             off = f"off by {stamp_ms - sent_ms:.0f} ms, not by {least:.0f} to {most:.0f}"
             yield f"untrue: the stamp of {n:g} is {off}"
+
+
+def _of_spans(evidence: Evidence) -> Iterator[str]:
+    """Entries that explain more than a kill can have cost."""
+    kills = [evidence.stamps(life.ended_ms) for life in evidence.lives if life.ended_ms < 9e15]
+    for each in evidence.losses:
+        if each.samples is not None or each.from_ms is None:
+            continue
+        if not any(each.covers(*kill) and kill[0] - VAGUE_MS <= each.from_ms for kill in kills):
+            yield f"vague: the entry from {each.from_ms:.0f} to {each.to_ms or 0:.0f} ms explains more than a kill"
 
 
 def unread(evidence: Evidence) -> int:

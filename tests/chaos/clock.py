@@ -7,9 +7,12 @@ the gateway's own code, from what was done to the clock and when.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+START_MS = 6_000
+"""A process may take so long to look at the clock for the first time."""
 NEAR_MS = 2_000
 """What is sent so near to a step may be read, or told as lost, on either side of it."""
 
@@ -49,30 +52,57 @@ class StampErrors:
 
     Args:
         settings: In order of time; before the first the clock was right.
+        certain: Those that a process has certainly seen; the others it may have seen. All of them if absent.
     """
 
-    def __init__(self, settings: Sequence[Setting] = ()) -> None:
-        spans = [_Span(float("-inf"), 0.0, 0.0)]
-        waiting: list[float] = []
-        for each in settings:
-            if each.lost:
-                waiting.append(each.at_ms)
-                continue
-            last = spans[-1]
-            held_ms = max(0.0, last.wrong_ms(each.at_ms) - each.ahead_ms)
-            # What was read while the clock was lost is stamped by what is known when it is back.
-            spans += [_Span(at_ms, each.ahead_ms + held_ms, 0.0) for at_ms in waiting]
-            spans.append(_Span(each.at_ms, each.ahead_ms, held_ms))
-            waiting = []
-        self._spans = spans
+    def __init__(self, settings: Sequence[Setting] = (), certain: Sequence[Setting] | None = None) -> None:
+        self._lines = [_spans(settings)]
+        if certain is not None and len(certain) < len(settings):
+            self._lines.append(_spans(certain))
 
     def around(self, at_ms: float) -> tuple[float, float]:
         """The least and the most that the stamp of a sample of that moment may be off by."""
-        found = [self._at(at_ms - NEAR_MS), self._at(at_ms + NEAR_MS)]
-        for before, span in zip(self._spans, self._spans[1:], strict=False):
-            if abs(span.at_ms - at_ms) <= NEAR_MS:
-                found += [before.wrong_ms(span.at_ms), span.wrong_ms(span.at_ms)]
+        found = [error for line in self._lines for error in _around(line, at_ms)]
         return min(found), max(found)
 
-    def _at(self, at_ms: float) -> float:
-        return next(span for span in reversed(self._spans) if span.at_ms <= at_ms).wrong_ms(at_ms)
+
+def _spans(settings: Sequence[Setting]) -> list[_Span]:
+    spans = [_Span(float("-inf"), 0.0, 0.0)]
+    waiting: list[float] = []
+    for each in settings:
+        if each.lost:
+            waiting.append(each.at_ms)
+            continue
+        held_ms = max(0.0, spans[-1].wrong_ms(each.at_ms) - each.ahead_ms)
+        # What was read while the clock was lost is stamped by what is known when it is back.
+        spans += [_Span(at_ms, each.ahead_ms + held_ms, 0.0) for at_ms in waiting]
+        spans.append(_Span(each.at_ms, each.ahead_ms, held_ms))
+        waiting = []
+    return spans
+
+
+def _around(spans: Sequence[_Span], at_ms: float) -> list[float]:
+    """The errors just before, just after, and at each step between."""
+    found = [
+        next(span for span in reversed(spans) if span.at_ms <= moment).wrong_ms(moment)
+        for moment in (at_ms - NEAR_MS, at_ms + NEAR_MS)
+    ]
+    for before, span in itertools.pairwise(spans):
+        if abs(span.at_ms - at_ms) <= NEAR_MS:
+            found += [before.wrong_ms(span.at_ms), span.wrong_ms(span.at_ms)]
+    return found
+
+
+def certain(settings: Sequence[Setting], lives: Sequence[tuple[float, float]]) -> list[Setting]:
+    """The settings that some process has certainly seen: our time knows nothing of a clock that nobody looked at.
+
+    Args:
+        settings: In order of time.
+        lives: Of the gateway: begin and end.
+    """
+    ends = [each.at_ms for each in settings[1:]] + [float("inf")]
+    return [
+        each
+        for each, end_ms in zip(settings, ends, strict=True)
+        if any(began + START_MS <= end_ms and each.at_ms <= ended for began, ended in lives)
+    ]

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.chaos.audit import Evidence, Life, Listed, unread, violations
-from tests.chaos.clock import Setting, StampErrors
+from tests.chaos.clock import Setting, StampErrors, certain
 from tests.chaos.schedule import KINDS, PROCESSES, schedule
 
 SENT = [float(1000 + 100 * n) for n in range(1, 101)]
@@ -61,6 +61,10 @@ def test_a_gateway_that_reads_nothing_is_deaf() -> None:
     assert words(nothing) == {"deaf"}
 
 
+def test_an_entry_that_explains_everything_explains_too_much() -> None:
+    assert words(evidence(KEPT, losses=(Listed("unclean", None, -20_000, 7000),))) == {"vague"}
+
+
 def test_a_stamp_that_no_clock_explains_is_untrue() -> None:
     wrong = Evidence(SENT, [(int(at_ms) + 5_000, float(n)) for n, at_ms in enumerate(SENT, 1)], (Life(0, 9e18),), ())
     assert words(wrong) == {"untrue"}
@@ -73,7 +77,7 @@ def test_a_loss_that_is_told_in_the_gateway_s_wrong_time_is_told() -> None:
     shifted = [Listed("unclean", None, 5950 + 5_000, 7000 + 5_000)]
     stored = [(int(SENT[n - 1]) + 5_000, float(n)) for n in KEPT]
     assert violations(Evidence(SENT, stored, LIVES, shifted, set_off)) == []
-    assert words(Evidence(SENT, stored, LIVES, LISTED, set_off)) == {"missing", "silent"}
+    assert words(Evidence(SENT, stored, LIVES, LISTED, set_off)) == {"missing", "silent", "vague"}
 
 
 @pytest.mark.parametrize(
@@ -92,6 +96,14 @@ def test_a_loss_that_is_told_in_the_gateway_s_wrong_time_is_told() -> None:
 )
 def test_what_a_stamp_may_be_off_by(settings: list[Setting], at_ms: float, expected: tuple[float, float]) -> None:
     assert StampErrors(settings).around(at_ms) == expected
+
+
+def test_a_clock_that_no_process_looked_at_may_be_unknown_to_all() -> None:
+    settings = [Setting(100_000, 10_000), Setting(104_000, 0)]
+    seen = certain(settings, [(0, 99_000), (103_000, 9e18)])
+    assert seen == settings[1:]
+    assert StampErrors(settings, seen).around(108_000) == (0, 9_000)
+    assert certain(settings, [(0, 9e18)]) == settings
 
 
 def test_a_seed_is_a_schedule() -> None:

@@ -61,6 +61,17 @@ def test_time_goes_on_at_half_speed_while_no_process_runs() -> None:
     assert clock.ahead_ms == BACK / 2
 
 
+def test_a_reading_under_way_while_the_clock_is_set_back_does_not_push_time_ahead(tmp_path: Path) -> None:
+    machine = Machine()
+    subject = keeper(machine, tmp_path)
+    under_way = Reading("d", "m", 1.0, machine.wall_ms)
+    machine.pass_by(500)
+    machine.wall_ms -= BACK
+    (early, _), (late, _) = subject.stamped([under_way, Reading("d", "m", 2.0, machine.wall_ms)])
+    assert abs(early.at_ms - NOW) <= 1
+    assert late.at_ms == NOW + 500
+
+
 def test_another_start_of_the_machine_begins_anew(tmp_path: Path) -> None:
     machine = Machine()
     keeper(machine, tmp_path)
