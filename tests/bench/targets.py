@@ -51,6 +51,8 @@ TARGETS = (
     Target("2,000 nodes back after a kill, births asked for", (*_RESTART, "nodes that go on", "rebirths_asked"), 0),
     Target("2,000 nodes back after a kill, s", (*_RESTART, "nodes that go on", "back_s"), 10),
     Target("2,000 births at once, CPU ms a node", (*_RESTART, "gateways, all born at once", "first_node_cpu_ms"), 2),
+    Target("restart of 2,000 nodes, CPU s of the start", ("restart", "cases", "nodes that go on", "start_cpu_s"), 2.0),
+    Target("restart of 2,000 nodes, births asked for", ("restart", "cases", "nodes that go on", "rebirths_asked"), 0),
     Target("gateway, percent of a core", ("edge", "cpu_percent"), 2.0),
     Target("gateway, RSS MiB", ("edge", "rss_mib"), 60),
     Target("gateway, first sample after s", ("edge", "first_sample_s"), 2.0),
