@@ -107,7 +107,7 @@ class State:
         """One change: what it drafts is in memory exactly when it is durable, or waits for the next one.
 
         Args:
-            later: It may wait, for a minute and while little waits: what is committed at the host may come back after a
+            later: It may wait, for `settle_s` and while little waits: what the host has committed may come back after a
                 power cut, and is then sent and answered again; that costs less than a block of the card each time.
         """
         with self.sound():
