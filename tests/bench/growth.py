@@ -30,6 +30,8 @@ METRICS = 20
 NODES, DEVICES = 50, 10
 RULES = 1_000
 REST_S, PATIENCE_S = 0.5, 60.0
+EACH_DEVICE = 40
+"""Messages of each device, at least."""
 ROW_BYTES, ROWS_AT_ONCE = 200, 1_000
 LOOKS, SENDS_MOST = 200, 64
 BUDGET_BYTES = 8 << 30
@@ -84,9 +86,10 @@ def _over(load: Load, nodes: int) -> Load:
 
 
 def _series(load: Load, series: int) -> Load:
-    """So many series over the same nodes; their births take a while."""
+    """So many series over the same nodes; their births take a while, and each device's first messages cost more."""
     devices = max(1, series // load.metrics // load.nodes)
-    return replace(load, devices=devices, patience_s=PATIENCE_S + load.nodes * devices / 50)
+    messages = max(load.messages, EACH_DEVICE * load.nodes * devices)
+    return replace(load, devices=devices, messages=messages, patience_s=PATIENCE_S + load.nodes * devices / 50)
 
 
 def _median(load: Load, rules: int, runs: int) -> dict[str, float]:
