@@ -112,7 +112,10 @@ def frostline(plan: Plan) -> dict[str, int]:
         load = process.frostline(command, OTHER_CORE, running.folder / "load.log")
         try:
             killed = _kill(plan, again, lambda: load.poll() is not None)
-            told = json.loads(load.communicate(timeout=plan.seconds + _MOST_S)[0])
+            out, _ = load.communicate(timeout=plan.seconds + _MOST_S)
+            if load.returncode:
+                raise RuntimeError(f"the load has failed: {(running.folder / 'load.log').read_text(encoding='utf-8')}")
+            told = json.loads(out)
             made, held = told["messages"]["measured"], told["not_committed"]
             found = _counted(made - held, lambda: _numbers(store))
             missing = max(0, found["missing"])  # what is held may be stored as well, its commit still under way
