@@ -91,6 +91,13 @@ class Condition(Rule, Suppression):
         """When to `judge` again although no sample has come; None for never. Only `state.memory` may decide."""
         return None
 
+    def rests_until_ms(self, state: State) -> int | None:
+        """Before which event time samples within the band need not be looked at; None: for ever.
+
+        Unlike `again_ms` it wakes nobody: the first sample after it is shown.
+        """
+        return None
+
     # ---- what the engine asks of a rule ------------------------------------------------------------------------
     def inputs(self) -> tuple[Watch, ...]:
         """All metrics of the same device that the rule needs."""
@@ -123,8 +130,8 @@ class Condition(Rule, Suppression):
         if self.hard_limit is not None and calm:
             low = max(low, -HIGHEST if self.hard_limit.below is None else self.hard_limit.below)
             high = min(high, HIGHEST if self.hard_limit.above is None else self.hard_limit.above)
-        again = self.again_ms(state)
-        return Guard(low, high) if again is None else Guard(low, high, again)
+        ends = [end for end in (self.again_ms(state), self.rests_until_ms(state)) if end is not None]
+        return Guard(low, high, min(ends)) if ends else Guard(low, high)
 
     @cached_property
     def _inputs(self) -> tuple[Watch, ...]:

@@ -41,7 +41,7 @@ class Verdict:
     """What a kind makes of a sample, or of a time without one.
 
     Attributes:
-        on: Whether the condition holds, hysteresis included.
+        on: Whether the condition holds, hysteresis included; None: it cannot be said, but `memory` is kept.
         value: What people are told; None where there is nothing to tell.
         limit: What it is measured against.
         worse: Whether, while firing, the value is news.
@@ -52,7 +52,7 @@ class Verdict:
         facts: What else belongs on the incident; JSON values only.
     """
 
-    on: bool
+    on: bool | None
     value: float | None = None
     limit: float | None = None
     worse: bool = False
@@ -88,6 +88,9 @@ def take(state: State, at_ms: int, verdict: Verdict | None, hold: Hold, heard: H
     """Takes what the kind made of a sample, in the state that `catch_up` has led to; None is no usable value."""
     if verdict is None:
         return _blind(state, at_ms, at_ms)
+    if verdict.on is None:
+        blind = _blind(state, at_ms, at_ms, verdict.note or NO_DATA)
+        return Outcome(replace(blind.state, memory=verdict.memory), blind.steps)
     return (_on if verdict.on else _off)(state, at_ms, verdict, hold, heard)
 
 
@@ -250,7 +253,7 @@ def _off(state: State, at: int, found: Verdict, hold: Hold, heard: Heard) -> Out
     return Outcome(clearing, (step,))
 
 
-def _blind(state: State, at_ms: int, since_ms: int) -> Outcome:
+def _blind(state: State, at_ms: int, since_ms: int, note: str = NO_DATA) -> Outcome:
     """No usable value since `since_ms`, noticed at `at_ms`."""
     phase = state.phase
     if state.blind_ms != NEVER:
@@ -262,10 +265,10 @@ def _blind(state: State, at_ms: int, since_ms: int) -> Outcome:
         unknown = State(
             Phase.UNKNOWN, blind_ms=since_ms, memory=state.memory, held_ms=state.held_ms, suppressed_ms=quiet
         )
-        return Outcome(unknown, (Step(phase, Phase.UNKNOWN, at_ms, None, None, NO_DATA),))
+        return Outcome(unknown, (Step(phase, Phase.UNKNOWN, at_ms, None, None, note),))
     since = state.since_ms if phase is Phase.FIRING else at_ms
     blind = replace(state, phase=Phase.FIRING, since_ms=since, blind_ms=since_ms)
-    return Outcome(blind, (Step(phase, Phase.FIRING, at_ms, None, None, NO_DATA, state.severity),))
+    return Outcome(blind, (Step(phase, Phase.FIRING, at_ms, None, None, note, state.severity),))
 
 
 def _step(  # noqa: PLR0913 - a step has so many parts
