@@ -15,7 +15,7 @@ from frostline_cloud.notify import backoff, escalation, outbox
 from frostline_cloud.notify.config import ReceiverConfig
 from frostline_cloud.notify.desk import Counters, Desk, Tools, served
 from frostline_cloud.notify.dispatch import Plan, dispatch
-from frostline_cloud.notify.links import Links
+from frostline_cloud.notify.links import Links, forget_links
 from frostline_cloud.notify.outbox import UNADDRESSED
 from frostline_cloud.notify.receivers.open import open_receiver
 from frostline_cloud.notify.receivers.receiver import Receiver
@@ -29,6 +29,7 @@ log = logging.getLogger("frostline.notify")
 _POLL_S = 0.5
 _SQL_WAIT_S = 2.0
 _BURY_EVERY_MS = 3_600_000
+_LINKS_KEPT_MS = 8 * 24 * 3_600_000  # longer than any link works
 
 
 def _now_ms() -> int:
@@ -170,6 +171,7 @@ class NotifyWorker:
         now = self._tools.clock()
         with translated("outbox"), self._tools.engine.begin() as connection:
             dead = outbox.bury(connection, served(self._desks), now - backoff.GIVE_UP_MS, now)
+            forget_links(connection, now - _LINKS_KEPT_MS)
         if dead:
             self._tools.counters.dead += dead
             log.error("%d notifications for receivers that are gone, down or not configured were given up", dead)
