@@ -39,7 +39,8 @@ class Plan:
         start_s: What a start is thought to take, for the length of the load.
         per_s: Messages a second.
         nodes: Of the load.
-        devices: Of each node.
+        devices: Of each node. Few devices at a high rate would have two messages in one millisecond after a stall, which
+            every store keeps as one.
         metrics: Of each device, all in each message.
     """
 

@@ -11,7 +11,7 @@ from tests.support.services import binary
 
 SMALL = Load(nodes=2, devices=2, metrics=20, per_message=20, messages=200)
 SIZE = streams.Size(2, 2, 20, 20, each=40, batched=40, ours=200, runs=1)
-KILLS = kills.Plan(kills=1, every_s=1.5, start_s=5, per_s=100, nodes=2, devices=2)
+KILLS = kills.Plan(kills=1, every_s=1.5, start_s=5, per_s=100)
 
 
 @pytest.fixture
