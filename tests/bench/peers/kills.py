@@ -25,7 +25,7 @@ from tests.bench.peers.streams import CORE, OTHER_CORE, RULES, made, play, servi
 from tests.support.services import Influxd, eventually
 
 _QUIET_S, _MOST_S = 3.0, 90.0
-_READY = b"STATE online"
+_READY = b"connected to the broker"
 """In the log of our ingest when it takes data."""
 
 
@@ -39,8 +39,8 @@ class Plan:
         start_s: What a start is thought to take, for the length of the load.
         per_s: Messages a second.
         nodes: Of the load.
-        devices: Of each node. Few devices at a high rate would have two messages in one millisecond after a stall, which
-            every store keeps as one.
+        devices: Of each node. After a stall few devices at a high rate would have two messages in one millisecond,
+            which every store keeps as one.
         metrics: Of each device, all in each message.
     """
 
