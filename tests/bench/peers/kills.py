@@ -35,7 +35,7 @@ class Plan:
 
     Attributes:
         kills: How often, at most: not after the load has ended.
-        every_s: Before each kill, from when the process was ready.
+        every_s: Before each kill, from when the first row came or the process was ready again.
         start_s: What a start is thought to take, for the length of the load.
         per_s: Messages a second.
         nodes: Of the load.
@@ -85,6 +85,7 @@ def node_red(plan: Plan, batched: bool) -> dict[str, int]:
         process.pin(peer.pid, CORE)
         with ThreadPoolExecutor(1) as beside:
             told = beside.submit(play, load, broker, store, folder / "player.log")
+            eventually(lambda: told.done() or _rows(store) > 0, _MOST_S)
             killed = _kill(plan, again, told.done)
             sent = told.result()["acknowledged"]
         return {"kills": killed} | _counted(sent, lambda: _rows(store))
@@ -112,6 +113,7 @@ def frostline(plan: Plan) -> dict[str, int]:
         command = [*command, f"--duration={plan.seconds}"]
         load = process.frostline(command, OTHER_CORE, running.folder / "load.log")
         try:
+            eventually(lambda: load.poll() is not None or _numbers(store) > 0, _MOST_S)
             killed = _kill(plan, again, lambda: load.poll() is not None)
             out, _ = load.communicate(timeout=plan.seconds + _MOST_S)
             if load.returncode:
