@@ -27,13 +27,10 @@ def test_the_readmes_rules_are_valid(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_rule_in_a_kinds_docstring_is_valid(kind: str, tmp_path: Path) -> None:
     text = inspect.getdoc(sys.modules[KINDS[kind].__module__]) or ""
-    example = re.search(r"( +\[\[rule\]\]\n(?: +.*\n)+)", text)
-    assert example is not None
-    (tmp_path / "rules.toml").write_text(textwrap.dedent(example[1]))
+    examples = re.findall(r"( +\[\[rule\]\]\n(?: +.*\n)+)", text)
+    (tmp_path / "rules.toml").write_text("\n".join(textwrap.dedent(example) for example in examples))
 
-    (rule,) = load_folder(tmp_path).rules
-
-    assert rule.type == kind
+    assert {rule.type for rule in load_folder(tmp_path).rules} == {kind}
 
 
 @pytest.mark.parametrize("kind", KINDS)
