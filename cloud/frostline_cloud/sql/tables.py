@@ -241,6 +241,7 @@ outbox = Table(
     Column("digest", String(40)),  # id of the digest that carried it
     Index("ix_outbox_due", "state", "due_ms"),
     Index("ix_outbox_receiver", "receiver", "state", "due_ms"),
+    Index("ix_outbox_order", "alert", "receiver", "state", "revision"),  # what comes before and after a row
 )
 
 delivery = Table(

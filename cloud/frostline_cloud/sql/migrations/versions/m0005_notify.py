@@ -20,6 +20,7 @@ def upgrade() -> None:
     op.add_column("outbox", Column("held_ms", BigInteger))
     op.add_column("outbox", Column("digest", String(40)))
     op.create_index("ix_outbox_receiver", "outbox", ["receiver", "state", "due_ms"])
+    op.create_index("ix_outbox_order", "outbox", ["alert", "receiver", "state", "revision"])
     op.create_table(
         "receiver_health",
         Column("receiver", String(200), primary_key=True),
