@@ -81,6 +81,21 @@ def measure() -> dict[str, Any]:
     }
 
 
+def part(options: list[str]) -> dict[str, Any]:
+    """`--case METRICS/STORE/RULES`: one case; `--latency POINTS_PER_S`: one rate.
+
+    Raises:
+        ValueError: Neither of them.
+    """
+    what, value = (*options, "", "")[:2]
+    if what == "--case" and value.count("/") == 2:
+        metrics, store, rules = value.split("/")
+        return case(Case(store, int(rules), int(metrics)))
+    if what == "--latency":
+        return latency(float(value))
+    raise ValueError("--case METRICS/STORE/RULES, such as 20/victoriametrics/1000, or --latency POINTS_PER_S")
+
+
 def case(wanted: Case, load: Load | None = None, runs_each: int = RUNS) -> dict[str, Any]:
     """Median of several runs; of the usual load where none is given."""
     with pipeline(wanted.store, wanted.rules, wanted.metrics) as running:
@@ -96,15 +111,17 @@ def _run(running: Pipeline, load: Load) -> dict[str, float]:
     limit = store_limit(running.store, load.per_message)
     with process.player(running.broker.url, asdict(load), OTHER_CORE, running.folder / "player.log") as player:
         _rest(running)
-        used_s, written = process.cpu_s(running.pid), _written(running)
+        kernel_s, used_s, written = process.kernel_s(running.pid), process.cpu_s(running.pid), _written(running)
         told = player.play()
         used_s, written = process.cpu_s(running.pid) - used_s, _written(running) - written
+        kernel_s = process.kernel_s(running.pid) - kernel_s
     rate = written / told["seconds"]
     return {
         "points": written,
         "missing": told["points"] - written,
         "points_per_s": round(rate),
         "cpu_us_per_point": round(used_s / written * 1e6, 3),
+        "kernel_us_per_point": round(kernel_s / written * 1e6, 3),
         "python_ns": process.python_ns(INGEST_CORE),
         "ingest_load": round(used_s / told["seconds"], 3),
         "player_load": round(told["player_cpu_s"] / told["seconds"], 3),

@@ -21,6 +21,12 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def kernel_s(pid: int) -> float:
+    """System seconds of all its threads, which `cpu_s` counts too."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return int(fields[12]) / _TICKS
+
+
 def rss_mib(pid: int) -> float:
     """Resident memory."""
     for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():

@@ -87,8 +87,9 @@ class Recording:
 
     @property
     def warm_up(self) -> int:
-        """Messages to be sent before the measurement: a few of each device."""
-        return 4 * self.load.nodes * self.load.devices
+        """Messages to be sent before the measurement: a few of each device, and each metric at least once."""
+        load = self.load
+        return max(4, -(-load.metrics // load.per_message)) * load.nodes * load.devices
 
     def messages(self, first: int, last: int) -> Iterator[Message]:
         """Those numbered first to last - 1, as they are due: nodes take turns, and each node's devices."""

@@ -38,6 +38,9 @@ _SWITCH_S = 0.001
 """How long the thread that decodes may keep the interpreter while the one that writes waits for it; Python's own 5 ms
 are a flush's whole time."""
 _TICK_MS = 1_000
+_MOST_PAUSE_MS = 50
+"""After a flush, the next one waits as long as SQL took, at most so long: so SQL never has more than half of the time,
+and under load flushes grow instead of becoming many."""
 _COMMITS_PER_NCMD = 8
 _LAST_MARK_S = 5.0
 _GC = (200_000, 20, 100)
@@ -60,6 +63,7 @@ class Ingest:
     def __init__(self, parts: Parts, config: IngestConfig, clock_ms: Callable[[], int]) -> None:
         self._parts, self._config, self._clock_ms = parts, config, clock_ms
         self._waiting_since_ms: int | None = None
+        self._not_before_ms = 0
         self._ticked_ms = 0
         self._unregistered_ms = 0
         self._flight: _Flight | None = None
@@ -135,7 +139,7 @@ class Ingest:
     def _wait_s(self, now_ms: int) -> float:
         due = [self._ticked_ms + _TICK_MS]
         if self._waiting_since_ms is not None and self._flight is None:
-            due.append(self._waiting_since_ms + self._config.linger_ms)
+            due.append(max(self._waiting_since_ms + self._config.linger_ms, self._not_before_ms))
         return max(0, min(due) - now_ms) / 1000
 
     # ---- births ----------------------------------------------------------------------------------------------------
@@ -176,7 +180,8 @@ class Ingest:
             self._waiting_since_ms = now_ms
         if self._flight is not None and self._flight.writing.done():
             self._land(self._flight, now_ms)
-        waited = self._waiting_since_ms is not None and now_ms - self._waiting_since_ms >= self._config.linger_ms
+        since_ms = self._waiting_since_ms
+        waited = since_ms is not None and now_ms >= max(since_ms + self._config.linger_ms, self._not_before_ms)
         if waited or self._reader.gathered >= self._config.flush_samples:
             self._launch()
         status = self.status
@@ -244,6 +249,7 @@ class Ingest:
         status.transitions += done.transitions
         status.store_s += done.store_s
         status.sql_s += done.sql_s
+        self._not_before_ms = self._clock_ms() + min(round(done.sql_s * 1000), _MOST_PAUSE_MS)
         if parts.generation.due(now_ms):
             self._writer.submit(parts.generation.mark, now_ms)
 
