@@ -52,6 +52,8 @@ LATENESS_MS = 2_000
 MOST_TIMERS = 2_000
 """Timers that one `advance` lets expire; when a whole fleet falls silent at once, the next calls do the rest."""
 
+_LOOKS = 10  # so many timers that samples have put off cost as much as one that fires
+
 Calendar = Callable[[Series], Sequence[tuple[int, int]]]
 """The spans of event time (from, to) in which a series is paused."""
 
@@ -148,7 +150,7 @@ class Evaluator:
             self._backlog.take(slot, value, at_ms, self._now_ms)
             return
         known = self._slots[slot]
-        watched = known.series.metric in known.device.watched
+        watched = known.is_watched
         leapt = at_ms - last_ms >= HOLE_MS and (known.rules or watched)
         hole = self._backlog.open(slot, at_ms, value) if leapt else None
         if watched:
@@ -225,12 +227,11 @@ class Evaluator:
         while self._orphaned:
             self._close_orphans(self._orphaned.pop())
         until = now_ms - self._lateness_ms
-        for _ in range(MOST_TIMERS):
-            if not self._heap or self._heap[0][0] > until:
-                break
+        left = MOST_TIMERS * _LOOKS
+        while left > 0 and self._heap and self._heap[0][0] <= until:
             due, slot = heapq.heappop(self._heap)
             if due == self._slots[slot].due_ms:
-                self._expire(slot, until)
+                left -= _LOOKS if self._expire(slot, until) else 1
         for slot in self._backlog.join(now_ms):
             self._refresh(slot)
 
@@ -259,7 +260,7 @@ class Evaluator:
             for watch in known.device.watched.get(known.series.metric, ()):
                 known.device.inputs.pop(watch, None)
             known.device.inputs.update(self._ledger.inputs.get(slot, {}))
-        for slot in touched | {user for each in touched for user in self._users(each)}:
+        for slot in touched | {user for each in touched for user in self._slots[each].users}:
             self._refresh(slot)
         self._orphaned |= touched
         self._rebuild_heap()
@@ -299,19 +300,12 @@ class Evaluator:
                 self._ledger.touch_inputs(slot)[watch] = device.inputs[watch] = after
                 changed = True
         if changed:
-            for user in self._users(slot):
+            for user in self._slots[slot].users:
                 self._refresh(user)
             self._refresh(slot, ())
 
     def _is_unwatched(self, slot: int) -> bool:
-        known = self._slots[slot]
-        return known.series.metric not in known.device.watched
-
-    def _users(self, slot: int) -> set[int]:
-        """The slots whose rules watch this one."""
-        known = self._slots[slot]
-        watches = known.device.watched.get(known.series.metric, ())
-        return {user for watch in watches for user in known.device.users.get(watch, ())}
+        return not self._slots[slot].is_watched
 
     def _apply(self, slot: int, rule_id: str, outcome: Outcome) -> None:
         before = self._ledger.states[slot].get(rule_id, DEFAULT)
@@ -323,13 +317,19 @@ class Evaluator:
         self._ledger.transitions += [Transition.of(rule_id, series, step, Track.LIVE) for step in outcome.steps]
         self._backlog.live_went(slot, rule_id, outcome.steps)
 
-    def _expire(self, slot: int, until_ms: int) -> None:
+    def _expire(self, slot: int, until_ms: int) -> bool:
+        """Lets a slot's timer fire, unless samples have put it off meanwhile; whether it has."""
         known = self._slots[slot]
         known.due_ms = FOREVER_MS
+        due = self._due(slot, range(len(known.rules)))
+        if due > until_ms:
+            self._push(slot, due)
+            return False
         heard, states = self._heard(slot), self._ledger.states[slot]
         for rule in known.rules:
             self._apply(slot, rule.id, rule.expire(states.get(rule.id, DEFAULT), heard, until_ms))
         self._refresh(slot)
+        return True
 
     def _states_beyond(self, slot: int, bound: set[str]) -> bool:
         """Whether there are states of rules that are not bound."""
@@ -369,13 +369,21 @@ class Evaluator:
 
     def _schedule(self, slot: int, positions: Iterable[int]) -> None:
         """Puts the slot's next timer on the heap; an entry that is due too early only asks again."""
+        due = self._due(slot, positions)
+        if due < self._slots[slot].due_ms:
+            self._push(slot, due)
+
+    def _push(self, slot: int, due: int) -> None:
+        if due < FOREVER_MS:
+            self._slots[slot].due_ms = due
+            heapq.heappush(self._heap, (due, slot))
+
+    def _due(self, slot: int, positions: Iterable[int]) -> int:
+        """The earliest time at which the clock alone changes something for the rules at these positions."""
         known, states, heard = self._slots[slot], self._ledger.states[slot], self._heard(slot)
         rules = [known.rules[position] for position in positions]
         dues = [rule.due_ms(states.get(rule.id, DEFAULT), heard) for rule in rules]
-        due = min((due for due in dues if due is not None), default=FOREVER_MS)
-        if due < known.due_ms:
-            known.due_ms = due
-            heapq.heappush(self._heap, (due, slot))
+        return min((due for due in dues if due is not None), default=FOREVER_MS)
 
     def _rebuild_heap(self) -> None:
         self._heap = []

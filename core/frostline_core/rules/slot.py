@@ -33,3 +33,14 @@ class Slot:
     due_ms: int = FOREVER_MS
     usual_ms: int = 0
     pauses: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether rules of other series of the device watch this one."""
+        return self.series.metric in self.device.watched
+
+    @property
+    def users(self) -> set[int]:
+        """The slots whose rules watch this one."""
+        watches = self.device.watched.get(self.series.metric, ())
+        return {user for watch in watches for user in self.device.users.get(watch, ())}
