@@ -85,9 +85,9 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
         if ingest:
             await asyncio.to_thread(_note_rules, shared)
         worker = build_ingest(config, shared) if ingest else None
-        notify = build_notify(config.notices, engine)
+        notify = build_notify(config.notices, engine) if ingest else None
         async with asyncio.TaskGroup() as tasks:
-            if worker is not None:
+            if worker is not None and notify is not None:
                 await asyncio.to_thread(worker.start)
                 tasks.create_task(_until(stop, notify.run), name="notify")
                 tasks.create_task(_watch(stop, worker), name="watch ingest")
