@@ -255,14 +255,14 @@ class Rig:
 
 
 @contextmanager
-def rig(metrics: int, rules: int = RULES) -> Iterator[Rig]:
-    """An ingest that waits for `play`; SQL on a disk."""
+def rig(metrics: int, load: Load | None = None, rules: int = RULES) -> Iterator[Rig]:
+    """An ingest that waits for `play`, of the usual load where none is given; SQL on a disk."""
     with tempfile.TemporaryDirectory(prefix="frostline-hot-", dir="/var/tmp") as name:
         folder = Path(name)
         (folder / "bench.toml").write_text(rules_text(rules, metrics), encoding="utf-8")
         engine = open_engine(f"sqlite:///{folder}/frostline.db")
         migrate(engine)
-        running = Rig(SHAPES[metrics], engine, folder)
+        running = Rig(load or SHAPES[metrics], engine, folder)
         running.start()
         try:
             yield running

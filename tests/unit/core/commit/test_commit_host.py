@@ -54,6 +54,17 @@ def test_a_duplicate_of_what_is_only_queued_is_answered_with_what_is_committed()
     assert commit.on_data(mark(1), "", 1, 0) == Commit(RUN, 0)
 
 
+def test_what_another_process_has_applied_meanwhile_is_a_duplicate_though_others_of_its_run_wait() -> None:
+    commit = host()
+    commit.on_data(mark(1), "", 1, 0)
+    commit.take()
+    commit.on_data(mark(2), "", 1, 0)
+    commit.settled({RUN: 5}, 0)  # SQL was ahead of this process
+    assert commit.on_data(mark(3), "", 1, 1000) == Commit(RUN, 5)
+    assert commit.on_data(mark(6), "", 1, 1000) is None
+    assert [queued.mark.n for queued in commit.take()] == [2, 6]
+
+
 def test_a_hole_is_answered_once_a_second_and_nothing_is_queued() -> None:
     commit = host({RUN: 2})
     assert commit.on_data(mark(4), "", 1, 0) == Commit(RUN, 2, hole=True)
