@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from frostline_core.errors import ProtocolError
 from frostline_core.reading import DataType
@@ -32,9 +31,9 @@ from frostline_core.sparkplug.events import (
 )
 from frostline_core.sparkplug.form import scan
 from frostline_core.sparkplug.host_commands import commit_command, rebirth_command, write_command
+from frostline_core.sparkplug.host_node import Arrived, Node, Route, gap_of, is_online, resolve
 from frostline_core.sparkplug.host_state import HostState
 from frostline_core.sparkplug.layout import Columns, Learned, Shapes
-from frostline_core.sparkplug.messages import MetricMessage, PayloadMessage
 from frostline_core.sparkplug.order import Order
 from frostline_core.sparkplug.payload import Metric
 from frostline_core.sparkplug.rebirths import NodeKey, Rebirths
@@ -46,40 +45,6 @@ MOST_NODES = 10_000
 """Most nodes of one host; messages of further ones are refused."""
 _MOST_TOPICS = 50_000
 _DATA = (MessageType.NDATA, MessageType.DDATA)
-
-
-@dataclass(slots=True)
-class _Arrived:
-    """A message under way; not frozen because there is one for each message."""
-
-    topic: Topic
-    text: str
-    raw: bytes
-    message: PayloadMessage
-
-
-@dataclass(slots=True)
-class _Node:
-    view: NodeView
-    order: Order[_Arrived]
-    routes: dict[str, _Route] = field(default_factory=dict)  # by device
-    unheard: bool = False  # offline only because nobody listened: its session may go on
-
-    def forget(self) -> None:
-        """A birth: what was learned of its messages holds no longer."""
-        for each in self.routes.values():
-            each.learned.forget()
-            each.alone.forget()
-
-
-@dataclass(frozen=True, slots=True)
-class _Route:
-    """What a DATA topic leads to, in one look."""
-
-    node: _Node
-    device: str
-    learned: Learned
-    alone: Alone
 
 
 class HostSession:
@@ -106,10 +71,10 @@ class HostSession:
         self.host_id = check_id(host_id, "host_id")
         self._reorder_timeout_ms = reorder_timeout_ms
         self._rebirths = Rebirths(rebirth_interval_ms, rebirths_per_s)
-        self._nodes: dict[NodeKey, _Node] = {}
+        self._nodes: dict[NodeKey, Node] = {}
         self._waiting: set[NodeKey] = set()
         self._topics: dict[str, Topic] = {}
-        self._routes: dict[str, _Route] = {}
+        self._routes: dict[str, Route] = {}
         self._shapes = Shapes()
         self._singles = Singles(self._shapes)
         self._state = HostState(host_id)
@@ -169,7 +134,7 @@ class HostSession:
             with suppress(ProtocolError):
                 view.bear_device(device, decode(raw), now_ms)
         view.die()
-        self._nodes[site, node] = _Node(view, Order(self._reorder_timeout_ms, not view.proved), unheard=True)
+        self._nodes[site, node] = Node(view, Order(self._reorder_timeout_ms, not view.proved), unheard=True)
         self._routes.clear()
         return view
 
@@ -184,7 +149,7 @@ class HostSession:
                 return list(self._state.heard(parsed.node, raw))
             if parsed.type in (MessageType.NCMD, MessageType.DCMD):
                 return []
-            return self._from_node(_Arrived(parsed, topic, raw, parse(raw)), now_ms)
+            return self._from_node(Arrived(parsed, topic, raw, parse(raw)), now_ms)
         except ProtocolError as error:
             return [Refused(topic, raw, str(error))]
 
@@ -201,7 +166,7 @@ class HostSession:
         if columns is None:
             return None
         view = route.node.view
-        if not view.online or not (view.proved or _is_online(view, route.device)):
+        if not view.online or not (view.proved or is_online(view, route.device)):
             return None
         if not route.node.order.passes(columns.seq):
             return None
@@ -259,7 +224,7 @@ class HostSession:
         parsed = self._topics[topic] = topics.parse(topic)
         return parsed
 
-    def _from_node(self, arrived: _Arrived, now_ms: int) -> list[Event]:
+    def _from_node(self, arrived: Arrived, now_ms: int) -> list[Event]:
         key = (arrived.topic.group, arrived.topic.node)
         node = self._nodes.get(key)
         if arrived.topic.type is MessageType.NBIRTH:
@@ -282,7 +247,7 @@ class HostSession:
                 events += self._give_up(node, now_ms)
         return events
 
-    def _route(self, topic: str) -> _Route | None:
+    def _route(self, topic: str) -> Route | None:
         """The way of a DATA topic whose node and device are known."""
         try:
             parsed = self._topics.get(topic) or self._parse(topic)
@@ -293,14 +258,14 @@ class HostSession:
             return None
         route = node.routes.get(parsed.device)
         if route is None:
-            route = _Route(node, parsed.device, Learned(self._shapes), Alone(node.view, parsed))
+            route = Route(node, parsed.device, Learned(self._shapes), Alone(node.view, parsed))
             node.routes[parsed.device] = route
         if len(self._routes) >= _MOST_TOPICS:
             self._routes.clear()
         self._routes[topic] = route
         return route
 
-    def _learn(self, node: _Node, arrived: _Arrived) -> None:
+    def _learn(self, node: Node, arrived: Arrived) -> None:
         route = node.routes.get(arrived.topic.device)
         if route is None or not route.learned.may_learn():  # without a route nobody asks for columns
             return
@@ -310,7 +275,7 @@ class HostSession:
         if form is None or not self._singles.learn(form):
             route.learned.learn(arrived.raw, form, arrived.topic)
 
-    def _node_birth(self, key: NodeKey, arrived: _Arrived, now_ms: int) -> list[Event]:
+    def _node_birth(self, key: NodeKey, arrived: Arrived, now_ms: int) -> list[Event]:
         node = self._nodes.get(key)
         if node is None and len(self._nodes) >= MOST_NODES:
             raise ProtocolError(f"more than {MOST_NODES} nodes")
@@ -318,7 +283,7 @@ class HostSession:
         view = node.view if node else NodeView(*key)
         view.bear(payload, now_ms)
         if node is None:
-            node = self._nodes[key] = _Node(view, Order(self._reorder_timeout_ms, not view.proved))
+            node = self._nodes[key] = Node(view, Order(self._reorder_timeout_ms, not view.proved))
         node.order.holds = not view.proved
         node.unheard = False
         node.forget()
@@ -330,7 +295,7 @@ class HostSession:
         ]
         return [*overtaken, NodeBorn(view, payload, arrived.raw)]
 
-    def _node_death(self, node: _Node | None, arrived: _Arrived, now_ms: int) -> list[Event]:
+    def _node_death(self, node: Node | None, arrived: Arrived, now_ms: int) -> list[Event]:
         """Only the death of the present session counts: a late will must not end the session that came after."""
         payload = read(arrived.message, names={BD_SEQ: DataType.INT64})
         bd_seq = next((metric.value for metric in payload.metrics if metric.name == BD_SEQ), None)
@@ -347,7 +312,7 @@ class HostSession:
         node.view.die()
         return [*events, NodeDied(node.view, now_ms)]
 
-    def _while_offline(self, node: _Node, arrived: _Arrived, now_ms: int) -> list[Event]:
+    def _while_offline(self, node: Node, arrived: Arrived, now_ms: int) -> list[Event]:
         reason = "the node is not known to be online"
         if not node.view.proved or arrived.topic.type not in _DATA:
             return self._unresolved(arrived, reason, now_ms)
@@ -356,7 +321,7 @@ class HostSession:
             return [self._back(node, arrived), *events]
         return [*events, *self._want_birth(arrived.topic, reason, now_ms)]
 
-    def _back(self, node: _Node, arrived: _Arrived) -> NodeBack:
+    def _back(self, node: Node, arrived: Arrived) -> NodeBack:
         """The alias of its batch metric says that a proved node's session is the one that is known: no birth needed."""
         node.unheard = False
         node.view.revive()
@@ -365,7 +330,7 @@ class HostSession:
             node.order.restart(node.view.seq)
         return NodeBack(node.view)
 
-    def _give_up(self, node: _Node, now_ms: int) -> list[Event]:
+    def _give_up(self, node: Node, now_ms: int) -> list[Event]:
         """The missing message will not come: say so, go on with what waited, and ask for births."""
         expected, got = node.order.gap or (node.order.next, node.order.next)
         events: list[Event] = [SequenceGap(node.view, expected, got)]
@@ -378,7 +343,7 @@ class HostSession:
             events.append(RebirthWanted(*key, reason))
         return events
 
-    def _apply(self, node: _Node, arrived: _Arrived, now_ms: int) -> list[Event]:
+    def _apply(self, node: Node, arrived: Arrived, now_ms: int) -> list[Event]:
         """Handles a message whose turn it is."""
         try:
             if arrived.topic.type is MessageType.DBIRTH:
@@ -392,7 +357,7 @@ class HostSession:
             return [Refused(arrived.text, arrived.raw, str(error))]
         return self._data(node, arrived, now_ms)
 
-    def _device_death(self, node: _Node, arrived: _Arrived, now_ms: int) -> list[Event]:
+    def _device_death(self, node: Node, arrived: Arrived, now_ms: int) -> list[Event]:
         device = node.view.devices.get(arrived.topic.device)
         if device is None or not device.online:
             return []
@@ -400,7 +365,7 @@ class HostSession:
         at_ms = arrived.message.timestamp if arrived.message.HasField("timestamp") else now_ms
         return [DeviceDied(node.view, device, at_ms)]
 
-    def _data(self, node: _Node, arrived: _Arrived, now_ms: int) -> list[Event]:
+    def _data(self, node: Node, arrived: Arrived, now_ms: int) -> list[Event]:
         view, device = node.view, arrived.topic.device
         if device and not view.proved:
             device_view = view.devices.get(device)
@@ -412,14 +377,14 @@ class HostSession:
             alias = metric.alias
             if alias == batch_alias:
                 batch = metric.bytes_value
-            elif (alias not in aliases or not alias) and not _resolve(view, device, metric):
+            elif (alias not in aliases or not alias) and not resolve(view, device, metric):
                 what = f"metric '{metric.name:.80}'" if metric.name else f"alias {alias}"
                 return self._unresolved(arrived, f"no birth declared {what}", now_ms)
         self._learn(node, arrived)
-        gap = None if device or batch is None else _gap(view, arrived.message)
+        gap = None if device or batch is None else gap_of(view, arrived.message)
         return [DataCame(view, device, arrived.message, batch, gap, arrived.text, arrived.raw)]
 
-    def _unresolved(self, arrived: _Arrived, reason: str, now_ms: int) -> list[Event]:
+    def _unresolved(self, arrived: Arrived, reason: str, now_ms: int) -> list[Event]:
         topic = arrived.topic
         lost = Unresolved(topic.group, topic.node, arrived.text, arrived.raw, reason)
         return [lost, *self._want_birth(topic, reason, now_ms)]
@@ -427,23 +392,3 @@ class HostSession:
     def _want_birth(self, topic: Topic, reason: str, now_ms: int) -> list[Event]:
         asked = self._rebirths.want((topic.group, topic.node), reason, now_ms)
         return [RebirthWanted(topic.group, topic.node, reason)] if asked else []
-
-
-def _is_online(view: NodeView, device: str) -> bool:
-    found = view.devices.get(device)
-    return not device or (found is not None and found.online)
-
-
-def _resolve(view: NodeView, device: str, metric: MetricMessage) -> bool:
-    """Whether births declared a metric; one that comes by name gets its alias put in."""
-    if metric.HasField("alias") and metric.alias in view.aliases:
-        return True
-    bound = view.by_name.get((device, metric.name)) if metric.name else None
-    if bound is None:
-        return False
-    metric.alias = bound.alias
-    return True
-
-
-def _gap(view: NodeView, message: PayloadMessage) -> str | None:
-    return next((each.string_value for each in message.metrics if each.alias == view.gap_alias), None)
