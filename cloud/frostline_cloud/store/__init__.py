@@ -14,6 +14,7 @@ from frostline_cloud.store.port import (
     RejectedError,
     Row,
     RowForm,
+    Sample,
     Store,
 )
 
@@ -27,6 +28,7 @@ __all__ = [
     "RejectedError",
     "Row",
     "RowForm",
+    "Sample",
     "Store",
     "StoreConfig",
     "open_store",

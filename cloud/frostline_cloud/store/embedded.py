@@ -32,7 +32,8 @@ import duckdb
 
 from frostline_cloud.store import embedded_tables as tables
 from frostline_cloud.store.embedded_tables import DAY_MS, Batch, Device, Series, device_of
-from frostline_cloud.store.port import AnyRow, Bucket, FieldValue, Latest, Place, RejectedError
+from frostline_cloud.store.parts import by_day
+from frostline_cloud.store.port import AnyRow, Bucket, FieldValue, Latest, Place, RejectedError, Sample
 from frostline_core.errors import ConfigError, UnavailableError
 
 _FORMAT = 1
@@ -120,6 +121,22 @@ class EmbeddedStore:
             return []
         with self._cursor("query", self._limits.timeout_s) as cursor:
             return tables.buckets(cursor, number, (start_ms, end_ms), bucket_ms)
+
+    def samples(self, place: Place, field: str, start_ms: int, end_ms: int) -> Iterator[Sample]:
+        """See the store port."""
+        number = self._ids.get((device_of(place), field, False))
+        if number is None:
+            return
+
+        def read(start: int, end: int) -> list[Sample]:
+            with self._cursor("query", self._limits.timeout_s) as cursor:
+                return tables.samples(cursor, number, (start, end))
+
+        def first(start: int, end: int) -> int | None:
+            with self._cursor("query", self._limits.timeout_s) as cursor:
+                return tables.first_ms(cursor, number, (start, end))
+
+        yield from by_day(read, first, start_ms, end_ms)
 
     def latest(self, place: Place) -> list[Latest]:
         """See the store port; answered from memory."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from frostline_cloud.store.port import Bucket, FieldValue, Place
+from frostline_cloud.store.port import Bucket, FieldValue, Place, Sample
 
 # ruff: noqa: S608 (the only names put into statements are the two tables' and their column types)
 DAY_MS = 86_400_000
@@ -105,6 +105,22 @@ def buckets(cursor: duckdb.DuckDBPyConnection, series: int, span: tuple[int, int
     """What the store port's `series` answers; `span` is [start, end) in ms."""
     arguments = {"series": series, "start": span[0], "end": span[1], "bucket": bucket_ms}
     return [Bucket(*row) for row in cursor.execute(_BUCKETS, arguments).fetchall()]
+
+
+def samples(cursor: duckdb.DuckDBPyConnection, series: int, span: tuple[int, int]) -> list[Sample]:
+    """Every sample of a series over [start, end), in order."""
+    query = (
+        "SELECT at_ms, arg_max(value, written) FROM number WHERE series = ? AND at_ms >= ? AND at_ms < ?"
+        " GROUP BY at_ms ORDER BY at_ms"
+    )
+    return cursor.execute(query, [series, *span]).fetchall()
+
+
+def first_ms(cursor: duckdb.DuckDBPyConnection, series: int, span: tuple[int, int]) -> int | None:
+    """When the first sample of a series over [start, end) was measured; None where there is none."""
+    query = "SELECT min(at_ms) FROM number WHERE series = ? AND at_ms >= ? AND at_ms < ?"
+    found: int | None = cursor.execute(query, [series, *span]).fetchall()[0][0]
+    return found
 
 
 def sort_day(cursor: duckdb.DuckDBPyConnection, day_ms: int) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import httpx
 
 from frostline_cloud.store.influxql_reader import InfluxqlReader
 from frostline_cloud.store.line_writer import LineWriter
-from frostline_cloud.store.port import AnyRow, Bucket, Latest, Place
+from frostline_cloud.store.port import AnyRow, Bucket, Latest, Place, Sample
 
 
 class Posts(Protocol):
@@ -44,6 +44,10 @@ class InfluxStore:
     def series(self, place: Place, field: str, start_ms: int, end_ms: int, bucket_ms: int) -> list[Bucket]:
         """See the store port."""
         return self._reader.series(place, field, (start_ms, end_ms), bucket_ms)
+
+    def samples(self, place: Place, field: str, start_ms: int, end_ms: int) -> Iterator[Sample]:
+        """See the store port."""
+        return self._reader.samples(place, field, (start_ms, end_ms))
 
     def latest(self, place: Place) -> list[Latest]:
         """See the store port."""

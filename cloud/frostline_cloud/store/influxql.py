@@ -39,6 +39,15 @@ def buckets(place: Place, field: str, span: tuple[int, int], bucket_ms: int) -> 
     )
 
 
+def values(place: Place, field: str, span: tuple[int, int], most: int) -> str:
+    """Columns time and value, oldest first. `span` is [start, end) in ms."""
+    start_ms, end_ms = span
+    return (
+        f"SELECT {identifier(field_name(field))} FROM {_from(place)} "
+        f"AND time >= {start_ms}ms AND time < {end_ms}ms ORDER BY time ASC LIMIT {most}"
+    )
+
+
 def newest_rows(place: Place, most: int) -> str:
     """Every field of the newest rows, newest first."""
     return f"SELECT * FROM {_from(place)} ORDER BY time DESC LIMIT {most}"

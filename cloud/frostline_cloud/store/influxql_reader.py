@@ -11,7 +11,7 @@ import httpx
 
 from frostline_cloud.store import influxql
 from frostline_cloud.store.line import TAGS, plain
-from frostline_cloud.store.port import Bucket, FieldValue, Latest, Place
+from frostline_cloud.store.port import Bucket, FieldValue, Latest, Place, Sample
 from frostline_core.errors import UnavailableError
 
 _NEWEST_ROWS = 20
@@ -19,6 +19,10 @@ _NEWEST_ROWS = 20
 
 _STATEMENTS = 50
 """How many statements one request carries at most."""
+
+
+_SAMPLES = 10_000
+"""How many samples one answer has at most; servers that have a limit of their own allow at least as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,21 @@ class InfluxqlReader:
             return []
         found = self._tables(influxql.buckets(place, field, span, bucket_ms))
         return [Bucket(int(at), mean, low, high, int(n)) for t in found for at, mean, low, high, n in t.values if n]
+
+    def samples(self, place: Place, field: str, span: tuple[int, int]) -> Iterator[Sample]:
+        """The store port's `samples`; `span` is [start, end) in ms."""
+        if field.endswith("_text"):
+            return
+        next_ms, end_ms = span
+        while next_ms < end_ms:
+            found = self._tables(influxql.values(place, field, (next_ms, end_ms), _SAMPLES))
+            rows = [row for table in found for row in table.values]
+            for at_ms, value in rows:
+                if at_ms >= next_ms:  # a device that moved may have one instant in two zones
+                    next_ms = int(at_ms) + 1
+                    yield int(at_ms), float(value)
+            if len(rows) < _SAMPLES:
+                return
 
     def latest(self, place: Place) -> list[Latest]:
         """The store port's `latest`."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from frostline_core.errors import FrostlineError
 
 FieldValue = float | str
+Sample = tuple[int, float]
+"""When (UTC milliseconds), and the value."""
 
 
 class RejectedError(FrostlineError):
@@ -129,6 +131,16 @@ class Store(Protocol):
 
         Raises:
             UnavailableError: The store does not answer.
+        """
+
+    def samples(self, place: Place, field: str, start_ms: int, end_ms: int) -> Iterator[Sample]:
+        """A numeric field over [start_ms, end_ms) as it was measured, in order of time, one value an instant.
+
+        Read in parts as the caller goes on: in memory is a part, at most the samples of one day. What is written
+        meanwhile may or may not appear. The place's zone is no part of the question, and text fields have no samples.
+
+        Raises:
+            UnavailableError: The store does not answer; also in the midst of reading.
         """
 
     def latest(self, place: Place) -> list[Latest]:

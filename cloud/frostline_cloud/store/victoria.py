@@ -9,9 +9,11 @@ instant it keeps the larger). Numbers are decimal with about 15 digits, fewer be
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -19,7 +21,18 @@ import httpx
 from frostline_cloud.store.influx import Posts
 from frostline_cloud.store.line import field_name, measurement_name, plain, tag_value
 from frostline_cloud.store.line_writer import LineWriter
-from frostline_cloud.store.port import AnyRow, Bucket, FieldValue, Latest, NumberRow, Place, RejectedError, Row
+from frostline_cloud.store.parts import by_day
+from frostline_cloud.store.port import (
+    AnyRow,
+    Bucket,
+    FieldValue,
+    Latest,
+    NumberRow,
+    Place,
+    RejectedError,
+    Row,
+    Sample,
+)
 from frostline_core.errors import UnavailableError
 
 _STATS = {"sum": "sum", "low": "min", "high": "max", "count": "sum"}
@@ -66,6 +79,11 @@ class VictoriaStore:
         selector = _selector(place, f'__name__="{_quoted(_metric(place.measurement, field))}"')
         buckets = (b for steps in _split(start_ms, end_ms, bucket_ms) for b in self._buckets(selector, steps))
         return [Bucket(b.at_ms // bucket_ms * bucket_ms, b.mean, b.low, b.high, b.count) for b in buckets]
+
+    def samples(self, place: Place, field: str, start_ms: int, end_ms: int) -> Iterator[Sample]:
+        """See the store port."""
+        selector = _selector(place, f'__name__="{_quoted(_metric(place.measurement, field))}"')
+        return by_day(partial(self._export, selector), partial(self._first, selector), start_ms, end_ms)
 
     def latest(self, place: Place) -> list[Latest]:
         """See the store port."""
@@ -124,21 +142,47 @@ class VictoriaStore:
             start_ms = end_ms - steps.width_ms
             yield Bucket(start_ms, stat["sum"] / stat["count"], stat["low"], stat["high"], int(stat["count"]))
 
+    def _export(self, selector: str, start_ms: int, end_ms: int) -> list[Sample]:
+        params = {"match[]": selector, "start": _seconds(start_ms), "end": _seconds(end_ms - 1)}
+        text = self._post("/api/v1/export", params).text
+        found: dict[int, float] = {}
+        try:
+            for line in text.splitlines():
+                series = json.loads(line)
+                for at_ms, value in zip(series["timestamps"], series["values"], strict=True):
+                    if value is not None:  # of one instant in two zones the larger, as in one zone
+                        found[int(at_ms)] = max(float(value), found.get(int(at_ms), -math.inf))
+        except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            raise UnavailableError(f"store query: not an export: {text[:100]!r}") from error
+        return sorted(found.items())
+
+    def _first(self, selector: str, start_ms: int, end_ms: int) -> int | None:
+        if start_ms >= end_ms:
+            return None
+        window = f"{selector}[{end_ms - start_ms}ms]"
+        params = {"query": f"min(tfirst_over_time({window}))", "time": _seconds(end_ms - 1), "nocache": "1"}
+        found = self._get("/api/v1/query", params)
+        return max(start_ms, round(float(found[0]["value"][1]) * 1000)) if found else None
+
     def _query(self, query: str) -> list[dict[str, Any]]:
         return self._get("/api/v1/query", {"query": query, "nocache": "1"})
 
     def _get(self, path: str, params: dict[str, str]) -> list[dict[str, Any]]:
+        answer = self._post(path, params)
+        try:
+            result: list[dict[str, Any]] = answer.json()["data"]["result"]
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise UnavailableError(f"store query: not a Prometheus answer: {answer.text[:100]!r}") from error
+        return result
+
+    def _post(self, path: str, params: dict[str, str]) -> httpx.Response:
         try:
             answer = self._http.post(path, data=params)
         except httpx.HTTPError as error:
             raise UnavailableError(f"store query: {error or type(error).__name__}") from error
         if not answer.is_success:
             raise UnavailableError(f"store query: HTTP {answer.status_code}: {answer.text[:300]}")
-        try:
-            result: list[dict[str, Any]] = answer.json()["data"]["result"]
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise UnavailableError(f"store query: not a Prometheus answer: {answer.text[:100]!r}") from error
-        return result
+        return answer
 
 
 def _numbers(row: AnyRow) -> AnyRow | None:

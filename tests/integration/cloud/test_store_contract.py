@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -140,6 +140,53 @@ def test_a_span_includes_its_start_and_not_its_end(kind: Kind, store: Store, pla
     assert found == [Bucket(start, 2.5, 2.0, 3.0, 2), Bucket(start + 2 * MINUTE, 4.0, 4.0, 4.0, 1)]
     assert store.series(place, "air_temperature", T, T + 1, MINUTE) == [Bucket(start, 2.0, 2.0, 2.0, 1)]
     assert store.series(place, "air_temperature", T + 1, T + 5000, MINUTE) == []
+
+
+def test_samples_come_as_they_were_measured_and_in_order(kind: Kind, store: Store, place: Place) -> None:
+    store.write(_rows(place, {5000: 3.25, 0: 1.5, 1: -2.0}))
+    kind.settle()
+    assert list(store.samples(place, "air_temperature", T, T + 5001)) == [(T, 1.5), (T + 1, -2.0), (T + 5000, 3.25)]
+    assert list(store.samples(place, "air_temperature", T + 1, T + 5000)) == [(T + 1, -2.0)]
+
+
+def test_samples_go_on_after_days_without_any(kind: Kind, store: Store, place: Place) -> None:
+    day = 24 * 60 * MINUTE
+    written = {0: 1.0, day - 1: 2.0, day: 3.0, 40 * day: 4.0, 40 * day + 1: 5.0}
+    store.write(_rows(place, written))
+    kind.settle()
+    found = store.samples(place, "air_temperature", T - 300 * day, T + 300 * day)
+    assert list(found) == [(T + offset, value) for offset, value in written.items()]
+
+
+def test_an_instant_that_was_written_again_is_one_sample(kind: Kind, store: Store, place: Place) -> None:
+    store.write(_rows(place, {0: 1.0, 1000: 2.0}))
+    store.write(_rows(place, {1000: 3.0}))
+    kind.settle()
+    assert list(store.samples(place, "air_temperature", T, T + MINUTE)) == [(T, 1.0), (T + 1000, 3.0)]
+
+
+def test_the_samples_of_a_device_that_moved_are_one_series(kind: Kind, store: Store, place: Place) -> None:
+    moved = replace(place, zone="dock")
+    store.write(_rows(place, {0: 1.0, 2000: 3.0}) + _rows(moved, {1000: 2.0, 3000: 4.0}))
+    kind.settle()
+    found = store.samples(place, "air_temperature", T, T + MINUTE)
+    assert list(found) == [(T, 1.0), (T + 1000, 2.0), (T + 2000, 3.0), (T + 3000, 4.0)]
+
+
+def test_more_samples_than_one_answer_holds_are_all_read(kind: Kind, store: Store, place: Place) -> None:
+    count = 20_000
+    store.write(_rows(place, {i * 7: float(i) for i in range(count)}))
+    kind.settle()
+    found = list(store.samples(place, "air_temperature", T, T + count * 7))
+    assert found == [(T + i * 7, float(i)) for i in range(count)]
+
+
+def test_what_was_never_written_has_no_samples(kind: Kind, store: Store, place: Place) -> None:
+    assert list(store.samples(place, "air_temperature", T, T + MINUTE)) == []
+    store.write([Row(place, T, [("state_text", "on"), ("air_temperature", 1.0)])])
+    kind.settle()
+    assert list(store.samples(place, "state_text", T, T + MINUTE)) == []
+    assert list(store.samples(place, "nothing", T, T + MINUTE)) == []
 
 
 def test_writing_again_changes_nothing(kind: Kind, store: Store, place: Place) -> None:
