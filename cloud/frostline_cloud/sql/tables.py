@@ -219,6 +219,48 @@ alert_event = Table(
     Column("noted_ms", BigInteger, nullable=False),  # when the cloud knew
     Column("value", Float),
     Column("note", Text, nullable=False),
+    Column("act", String(20), nullable=False, server_default=""),  # what somebody did; "" = the rule, or we ourselves
+    Column("who", String(200), nullable=False, server_default=""),  # "": nobody
+)
+
+handling = Table(  # what people make of an alert, and why it is not told
+    "handling",
+    metadata,
+    Column("id", String(36), ForeignKey("alert.id"), primary_key=True),  # of the alert
+    Column("assignee", String(200)),
+    Column("shelved_until_ms", BigInteger),
+    Column("shelved_severity", String(20)),  # a higher one ends the shelf
+    Column("shelved_by", String(200)),
+    Column("shelve_reason", Text),
+    Column("muted", String(20)),  # shelved, silenced, inhibited; null = it is told
+    Column("muted_by", Text),  # by what, for people
+    Column("muted_ms", BigInteger),
+    Column("closed_ms", BigInteger),
+    Column("closed_by", String(200)),
+    Column("cause", Text),
+    Column("disposition", String(20)),  # release, quarantine, destroy
+)
+
+alert_evidence = Table(  # what was measured around an alert, as it was when it was closed
+    "alert_evidence",
+    metadata,
+    Column("id", String(36), ForeignKey("alert.id"), primary_key=True),  # of the alert
+    Column("content", JSON, nullable=False),
+    Column("frozen_ms", BigInteger, nullable=False),
+)
+
+silence = Table(  # what is not told for a while; rows stay, so that one sees who wanted it
+    "silence",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("matchers", JSON, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("author", String(200), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("to_ms", BigInteger, nullable=False),
+    Column("ended_by", String(200)),  # who ended it before its time
+    Index("ix_silence_to", "to_ms"),
 )
 
 outbox = Table(
