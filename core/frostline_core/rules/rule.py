@@ -8,16 +8,16 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from enum import StrEnum
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from frostline_core.config import ConfigModel
 from frostline_core.rules.selector import Selector
 from frostline_core.rules.state import Guard, Heard, Outcome, Phase, Severity, State
 from frostline_core.rules.watch import Watch
 
-__all__ = ["Category", "Rule", "Severity"]
+__all__ = ["Category", "Rule", "Severity", "Where"]
 
 
 class Category(StrEnum):
@@ -25,6 +25,13 @@ class Category(StrEnum):
 
     COMPLIANCE = "compliance"
     OPERATIONAL = "operational"
+
+
+class Where(StrEnum):
+    """Where a rule is evaluated: in the cloud always; on the gateway too if it drives an output there."""
+
+    CLOUD = "cloud"
+    GATEWAY = "gateway"
 
 
 class Rule(ConfigModel, ABC):
@@ -51,6 +58,21 @@ class Rule(ConfigModel, ABC):
         "operational: it only calls somebody.",
     )
     select: Selector = Field(description="The series that the rule applies to.")
+    where: Where = Field(
+        Where.CLOUD,
+        description="gateway: evaluated on the gateway too, so that its output works without the cloud.",
+    )
+    output: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$",
+        description='With where = "gateway": the gateway\'s [[output]] that is on while the rule fires.',
+    )
+
+    @model_validator(mode="after")
+    def _has_output_where_it_works(self) -> Self:
+        if (self.where is Where.GATEWAY) != (self.output is not None):
+            raise ValueError('where = "gateway" and output are given together')
+        return self
 
     @cached_property
     def content_hash(self) -> str:
