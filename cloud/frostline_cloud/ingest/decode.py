@@ -11,7 +11,7 @@ from frostline_cloud.ingest.series import Plan, SeriesTable
 from frostline_cloud.store.port import NumberRow
 from frostline_core.errors import ProtocolError
 from frostline_core.reading import INTEGERS, DataType, Quality
-from frostline_core.sparkplug import Columns, DataCame, NodeView, value_of
+from frostline_core.sparkplug import Columns, DataCame, value_of
 from frostline_core.sparkplug.codec import content_of
 
 _NUMBERS = INTEGERS | {DataType.FLOAT, DataType.DOUBLE, DataType.BOOLEAN, DataType.DATETIME}
@@ -141,7 +141,7 @@ def decode(event: DataCame, series: SeriesTable, latest_ms: int) -> Batch:
         latest_ms: A sample later than this is refused: its clock is wrong.
     """
     view = event.view
-    samples, refused = samples_of(view, event.message, latest_ms)
+    samples, refused = samples_of(event, latest_ms)
     return Batch(
         view.site, view.node, event.device, event.topic, event.raw, samples, refused, event.gap, good=len(samples)
     )
@@ -151,12 +151,11 @@ def _late(at_ms: int) -> str:
     return f"stamped in the future: {at_ms} ms"
 
 
-def samples_of(view: NodeView, message: Any, latest_ms: int) -> tuple[list[Sample], list[tuple[str, str]]]:
-    """Decodes the metrics of a parsed payload, each of which has an alias in `view.aliases`.
+def samples_of(event: DataCame, latest_ms: int) -> tuple[list[Sample], list[tuple[str, str]]]:
+    """Decodes the metrics of a parsed payload, each of which has an alias in `event.view.aliases`.
 
     Args:
-        view: The node, with the alias table of its newest birth.
-        message: The upb payload.
+        event: As the session gave it.
         latest_ms: A sample later than this is refused: its clock is wrong.
 
     Returns:
@@ -164,10 +163,14 @@ def samples_of(view: NodeView, message: Any, latest_ms: int) -> tuple[list[Sampl
     """
     samples: list[Sample] = []
     refused: list[tuple[str, str]] = []
-    aliases, sent_ms = view.aliases, message.timestamp
-    for metric in message.metrics:
+    aliases, sent_ms = event.view.aliases, event.message.timestamp
+    for metric in event.message.metrics:
         bound = aliases[metric.alias]
         if bound.slot < 0:
+            continue
+        if bound.device != event.device:
+            name = bound.description.name
+            refused.append((name, f"is a metric of '{bound.device}', not of '{event.device}'"))
             continue
         at_ms = metric.timestamp or sent_ms
         if at_ms > latest_ms:

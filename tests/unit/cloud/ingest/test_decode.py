@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -32,13 +33,14 @@ TYPES = {
 class Wire:
     """An edge node and a host that have heard each other's births."""
 
-    def __init__(self, proved: bool = True) -> None:
+    def __init__(self, proved: bool = True, devices: Sequence[str] = ("d",)) -> None:
         self.edge = EdgeSession("site-a", "gw-1", 0, proved=proved)
         self.host = HostSession("frostline")
         self.host.will(NOW_MS)
         self.series = SeriesTable(Evaluator([]))
         metrics = tuple(MetricDescription(name, datatype) for name, datatype in TYPES.items())
-        births = self.edge.birth(NOW_MS, (), [DeviceBirth(DeviceDescription("d", "cold_room", metrics=metrics), {})])
+        born = [DeviceBirth(DeviceDescription(name, "cold_room", metrics=metrics), {}) for name in devices]
+        births = self.edge.birth(NOW_MS, (), born)
         for birth in births:
             self.host.receive(birth.topic, birth.payload, NOW_MS)
         view = self.host.node("site-a", "gw-1")
@@ -140,6 +142,19 @@ def test_a_sample_from_the_future_is_refused_with_its_stamp() -> None:
     wire = Wire()
     batch = wire.taken(Metric("count", None, NOW_MS + 3_600_000, None, 7))
     assert batch.refused == [("count", f"stamped in the future: {NOW_MS + 3_600_000} ms")]
+
+
+def test_a_metric_of_another_device_is_refused_and_the_rest_is_kept() -> None:
+    wire = Wire(devices=("d", "e"))
+    view = wire.host.node("site-a", "gw-1")
+    assert view is not None
+    of_e = next(alias for alias, each in view.aliases.items() if (each.device, each.description.name) == ("e", "count"))
+    topic, raw = wire.send(at("air_temperature", -20.5), at("count", 7))
+    message = parse(raw)
+    message.metrics[1].alias = of_e
+    (batch,) = wire.hear(topic, message.SerializeToString())
+    assert values(wire, batch) == {"air_temperature": -20.5}
+    assert batch.refused == [("count", "is a metric of 'e', not of 'd'")]
 
 
 @settings(max_examples=300, deadline=None)
