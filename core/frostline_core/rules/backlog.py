@@ -76,6 +76,9 @@ class Backlog:
         hole = Hole(from_ms, to_ms, value, from_ms)
         if self._ledger.states[slot]:
             starts = {rule_id: at_start(state) for rule_id, state in self._ledger.states[slot].items()}
+            for rule in known.rules:
+                if rule.id in starts and starts[rule.id].memory:
+                    starts[rule.id] = rule.rest(starts[rule.id], from_ms)
             hole.states = {rule_id: state for rule_id, state in starts.items() if state != DEFAULT}
             hole.begun = {rule_id: state for rule_id, state in starts.items() if state.memory}
             firing = (Phase.FIRING, Phase.CLEARING)
@@ -156,8 +159,10 @@ class Backlog:
     def join(self, now_ms: int) -> set[int]:
         """Ends the holes whose backlog is complete; returns the slots whose live states changed."""
         changed: set[int] = set()
+        ready: list[int] = []
         while self._heap and self._heap[0][0] <= now_ms:
-            _, slot = heapq.heappop(self._heap)
+            ready.append(heapq.heappop(self._heap)[1])
+        for slot in sorted(ready, key=self._is_unwatched):  # what a rule watches, before the rule
             self._waiting.discard(slot)
             for hole in list(self._ledger.holes.get(slot, ())):
                 if hole.last_ms == hole.from_ms:
@@ -168,8 +173,8 @@ class Backlog:
                 due = hole.heard_ms + (JOIN_MS if reached else ABANDON_MS)
                 if due > now_ms:
                     self._wait(slot, due)
-                elif self._join(slot, hole):
-                    changed.add(slot)
+                else:
+                    changed |= self._join(slot, hole)
         return changed
 
     def _show(  # noqa: PLR0913 - one sample of one hole
@@ -193,8 +198,8 @@ class Backlog:
                 self._tell(slot, rule.id, [over, *outcome.steps[ends[0] + 1 :]])
         hole.keep(rule.id, outcome.state)
 
-    def _join(self, slot: int, hole: Hole) -> bool:
-        """Takes the sample that ended the hole, and ends the hole; returns whether live states may have changed."""
+    def _join(self, slot: int, hole: Hole) -> set[int]:
+        """Takes the sample that ended the hole, and ends the hole; returns the slots whose guards may have changed."""
         known = self._slots[slot]
         holes = self._ledger.touch_holes(slot)
         heard = self._heard(known, hole, hole.to_ms)
@@ -203,7 +208,25 @@ class Backlog:
                 self._keep(slot, hole, rule, _up_to_live(rule, hole, heard))
                 self._settle(slot, hole, rule)
         holes.remove(hole)
-        return True
+        return {slot} | self._pass_on(slot, hole)
+
+    def _pass_on(self, slot: int, hole: Hole) -> set[int]:
+        """What a watch said in a hole belongs to what it says live: since when, and what before; returns its users."""
+        device, users = self._slots[slot].device, set[int]()
+        for watch, late in hole.inputs.items():
+            said = None if hole.value is None else watch.read(hole.value)
+            reached, live = late.then(said, hole.to_ms), device.inputs.get(watch)
+            if live is None or live.was_since_ms > hole.to_ms:
+                continue
+            if live.since_ms > hole.to_ms:
+                reached = Input(live.value, live.since_ms, reached.value, reached.since_ms)
+            self._ledger.touch_inputs(slot)[watch] = device.inputs[watch] = reached
+            users.update(device.users.get(watch, ()))
+        return users
+
+    def _is_unwatched(self, slot: int) -> bool:
+        known = self._slots[slot]
+        return known.series.metric not in known.device.watched
 
     def _end(self, slot: int, hole: Hole, rule_id: str, end: Step) -> None:
         """Ends what a rule has open in a hole; the step's `before` is filled in."""

@@ -155,6 +155,16 @@ def test_in_a_backlog_the_defrost_of_that_time_counts() -> None:
     assert [f"{each.track} {each.after}@{each.at_ms / MINUTE:g}" for each in bench.transitions] == ["backlog firing@60"]
 
 
+def test_a_defrost_that_a_backlog_ends_is_followed_by_its_grace_live() -> None:
+    bench = warm(max_gap="30m", **DEFROST).see((0, 0), (60, 0), metric="defrost_active").see((0, 5), (60, 5))
+    bench.see((40, 1), (55, 0), metric="defrost_active").see((45, 9), (59, 9))
+
+    bench.wait(61).wait(62).see((62, 9), (74, 9))
+
+    assert bench.path == []
+    assert bench.see((76, 9)).path == ["firing@75"]
+
+
 # ---- hours and maintenance ----
 def minutes(text: str) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() / 60
