@@ -65,10 +65,19 @@ def load_folder(path: Path) -> RuleSet:
     """
     if not path.is_dir():
         raise ConfigError(f"{path}: is not a folder of rule files")
+    return load_files(sorted(path.glob("*.toml")))
+
+
+def load_files(files: Sequence[Path]) -> RuleSet:
+    """Reads and checks rule files as one set.
+
+    Raises:
+        ConfigError: Something does not fit; the message lists every fault with its file, rule and key.
+    """
     rules: list[Rule] = []
     faults: list[str] = []
     origin: dict[str, Path] = {}
-    for file in sorted(path.glob("*.toml")):
+    for file in files:
         for rule in _read(file, faults):
             if rule.id in origin:
                 faults.append(f"{file}: rule '{rule.id}': id: is already used in {origin[rule.id]}")
@@ -76,7 +85,7 @@ def load_folder(path: Path) -> RuleSet:
             origin[rule.id] = file
             rules.append(rule)
     if len(rules) > MAX_RULES:
-        faults.append(f"{path}: {len(rules)} rules; the most is {MAX_RULES}")
+        faults.append(f"{len(rules)} rules; the most is {MAX_RULES}")
     if faults:
         raise ConfigError("\n".join(faults))
     return RuleSet.of(rules)
