@@ -9,7 +9,7 @@ import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -59,6 +59,9 @@ class Condition(Rule, Suppression):
     `again_ms` where time alone can change its verdict. All of them are pure.
     """
 
+    judges_missing: ClassVar[bool] = False
+    """Whether `judge` is also asked about samples without a usable value; such a kind has no `again_ms`."""
+
     for_ms: Duration = Field(0, alias="for", description="How long it must last before it fires, for example 10m.")
     clear_for: Duration = Field(0, description="How long it must be back in range before it is resolved.")
     max_gap: Duration = Field(
@@ -106,7 +109,8 @@ class Condition(Rule, Suppression):
     def observe(self, state: State, value: float | None, at_ms: int, heard: Heard) -> Outcome:
         """Takes one sample; see `frostline_core.rules.hold` for what follows from it."""
         passed = hold.catch_up(state, self._hold, heard, at_ms)
-        verdict = None if value is None else self._judge(Look(value, at_ms, passed.state, heard))
+        shown = value is not None or self.judges_missing
+        verdict = self._judge(Look(value, at_ms, passed.state, heard)) if shown else None
         taken = hold.take(passed.state, at_ms, verdict, self._hold, heard)
         return Outcome(taken.state, passed.steps + taken.steps)
 

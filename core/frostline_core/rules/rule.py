@@ -103,6 +103,13 @@ class Rule(ConfigModel, ABC):
     def guard(self, state: State, heard: Heard) -> Guard:
         """Where a sample changes nothing, as long as `heard.inputs` stay as they are."""
 
+    def rest(self, state: State, at_ms: int) -> State:
+        """The state at a series' newest sample, which the guard may have passed; asked where a hole begins.
+
+        Only of states with a memory. A kind that counts brings its memory up to that sample.
+        """
+        return state
+
     def join(self, begun: State, late: State, live: State) -> State:
         """The live state after a hole was filled: pure.
 
