@@ -3,7 +3,7 @@
 from frostline_core.rules.engine import LATENESS_MS, Evaluator
 from frostline_core.rules.hold import ESCALATED, WORSE
 from frostline_core.rules.hole import HOLE_MS
-from frostline_core.rules.model import RuleSet, load_folder, parse, schema
+from frostline_core.rules.model import RuleSet, load_files, load_folder, parse, schema
 from frostline_core.rules.rule import Category, Rule, Severity, Where
 from frostline_core.rules.selector import Selector
 from frostline_core.rules.series import Series
@@ -30,6 +30,7 @@ __all__ = [
     "Track",
     "Transition",
     "Where",
+    "load_files",
     "load_folder",
     "parse",
     "schema",
