@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.support.postgresql import PostgreSQL
 from tests.support.services import Influxd, Mosquitto, Service, VictoriaMetrics, binary
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what the tests start is compiled once, not at each start
 
 
 @pytest.fixture(scope="session")
