@@ -14,6 +14,7 @@ from frostline_core.errors import ConfigError
 from frostline_core.logs import LogFormat
 from frostline_edge.driver import Driver, DriverConfig, build, config_model, types
 from frostline_gateway.clock import Trust
+from frostline_gateway.local_rules.config import OutputConfig, RulesConfig
 from frostline_gateway.uplink_config import UplinkConfig
 
 _ID = r"^[A-Za-z0-9_.-]+$"
@@ -144,6 +145,8 @@ class GatewayConfig(ConfigModel):
     log: LogConfig = Field(default=LogConfig(), description="Logs.")
     driver: tuple[DriverConfig, ...] = Field(default=(), description="What is read; see each driver's README.")
     override: tuple[Override, ...] = Field(default=(), description="Sampling of single metrics.")
+    rules: RulesConfig = Field(default=RulesConfig(), description="Rules that also work while the cloud is away.")
+    output: tuple[OutputConfig, ...] = Field(default=(), description="What these rules switch.", max_length=100)
 
     @field_validator("driver", mode="before")
     @classmethod
@@ -159,6 +162,15 @@ class GatewayConfig(ConfigModel):
         twice = [pair for pair, count in Counter((each.device, each.metric) for each in value).items() if count > 1]
         if twice:
             raise ValueError(f"two overrides for {'/'.join(twice[0])}")
+        return value
+
+    @field_validator("output")
+    @classmethod
+    def _named_once(cls, value: tuple[OutputConfig, ...]) -> tuple[OutputConfig, ...]:
+        for what in ("name", "target"):
+            counts = Counter(getattr(each, what) for each in value)
+            if twice := [each for each, count in counts.items() if count > 1]:
+                raise ValueError(f"two outputs have the {what} '{twice[0]}'")
         return value
 
     @property
@@ -197,6 +209,8 @@ def load_gateway(path: Path) -> GatewayConfig:
         faults.append(str(error))
     if not faults:
         faults += _clashes(drivers, path)
+    if config is not None:
+        faults += _rule_faults(config)
     if faults or config is None:
         raise ConfigError("\n".join(faults))
     return config
@@ -209,6 +223,19 @@ def build_drivers(config: GatewayConfig) -> list[tuple[DriverConfig, Driver]]:
         ConfigError: A driver cannot be built on this machine (a package is missing).
     """
     return [(each, build(each)) for each in config.driver]
+
+
+def _rule_faults(config: GatewayConfig) -> list[str]:
+    """What is wrong with the local rules; the evaluator is only loaded where there are any."""
+    if config.rules.folder is None:
+        return []
+    from frostline_gateway.local_rules.build import rules_of
+
+    try:
+        rules_of(config.rules, config.output, config.site, config.node)
+    except ConfigError as error:
+        return [str(error)]
+    return []
 
 
 def _driver(table: Mapping[str, Any], source: str) -> DriverConfig:

@@ -15,6 +15,9 @@ IDENTITY = "identity"
 CLOCK = "clock"
 """Node metric (String, JSON): the clock was set, or is believed or no longer believed, as an event."""
 
+OUTPUT = "output"
+"""Node metric (String, JSON): a local rule has switched an output, or could not, as an event."""
+
 
 @dataclass(slots=True)
 class DeviceState:
@@ -59,13 +62,18 @@ class Devices(Mapping[str, DeviceBirth]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def description(self, device: str) -> DeviceDescription | None:
+        """What a device was last born as, whether it answers now or not; the same object until it is born again."""
+        state = self._states.get(device)
+        return None if state is None else state.description
+
     def states(self) -> dict[str, DeviceState]:
         """Every device since the start, dead ones too."""
         return dict(self._states)
 
     def node_metrics(self) -> list[BirthMetric]:
         """What NBIRTH declares for the gateway itself, besides the commit protocol's metrics."""
-        newest = ((name, self._own.get(name)) for name in (AUDIT, CLOCK, IDENTITY))
+        newest = ((name, self._own.get(name)) for name in (AUDIT, CLOCK, IDENTITY, OUTPUT))
         return [
             BirthMetric(name, DataType.STRING, *((each.value, each.at_ms) if each else (None, None)))
             for name, each in newest

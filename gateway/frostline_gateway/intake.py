@@ -22,7 +22,7 @@ from frostline_core.reading import DataType, DeviceDescription, MetricDescriptio
 from frostline_core.sparkplug import MetricMessage, PayloadMessage, set_quality, set_value
 from frostline_edge.sampler import Sampler, SamplerAccount
 from frostline_edge.sampling import Sampling
-from frostline_gateway.devices import AUDIT, CLOCK, IDENTITY, Devices
+from frostline_gateway.devices import AUDIT, CLOCK, IDENTITY, OUTPUT, Devices
 from frostline_gateway.grouping import RowLimits, together
 from frostline_gateway.spool import Spool
 from frostline_gateway.spool.rows import AccountDelta, Lost, NewRow, loss_notice
@@ -46,7 +46,7 @@ _TEXTS = frozenset({DataType.STRING, DataType.TEXT, DataType.UUID, DataType.BYTE
 _NO_METRICS: frozenset[str] = frozenset()
 _KNOWN = Known("", 0)
 """Without a timekeeper every stamp is a time of day, and nothing waits."""
-_OWN = tuple(MetricDescription(name, DataType.STRING) for name in (AUDIT, CLOCK, IDENTITY))
+_OWN = tuple(MetricDescription(name, DataType.STRING) for name in (AUDIT, CLOCK, IDENTITY, OUTPUT))
 _NODE = DeviceDescription("", "gateway", "", _OWN)
 
 
@@ -90,6 +90,7 @@ class Intake:
         self.sampler = Sampler()
         self.sampler.configure("", {}, _NODE)
         self._on_device: Callable[[str], None] = lambda _: None
+        self._on_samples: Callable[[str, Sequence[Reading]], None] = lambda *_: None
         self._types: dict[str, dict[str, DataType]] = {"": {metric.name: metric.datatype for metric in _OWN}}
         self._keeper: Timekeeper | None = None
         self._untold: list[Lost] = []
@@ -112,6 +113,10 @@ class Intake:
     def on_device(self, changed: Callable[[str], None]) -> None:
         """Calls that whenever a device is born, changes or dies."""
         self._on_device = changed
+
+    def on_samples(self, hear: Callable[[str, Sequence[Reading]], None]) -> None:
+        """Shows it the samples of each device as they are taken, but none that wait for the time of day."""
+        self._on_samples = hear
 
     def keep_time(self, keeper: Timekeeper) -> None:
         """Stamps readings by that, from now on; without it their own stamps are believed."""
@@ -174,6 +179,10 @@ class Intake:
     def note_clock(self, entry: Mapping[str, object]) -> None:
         """Keeps what became of the clock, as an event of the gateway itself."""
         self.event("", [Reading("", CLOCK, json.dumps(entry), self._clock())])
+
+    def note_output(self, entry: Mapping[str, object]) -> None:
+        """Keeps what a local rule did to an output, as an event of the gateway itself."""
+        self.event("", [Reading("", OUTPUT, json.dumps(entry), self._clock())])
 
     def note_identity(self, entry: Mapping[str, object]) -> None:
         """Keeps that another client seems to be us, as an event: the cloud hears of it with the next session."""
@@ -292,6 +301,8 @@ class Intake:
     def _take(self, stream: Stream, device: str, samples: Sequence[Reading], boot: str) -> None:
         if not boot:
             self.devices.keep(samples)
+            if device and samples:
+                self._on_samples(device, samples)
         for start in range(0, len(samples), MOST_METRICS_IN_ROW):
             self._put(stream, device, samples[start : start + MOST_METRICS_IN_ROW], boot)
         self._keep_bound()

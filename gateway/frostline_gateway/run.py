@@ -1,7 +1,8 @@
 """The one wiring file of the gateway: builds every part in flow order and runs it until it is told to stop.
 
     drivers (supervised) -> intake (sampler, rows) -> spool -> uplink ~ MQTT
-                                                        commands <- uplink
+       ^                       -> local rules -> outputs
+       +-------------------------------+--------------- commands <- uplink
 
 Nothing upstream of the spool knows whether the uplink is connected. The stop goes the same way: drivers end, what is
 in memory goes to the disk, then the uplink says NDEATH and leaves.
@@ -19,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from frostline_core.config import secret
 from frostline_core.errors import ConfigError
@@ -40,12 +41,15 @@ from frostline_gateway.status import Parts, snapshot
 from frostline_gateway.timekeeper import Timekeeper
 from frostline_gateway.uplink import SYSTEM_CLOCKS, Uplink
 
+if TYPE_CHECKING:  # loaded only where there are local rules
+    from frostline_gateway.local_rules.local import LocalRules
+
 log = logging.getLogger("frostline.gateway")
 
 _STOP_S = 10.0
 _STUCK_S = 60.0
 """The event loop that has not turned for so long is not healthy."""
-_RUNNING, _CLOCK = "running", "clock"
+_RUNNING, _CLOCK, _RULE_STATES = "running", "clock", "rules.json"
 UNCLEAN = "the gateway did not stop cleanly; what was read last and not yet on the disk is missing"
 
 
@@ -87,6 +91,7 @@ async def run(config: GatewayConfig, stop: asyncio.Event, listening: Callable[[s
         intake.keep_time(keeper)
         _tell_unclean(config, spool, intake, keeper.now_ms())
         parts = Parts(config, spool, intake, uplink, commands, keeper, now_ms, now_ms())
+        parts = replace(parts, local=_local_rules(parts, drivers))
         pulse = _Pulse()
         address = stack.enter_context(serving(config.http, partial(snapshot, parts), pulse.fault))
         listening(*address)
@@ -109,6 +114,7 @@ async def _run_parts(
             for each, driver in drivers
         ]
         intake = group.create_task(parts.intake.run(writer), name="intake")
+        rules = [] if parts.local is None else [group.create_task(_supervised(parts, "rules", parts.local.run))]
         uplink = group.create_task(_supervised(parts, "uplink", parts.uplink.run), name="uplink")
         alive = group.create_task(pulse.run(), name="pulse")
         clock = group.create_task(parts.keeper.run(parts.intake.note_clock), name="clock")
@@ -117,6 +123,9 @@ async def _run_parts(
         await stop.wait()
         service.tell("STOPPING=1")
         parts.intake.close()
+        await _end(rules)
+        if parts.local is not None:
+            await parts.local.stop()
         await _end([*field, clock])
         await _end([intake])
         drained = await parts.intake.flush(writer)
@@ -168,6 +177,28 @@ def _writer_of(drivers: list[tuple[DriverConfig, Driver]], device: str) -> Write
         if device in driver.devices() and isinstance(driver, Writer):
             return driver
     return None
+
+
+def _local_rules(parts: Parts, drivers: list[tuple[DriverConfig, Driver]]) -> LocalRules | None:
+    """The rules that work without the cloud; None where there is no output that they could switch.
+
+    Raises:
+        ConfigError: The rules have a fault, or an output is on a device that no driver can write to.
+    """
+    config, intake, keeper = parts.config, parts.intake, parts.keeper
+    if not config.output:
+        return None
+    from frostline_gateway.local_rules.build import Surroundings, build, rules_of
+    from frostline_gateway.local_rules.local import Place
+
+    def known_ms() -> int | None:
+        return keeper.now_ms() if keeper.known is not None else None
+
+    around = Surroundings(intake.devices, partial(_writer_of, drivers), intake.note_output, known_ms, keeper.now_ms)
+    place = Place(config.site, config.node, config.data_dir / _RULE_STATES)
+    local = build(place, rules_of(config.rules, config.output, config.site, config.node), config.output, around)
+    intake.on_samples(local.hear)
+    return local
 
 
 def _check_secrets(config: GatewayConfig) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from frostline_core.errors import UnavailableError
 from frostline_edge.driver import DriverConfig
@@ -18,6 +18,9 @@ from frostline_gateway.spool import Account, AccountDelta, Spool, SpoolView, def
 from frostline_gateway.timekeeper import Timekeeper
 from frostline_gateway.uplink import Uplink
 
+if TYPE_CHECKING:  # loaded only where there are local rules
+    from frostline_gateway.local_rules.local import LocalRules
+
 _NOTHING = AccountDelta()
 
 
@@ -26,7 +29,8 @@ class Parts:
     """Everything of a running gateway that has something to say.
 
     Attributes:
-        health: Of each supervised task by name; drivers by their own names, and `uplink`.
+        health: Of each supervised task by name; drivers by their own names, `uplink` and `rules`.
+        local: The local rules; None where the gateway has no outputs.
     """
 
     config: GatewayConfig
@@ -38,6 +42,7 @@ class Parts:
     clock: Callable[[], int]
     started_ms: int
     health: dict[str, Health] = field(default_factory=dict)
+    local: LocalRules | None = None
 
 
 def snapshot(parts: Parts) -> dict[str, Any]:
@@ -57,6 +62,7 @@ def snapshot(parts: Parts) -> dict[str, Any]:
         "drivers": [_driver(each, parts.health.get(each.name)) for each in parts.config.driver],
         "devices": [_device(name, each) for name, each in sorted(devices.items())],
         "commands": dict(parts.commands.outcomes),
+        "rules": None if parts.local is None else parts.local.document() | _health(parts.health.get("rules")),
         "rejected": {reason.value: count for reason, count in parts.intake.sampler.rejections.items()},
     }
 
