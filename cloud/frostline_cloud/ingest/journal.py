@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+import orjson
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from frostline_cloud.ingest.series import DeviceKey
@@ -35,6 +36,14 @@ _MOVE = (
 _SAVE_CLOCK = (
     f"INSERT INTO {series_clock.name} (site, node, device, clock) VALUES ({{marks}}) "  # noqa: S608
     "ON CONFLICT (site, node, device) DO UPDATE SET clock = excluded.clock"
+)
+_SAVE_STATE = (
+    f"INSERT INTO {rule_state.name} (rule, site, node, device, metric, state, at_ms) VALUES ({{marks}}) "  # noqa: S608
+    "ON CONFLICT (rule, site, node, device, metric) DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms"
+)
+_DROP_STATE = (
+    f"DELETE FROM {rule_state.name} WHERE rule = {{mark}} AND site = {{mark}} AND node = {{mark}} "  # noqa: S608
+    "AND device = {mark} AND metric = {mark}"
 )
 _ADD_ACCOUNT = (
     f"INSERT INTO {account.name} AS old (site, node, day, received, written, dead_lettered, duplicate) "  # noqa: S608
@@ -178,14 +187,12 @@ def save_rule_states(
     connection: Connection, states: Sequence[tuple[str, Series, dict[str, object] | None]], now_ms: int
 ) -> None:
     """Writes changed states; None deletes the row."""
-    rows = [_state_key(rule, series) | {"state": state, "at_ms": now_ms} for rule, series, state in states if state]
-    upsert(connection, rule_state, rows)
-    gone = [_state_key(rule, series) for rule, series, state in states if not state]
+    kept = [(rule, *_place(series), orjson.dumps(state).decode(), now_ms) for rule, series, state in states if state]
+    if kept:
+        connection.exec_driver_sql(_filled(connection, _SAVE_STATE, 7), kept)
+    gone = [(rule, *_place(series)) for rule, series, state in states if not state]
     if gone:
-        names = ("rule", "site", "node", "device", "metric")
-        where = (rule_state.c[name] == bindparam(f"b_{name}") for name in names)
-        rows = [{f"b_{name}": row[name] for name in names} for row in gone]
-        connection.execute(delete(rule_state).where(*where), rows)
+        connection.exec_driver_sql(_filled(connection, _DROP_STATE), gone)
 
 
 def all_clocks(connection: Connection) -> dict[DeviceKey, bytes]:
@@ -233,8 +240,8 @@ def put_setting(connection: Connection, key: str, value: str) -> None:
     upsert(connection, setting, [{"key": key, "value": value}])
 
 
-def _state_key(rule: str, series: Series) -> dict[str, str]:
-    return {"rule": rule, "site": series.site, "node": series.node, "device": series.device, "metric": series.metric}
+def _place(series: Series) -> tuple[str, str, str, str]:
+    return series.site, series.node, series.device, series.metric
 
 
 def _is_node(site_id: str, node_id: str) -> Any:

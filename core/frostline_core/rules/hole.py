@@ -89,12 +89,9 @@ class Hole:
             self.inherited -= {rule_id}
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return {
-            "from_ms": self.from_ms,
-            "to_ms": self.to_ms,
-            "value": self.value,
-            "last_ms": self.last_ms,
+        """As a JSON object, without what is empty: after an outage each series of a site has a hole at once."""
+        entry = {"from_ms": self.from_ms, "to_ms": self.to_ms, "value": self.value, "last_ms": self.last_ms}
+        more: dict[str, Any] = {
             "states": {rule: state.to_json() for rule, state in self.states.items()},
             "begun": {rule: state.to_json() for rule, state in self.begun.items()},
             "inputs": inputs_to_json(self.inputs),
@@ -103,6 +100,7 @@ class Hole:
             "over": sorted(self.over),
             "ended": dict(self.ended),
         }
+        return entry | {name: content for name, content in more.items() if content}
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Hole:
@@ -117,13 +115,13 @@ class Hole:
             int(entry["to_ms"]),
             None if value is None else float(value),
             int(entry["last_ms"]),
-            {rule: State.from_json(state or {}) for rule, state in entry["states"].items()},
-            {rule: State.from_json(state or {}) for rule, state in entry["begun"].items()},
-            inputs_from_json(entry["inputs"]),
-            frozenset(entry["inherited"]),
-            frozenset(entry["live"]),
-            frozenset(entry["over"]),
-            {rule: int(at_ms) for rule, at_ms in entry["ended"].items()},
+            {rule: State.from_json(state or {}) for rule, state in entry.get("states", {}).items()},
+            {rule: State.from_json(state or {}) for rule, state in entry.get("begun", {}).items()},
+            inputs_from_json(entry.get("inputs", [])),
+            frozenset(entry.get("inherited", ())),
+            frozenset(entry.get("live", ())),
+            frozenset(entry.get("over", ())),
+            {rule: int(at_ms) for rule, at_ms in entry.get("ended", {}).items()},
         )
 
 
