@@ -109,10 +109,12 @@ class Change:
     Attributes:
         incident: As it is now; None: it was pending only, and is over as if it had never been.
         tell: The notification to send, if any.
+        note: For the timeline, besides the transition's own.
     """
 
     incident: Incident | None
     tell: EventType | None = None
+    note: str = ""
 
 
 def change(incident: Incident | None, transition: Transition, about: Circumstances) -> Change | None:
@@ -132,7 +134,11 @@ def change(incident: Incident | None, transition: Transition, about: Circumstanc
         return None
     known = incident or _open(transition, about)
     after = _update(known, transition, about, is_new=incident is None)
-    return Change(after, _news(known, after, transition))
+    if known.acknowledged_ms is None or _rank_of(after) <= _rank_of(known):
+        return Change(after, _news(known, after, transition))
+    told = replace(after, acknowledged_ms=None, acknowledged_by=None)
+    why = f"{after.severity} now: that {known.acknowledged_by} took note of {known.severity} no longer counts"
+    return Change(told, _news(known, told, transition), why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +292,10 @@ def _summary(incident: Incident, note: str) -> str:
         if limit is not None:
             text += f" (limit {limit:.6g}{unit})"
     return f"{text}, {note}" if note else text
+
+
+def _rank_of(incident: Incident) -> int:
+    return Severity(incident.severity).rank
 
 
 def _rank(severity: Severity) -> int:

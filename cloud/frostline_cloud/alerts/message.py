@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
 from frostline_cloud.alerts.event import EventType
 from frostline_cloud.alerts.incident import Incident
+from frostline_core.rules import Severity
 
 
 def instant(ms: int | None) -> str | None:
@@ -60,3 +62,21 @@ def render(kind: EventType, message_id: str, incident: Incident, event_ms: int, 
         "unit": evidence.get("unit") or None,
     }
     return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def news(kind: EventType, receiver: str, incident: Incident, event_ms: int, noted_ms: int) -> dict[str, Any]:
+    """A new row of the outbox; the arguments are those of `render`, and to whom it goes."""
+    message_id = f"msg_{uuid.uuid4().hex}"
+    return {
+        "id": message_id,
+        "alert": incident.id,
+        "revision": incident.revision,
+        "type": kind.value,
+        "receiver": receiver,
+        "body": render(kind, message_id, incident, event_ms, noted_ms),
+        "state": "waiting",
+        "created_ms": noted_ms,
+        "due_ms": noted_ms,
+        "attempts": 0,
+        "critical": incident.severity == Severity.CRITICAL,
+    }

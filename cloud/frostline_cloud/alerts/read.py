@@ -46,6 +46,8 @@ class TimelineEntry:
         noted_ms: When the cloud knew.
         value: The value then.
         note: Anything else.
+        act: What somebody did; "" where it was the rule, or the cloud itself.
+        who: Who.
     """
 
     revision: int
@@ -55,6 +57,8 @@ class TimelineEntry:
     noted_ms: int
     value: float | None
     note: str
+    act: str = ""
+    who: str = ""
 
 
 def open_alerts(connection: Connection, limit: int = 1000) -> list[Incident]:
@@ -84,6 +88,8 @@ def timeline(connection: Connection, alert_id: str) -> list[TimelineEntry]:
     query = select(alert_event).where(alert_event.c.alert == alert_id).order_by(alert_event.c.id.desc()).limit(500)
     rows = connection.execute(query).all()
     return [
-        TimelineEntry(row.revision, row.before, row.after, row.at_ms, row.noted_ms, row.value, row.note)
+        TimelineEntry(
+            row.revision, row.before, row.after, row.at_ms, row.noted_ms, row.value, row.note, row.act, row.who
+        )
         for row in reversed(rows)
     ]

@@ -12,12 +12,11 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
 
-from frostline_cloud.alerts.event import EventType
 from frostline_cloud.alerts.incident import Change, Circumstances, Incident, change, join
-from frostline_cloud.alerts.message import render
+from frostline_cloud.alerts.message import news
 from frostline_cloud.rules.versions import numbers
-from frostline_cloud.sql.tables import alert, alert_event, metric, outbox
-from frostline_core.rules import OPEN, Phase, Rule, RuleSet, Severity, Track, Transition
+from frostline_cloud.sql.tables import alert, alert_event, handling, metric, outbox
+from frostline_core.rules import OPEN, Phase, Rule, RuleSet, Track, Transition
 
 _CHUNK = 200  # keys in one query; five columns each, far below what SQLite and PostgreSQL allow
 _Key = tuple[str, str, str, str, str]
@@ -46,30 +45,6 @@ def record(
     for transition in transitions:
         book.apply(transition)
     book.write()
-
-
-def acknowledge(connection: Connection, alert_id: str, who: str, now_ms: int) -> bool:
-    """Notes that somebody has taken note. It stops nothing; a second acknowledgement changes nothing.
-
-    Returns:
-        Whether there is such an alert.
-    """
-    row = connection.execute(select(alert).where(alert.c.id == alert_id).with_for_update()).one_or_none()
-    if row is None:
-        return False
-    if row.acknowledged_ms is not None:
-        return True
-    revision = row.revision + 1
-    connection.execute(
-        update(alert)
-        .where(alert.c.id == alert_id)
-        .values(acknowledged_ms=now_ms, acknowledged_by=who, revision=revision)
-    )
-    noted = {"before": row.state, "after": row.state, "at_ms": now_ms, "noted_ms": now_ms, "value": None}
-    connection.execute(
-        insert(alert_event).values(alert=alert_id, revision=revision, note=f"acknowledged by {who}", **noted)
-    )
-    return True
 
 
 @dataclass(slots=True)
@@ -131,6 +106,7 @@ class _Book:
         gone = sorted(self.gone & self.stored)
         for ids in _chunks(gone):
             self.connection.execute(delete(alert_event).where(alert_event.c.alert.in_(ids)))
+            self.connection.execute(delete(handling).where(handling.c.id.in_(ids)))
             self.connection.execute(delete(alert).where(alert.c.id.in_(ids)))
         kept = [incident for id_, incident in self.touched.items() if id_ not in self.gone]
         new = [incident.to_row() for incident in kept if incident.id not in self.stored]
@@ -212,27 +188,15 @@ class _Book:
                 "at_ms": transition.at_ms,
                 "noted_ms": self.now_ms,
                 "value": transition.value,
-                "note": transition.note,
+                "note": _note(transition, made),
             }
         )
         if made.tell is not None:
-            self.messages += [self._message(made.tell, name, incident, transition.at_ms) for name in self.receivers]
+            self.messages += [news(made.tell, name, incident, transition.at_ms, self.now_ms) for name in self.receivers]
 
-    def _message(self, kind: EventType, receiver: str, incident: Incident, event_ms: int) -> dict[str, Any]:
-        message_id = f"msg_{uuid.uuid4().hex}"
-        return {
-            "id": message_id,
-            "alert": incident.id,
-            "revision": incident.revision,
-            "type": kind.value,
-            "receiver": receiver,
-            "body": render(kind, message_id, incident, event_ms, self.now_ms),
-            "state": "waiting",
-            "created_ms": self.now_ms,
-            "due_ms": self.now_ms,
-            "attempts": 0,
-            "critical": incident.severity == Severity.CRITICAL,
-        }
+
+def _note(transition: Transition, made: Change) -> str:
+    return "; ".join(filter(None, (transition.note, made.note)))
 
 
 def _key(transition: Transition) -> _Key:

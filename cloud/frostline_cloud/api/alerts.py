@@ -9,7 +9,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, select
 
-from frostline_cloud.alerts import Filters, acknowledge, alerts, timeline
+from frostline_cloud.alerts import Filters, acknowledge, alerts, handlings, timeline
+from frostline_cloud.alerts.local import with_actions
 from frostline_cloud.alerts.read import NEEDS_SOMEBODY
 from frostline_cloud.api.access import Operator, Viewer
 from frostline_cloud.api.paging import Cursor, Limit, Page, decode, encode
@@ -35,6 +36,24 @@ class StateFilter(StrEnum):
     RESOLVED = "resolved"
 
 
+class HandlingOut(BaseModel):
+    """What people made of an alert, and why it is not told."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    assignee: str | None = Field(description="Who looks after it.")
+    shelved_until_ms: int | None = Field(description="Until when it is shelved.")
+    shelved_by: str | None = Field(description="Who shelved it.")
+    shelve_reason: str | None = Field(description="Why.")
+    muted: str | None = Field(description="Why it is not told: `shelved`, `silenced` or `inhibited`; null when it is.")
+    muted_by: str | None = Field(description="Which shelf, silence or other alert that is.")
+    muted_ms: int | None = Field(description="Since when.")
+    closed_ms: int | None = Field(description="When somebody closed it, after it had ended.")
+    closed_by: str | None = Field(description="Who.")
+    cause: str | None = Field(description="What the cause was.")
+    disposition: str | None = Field(description="What became of the goods: `release`, `quarantine` or `destroy`.")
+
+
 class AlertOut(BaseModel):
     """One incident, from its first sign to its end."""
 
@@ -56,8 +75,9 @@ class AlertOut(BaseModel):
     resolved_ms: int | None = Field(description="When it ended, in the time of the samples.")
     value: float | None = Field(description="The value at the newest change.")
     summary: str = Field(description="What is wrong, in one line.")
-    acknowledged_ms: int | None = Field(description="When somebody took note; it changes nothing else.")
+    acknowledged_ms: int | None = Field(description="When somebody took note; it stops escalation, nothing else.")
     acknowledged_by: str | None = Field(description="Who.")
+    handling: HandlingOut | None = Field(default=None, description="What people made of it, and why it is not told.")
 
 
 class EventOut(BaseModel):
@@ -72,6 +92,10 @@ class EventOut(BaseModel):
     noted_ms: int = Field(description="When the cloud knew.")
     value: float | None = Field(description="The value then.")
     note: str = Field(description="Anything else.")
+    act: str = Field(
+        description="What somebody did: `acknowledge`, `assign`, `comment`, `shelve`, `unshelve`, `close`."
+    )
+    who: str = Field(description="Who; empty where it was the rule, or the cloud itself.")
 
 
 class AttemptOut(BaseModel):
@@ -131,7 +155,11 @@ def list_alerts(  # noqa: PLR0913 - the query parameters of the endpoint
     )
     with services.reading() as connection:
         found = alerts(connection, filters)
-    items = [AlertOut.model_validate(each) for each in found[:limit]]
+        handled = handlings(connection, [each.id for each in found[:limit]])
+    items = [
+        AlertOut.model_validate(each).model_copy(update={"handling": HandlingOut.model_validate(handled[each.id])})
+        for each in found[:limit]
+    ]
     more = len(found) > limit
     return Page(items=items, next=encode((items[-1].opened_ms, items[-1].id)) if more else None)
 
@@ -140,7 +168,7 @@ def list_alerts(  # noqa: PLR0913 - the query parameters of the endpoint
 def show_alert(services: Wired, _caller: Viewer, alert_id: AlertId) -> AlertDetailOut:
     """One alert: every change, and every notification with its attempts."""
     with services.reading() as connection:
-        return _detail(connection, alert_id)
+        return detail(connection, alert_id)
 
 
 @router.post("/alerts/{alert_id}/acknowledge", summary="Take note of an alert")
@@ -148,16 +176,28 @@ def acknowledge_alert(services: Wired, caller: Operator, alert_id: AlertId) -> A
     """Notes who has seen the alert. It stays open until what it watches is well again."""
     with services.writing() as connection:
         acknowledge(connection, alert_id, caller.name, services.clock())
-        return _detail(connection, alert_id)
+        return detail(connection, alert_id)
 
 
-def _detail(connection: Connection, alert_id: str) -> AlertDetailOut:
+def detail(connection: Connection, alert_id: str) -> AlertDetailOut:
+    """An alert with its whole history.
+
+    Raises:
+        HTTPException: 404 where there is no such alert.
+    """
     row = connection.execute(select(alert).where(alert.c.id == alert_id)).one_or_none()
     if row is None:
         raise not_found(f"alert {alert_id}")
-    changes = [EventOut.model_validate(each) for each in timeline(connection, alert_id)]
     return AlertDetailOut.model_validate(
-        {**row._asdict(), "timeline": changes, "notifications": _notifications(connection, alert_id)}
+        {
+            **row._asdict(),
+            "handling": HandlingOut.model_validate(handlings(connection, [alert_id])[alert_id]),
+            "timeline": [
+                EventOut.model_validate(each)
+                for each in with_actions(connection, alert_id, timeline(connection, alert_id))
+            ],
+            "notifications": _notifications(connection, alert_id),
+        }
     )
 
 

@@ -10,7 +10,20 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from frostline_cloud.api import account, alerts, delivery, fleet, health, notify, problems, reference, rules, series
+from frostline_cloud.api import (
+    account,
+    alerts,
+    delivery,
+    fleet,
+    handling,
+    health,
+    notify,
+    problems,
+    reference,
+    rules,
+    series,
+    silences,
+)
 from frostline_cloud.api.access import Access
 from frostline_cloud.api.border import Border
 from frostline_cloud.api.services import Services
@@ -26,11 +39,13 @@ _FAULTS = {
     401: "No token, or a wrong one.",
     403: "The role does not suffice.",
     404: "Nothing of that name is known.",
-    409: "Things are not as the request supposes: a gateway is not online, a run is not in doubt, a device still is.",
+    409: "Things are not as the request supposes: a gateway is not online, a run is not in doubt, a device still is, "
+    "an alert is not open.",
     422: "A parameter does not fit.",
     429: "Too many wrong tokens; wait as `Retry-After` says.",
     503: "SQL or the store does not answer; try again.",
 }
+_CONFLICTS = ("/refetch", "/write-off", "/retire", "/shelve", "/unshelve", "/silences", "/close")
 _PUBLIC = ("/healthz", "/readyz")
 
 
@@ -41,7 +56,17 @@ def build(services: Services) -> FastAPI:
         UnavailableError: SQL does not answer.
     """
     app = _application(
-        services, (fleet.router, series.router, alerts.router, rules.router, account.router, notify.router)
+        services,
+        (
+            fleet.router,
+            series.router,
+            alerts.router,
+            handling.router,
+            silences.router,
+            rules.router,
+            account.router,
+            notify.router,
+        ),
     )
     _describe(app)
     app.add_api_route("/api/{path:path}", _unknown, methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
@@ -118,4 +143,4 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
 def _may_answer(path: str, status: int) -> bool:
     if status == 404:
         return "{" in path or path.endswith("/series")
-    return status != 409 or path.endswith(("/refetch", "/write-off", "/retire"))
+    return status != 409 or path.endswith(_CONFLICTS)

@@ -14,11 +14,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from frostline_cloud.alerts import Gate
 from frostline_cloud.alerts.event import EventType
 from frostline_cloud.notify import health, outbox
+from frostline_cloud.notify.escalation import is_needed as escalation_is_needed
 from frostline_cloud.notify.health import HealthState
 from frostline_cloud.notify.outbox import UNADDRESSED, RowState
-from frostline_cloud.notify.routing import Choice, RouteConfig, choose, facts_of
+from frostline_cloud.notify.routing import Choice, EscalateConfig, RouteConfig, choose, facts_of
 from frostline_cloud.notify.stage import Stage
 from frostline_cloud.sql.tables import escalation
 from frostline_cloud.sql.tables import outbox as rows_of
@@ -59,10 +61,11 @@ class Plan:
 
 @dataclass(slots=True)
 class Dispatched:
-    """What one transaction did: pieces of news, those that nobody gets, and rows written."""
+    """What one transaction did: pieces of news, those that nobody gets, those that are not told, and rows written."""
 
     news: int = 0
     unrouted: int = 0
+    muted: int = 0
     written: int = 0
 
 
@@ -70,17 +73,30 @@ def dispatch(connection: Connection, plan: Plan, now_ms: int) -> Dispatched:
     """Addresses what is due; in a transaction that may write."""
     done = Dispatched()
     found = outbox.due(connection, UNADDRESSED, now_ms, AT_ONCE)
+    gate = Gate.read(connection, [row.alert for row in found], now_ms) if found else None
     gone = {each.receiver for each in health.all_health(connection) if each.state is HealthState.GONE}
     for row in found:
         mine = (rows_of.c.id == row.id, rows_of.c.state == RowState.WAITING.value)
         ended = {"state": RowState.DISPATCHED.value, "done_ms": now_ms}
         if connection.execute(update(rows_of).where(*mine).values(**ended)).rowcount != 1:
             continue  # another process was faster
-        made = _address(connection, row, plan, gone, now_ms)
         done.news += 1
+        if gate is not None and _is_muted(connection, gate, row):
+            muted = update(rows_of).where(rows_of.c.id == row.id)
+            connection.execute(muted.values(state=RowState.MUTED.value))
+            done.muted += 1
+            continue
+        made = _address(connection, row, plan, gone, now_ms)
         done.written += made
         done.unrouted += made == 0
     return done
+
+
+def _is_muted(connection: Connection, gate: Gate, row: Row[Any]) -> bool:
+    """The end of an alert goes to whoever was told of it; the canary's alert is there to be told."""
+    if row.type == EventType.RESOLVED or gate.subjects[row.alert].rule == CANARY_RULE:
+        return False
+    return not gate.pass_news(connection, row.alert)
 
 
 def _address(connection: Connection, row: Row[Any], plan: Plan, gone: set[str], now_ms: int) -> int:
@@ -151,9 +167,13 @@ def _told(connection: Connection, alert: str) -> dict[str, set[str | None]]:
 
 
 def _plan_steps(connection: Connection, alert: str, routes: Sequence[RouteConfig], now_ms: int) -> None:
-    """Writes the steps of escalation that are not there yet."""
+    """Writes the steps of escalation that are not there yet; those that somebody's note stopped begin anew.
+
+    News comes after a note only where the severity rose, or where the alert was not told for a while.
+    """
     if not any(route.escalate for route in routes):
         return
+    _resume_steps(connection, alert, routes, now_ms)
     known = {
         (row.route, row.step)
         for row in connection.execute(select(escalation.c.route, escalation.c.step).where(escalation.c.alert == alert))
@@ -168,8 +188,24 @@ def _plan_steps(connection: Connection, alert: str, routes: Sequence[RouteConfig
             "state": "waiting",
         }
         for route in routes
-        for number, step in enumerate(route.escalate, 1)
+        for number, step in _numbered(route)
         if (route.name, number) not in known
     ]
     if steps:
         connection.execute(insert(escalation), steps)
+
+
+def _resume_steps(connection: Connection, alert: str, routes: Sequence[RouteConfig], now_ms: int) -> None:
+    if not escalation_is_needed(connection, alert):
+        return
+    stopped = select(escalation).where(escalation.c.alert == alert, escalation.c.state == "stopped")
+    minutes = {(route.name, number): step.after_minutes for route in routes for number, step in _numbered(route)}
+    for row in connection.execute(stopped).all():
+        if (row.route, row.step) in minutes:
+            due_ms = now_ms + round(minutes[row.route, row.step] * 60_000)
+            again = {"state": "waiting", "due_ms": due_ms, "done_ms": None}
+            connection.execute(update(escalation).where(escalation.c.id == row.id).values(**again))
+
+
+def _numbered(route: RouteConfig) -> list[tuple[int, EscalateConfig]]:
+    return list(enumerate(route.escalate, 1))

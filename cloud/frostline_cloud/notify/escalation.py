@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from frostline_cloud.alerts import handlings
 from frostline_cloud.alerts.event import EventType
 from frostline_cloud.alerts.message import instant
 from frostline_cloud.notify import outbox
@@ -22,6 +23,8 @@ from frostline_core.rules import Phase
 AT_ONCE: Final = 200
 """Steps that one transaction takes."""
 
+_MUTED_WAIT_MS: Final = 60_000  # a step of an alert that is not told is looked at again after this
+
 
 def is_due(connection: Connection, now_ms: int) -> bool:
     """Whether a step is due."""
@@ -32,8 +35,11 @@ def escalate(connection: Connection, now_ms: int) -> int:
     """Takes the steps that are due; returns how many notifications that made. In a transaction that may write."""
     made = 0
     for step in connection.execute(_due(now_ms).limit(AT_ONCE)).all():
-        state = "sent" if _is_needed(connection, step.alert) else "stopped"
+        state = "sent" if is_needed(connection, step.alert) else "stopped"
         mine = (escalation.c.id == step.id, escalation.c.state == "waiting")
+        if state == "sent" and handlings(connection, [step.alert])[step.alert].muted is not None:
+            connection.execute(update(escalation).where(*mine).values(due_ms=now_ms + _MUTED_WAIT_MS))
+            continue
         ended = {"state": state, "done_ms": now_ms}
         if connection.execute(update(escalation).where(*mine).values(**ended)).rowcount == 1 and state == "sent":
             made += _tell(connection, step, now_ms)
@@ -45,7 +51,8 @@ def _due(now_ms: int) -> Any:
     return select(escalation).where(*ready).order_by(escalation.c.due_ms, escalation.c.id)
 
 
-def _is_needed(connection: Connection, alert_id: str) -> bool:
+def is_needed(connection: Connection, alert_id: str) -> bool:
+    """Whether an alert is open and nobody has taken note of it."""
     row = connection.execute(select(alert.c.state, alert.c.acknowledged_ms).where(alert.c.id == alert_id)).one()
     return row.acknowledged_ms is None and row.state != Phase.RESOLVED.value
 

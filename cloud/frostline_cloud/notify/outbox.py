@@ -1,7 +1,8 @@
 """The outbox: which notification is next, who works on it, and what became of it.
 
 A row is `waiting` until it is `delivered`, `dead` (given up), `collapsed` (a later one says more) or `skipped` (the
-receiver wants no such). A row to `*` is news that has yet to be addressed; then it is `dispatched`. To claim a row is
+receiver wants no such). A row to `*` is news that has yet to be addressed; then it is `dispatched`, or `muted`
+where its alert is not told (shelved, silenced, inhibited). To claim a row is
 to raise `attempts` and to move `due_ms` to the end of a lease, by compare-and-swap: of several processes one wins, and
 if that one dies the row is due again when the lease ends. Of one incident a receiver gets one notification at a time,
 in the order of revisions. A row with `held_ms` is over its receiver's budget and goes with the next digest; when
@@ -41,6 +42,7 @@ class RowState(StrEnum):
     COLLAPSED = "collapsed"
     SKIPPED = "skipped"
     DISPATCHED = "dispatched"
+    MUTED = "muted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from random import Random, SystemRandom
 
 from sqlalchemy import Engine
 
+from frostline_cloud.alerts import releasable, release
 from frostline_cloud.notify import backoff, escalation, outbox
 from frostline_cloud.notify.config import ReceiverConfig
 from frostline_cloud.notify.desk import Counters, Desk, Tools, served
@@ -28,6 +29,7 @@ log = logging.getLogger("frostline.notify")
 
 _POLL_S = 0.5
 _SQL_WAIT_S = 2.0
+_RELEASE_EVERY_S = 5.0
 _BURY_EVERY_MS = 3_600_000
 _LINKS_KEPT_MS = 8 * 24 * 3_600_000  # longer than any link works
 
@@ -95,6 +97,7 @@ class NotifyWorker:
                     tasks.create_task(work, name=f"notify {desk.name}")
                 tasks.create_task(self._endless("notify", self._address), name="notify: dispatch")
                 tasks.create_task(self._bury(), name="notify: give up")
+                tasks.create_task(self._release(), name="notify: release")
         finally:
             await self.close()
 
@@ -160,6 +163,28 @@ class NotifyWorker:
             tools.counters.escalated += written
             made += written
         return made
+
+    async def _release(self) -> None:
+        """Has alerts told whose reason not to be told is over."""
+        while True:
+            made = 0
+            with suppress(UnavailableError):  # the desks say so
+                made = await asyncio.to_thread(self.release_now)
+            await asyncio.sleep(0 if made else _RELEASE_EVERY_S)
+
+    def release_now(self) -> int:
+        """Writes news of alerts whose shelf, silence or inhibition is over; returns of how many.
+
+        Raises:
+            UnavailableError: SQL does not answer.
+        """
+        now, engine = self._tools.clock(), self._tools.engine
+        with translated("outbox"), read_only(engine).connect() as connection:
+            found = releasable(connection, now)
+        if not found:
+            return 0
+        with translated("outbox"), engine.begin() as connection:
+            return release(connection, found, UNADDRESSED, now)
 
     async def _bury(self) -> None:
         while True:

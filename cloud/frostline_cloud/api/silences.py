@@ -1,0 +1,96 @@
+"""Silences: what is not told for a while, by whom and why."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from frostline_cloud.alerts import Silence, add_silence, end_silence, silences
+from frostline_cloud.api.access import Operator, Viewer
+from frostline_cloud.api.paging import MOST
+from frostline_cloud.api.parameters import Instant, Text
+from frostline_cloud.api.problems import not_found
+from frostline_cloud.api.services import Wired
+from frostline_core.errors import ConfigError
+
+router = APIRouter(tags=["alerts"])
+
+
+class SilenceIn(BaseModel):
+    """What is not to be told, until when, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    matchers: dict[Text, Text] = Field(
+        min_length=1,
+        max_length=20,
+        description="All must fit: `site`, `node`, `device`, `metric`, `rule`, `severity` or `label.<key>`, to a "
+        "pattern with `*` and `?`.",
+    )
+    from_ms: Instant | None = Field(default=None, description="When it begins; now where absent.")
+    to_ms: Instant = Field(description="When it ends: UTC milliseconds, or RFC 3339 with an offset; at most 30 days.")
+    reason: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f]+$")] = Field(
+        description="For whoever asks why nobody was called."
+    )
+
+
+class SilenceOut(BaseModel):
+    """One silence."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int = Field(description="Its number.")
+    matchers: dict[str, str] = Field(description="What it covers.")
+    reason: str = Field(description="Why.")
+    author: str = Field(description="Who.")
+    created_ms: int = Field(description="When it was written.")
+    from_ms: int = Field(description="When it begins, by the clock.")
+    to_ms: int = Field(description="When it ends.")
+    ended_by: str | None = Field(description="Who ended it before its time.")
+
+
+class SilencesOut(BaseModel):
+    """Silences in force and to come."""
+
+    items: list[SilenceOut] = Field(description="By their end; the first 500.")
+
+
+SilenceId = Annotated[int, Path(ge=1, le=2**63 - 1, description="The silence's number.")]
+Since = Annotated[Instant | None, Query(description="Those that end after this instant; without it, after now.")]
+
+
+@router.get("/silences", summary="List silences")
+def list_silences(services: Wired, _caller: Viewer, since: Since = None) -> SilencesOut:
+    """Those that are in force or to come, or, with `since`, were then."""
+    with services.reading() as connection:
+        found = silences(connection, services.clock() if since is None else since, MOST)
+    return SilencesOut(items=[SilenceOut.model_validate(each) for each in found])
+
+
+@router.post("/silences", summary="Tell nobody of some alerts for a while", status_code=HTTPStatus.CREATED)
+def create_silence(services: Wired, caller: Operator, wanted: SilenceIn) -> SilenceOut:
+    """Alerts that it covers go on being recorded; those that fire at its end are told then."""
+    now_ms = services.clock()
+    from_ms = now_ms if wanted.from_ms is None else wanted.from_ms
+    made = Silence(0, wanted.matchers, wanted.reason, caller.name, from_ms, wanted.to_ms, now_ms)
+    try:
+        with services.writing() as connection:
+            number = add_silence(connection, made)
+    except ConfigError as error:
+        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
+    return SilenceOut.model_validate(made).model_copy(update={"id": number})
+
+
+@router.post("/silences/{silence_id}/end", summary="End a silence now")
+def finish_silence(services: Wired, caller: Operator, silence_id: SilenceId) -> SilencesOut:
+    """What it covered and still fires is told within seconds. Returns what is left."""
+    now_ms = services.clock()
+    with services.writing() as connection:
+        if not end_silence(connection, silence_id, caller.name, now_ms):
+            raise not_found(f"silence {silence_id} that is in force or to come")
+        found = silences(connection, now_ms, MOST)
+    return SilencesOut(items=[SilenceOut.model_validate(each) for each in found])
