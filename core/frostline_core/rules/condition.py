@@ -18,7 +18,7 @@ from frostline_core.rules.duration import Duration
 from frostline_core.rules.hold import Hold, Verdict
 from frostline_core.rules.rule import Rule
 from frostline_core.rules.schedule import Schedule
-from frostline_core.rules.state import CLOSED_GUARD, HIGHEST, NEVER, Guard, Heard, Outcome, Phase, State
+from frostline_core.rules.state import CLOSED_GUARD, DEFAULT, HIGHEST, NEVER, Guard, Heard, Outcome, Phase, State
 from frostline_core.rules.suppress import HardLimit, Suppression
 from frostline_core.rules.watch import Watch
 
@@ -61,6 +61,10 @@ class Condition(Rule, Suppression):
 
     judges_missing: ClassVar[bool] = False
     """Whether `judge` is also asked about samples without a usable value; such a kind has no `again_ms`."""
+
+    steady: ClassVar[bool] = False
+    """Whether all that the kind says of the default state follows from the rule's keys alone, and it never asks to look
+    again: it is computed once then, not for each series."""
 
     for_ms: Duration = Field(0, alias="for", description="How long it must last before it fires, for example 10m.")
     clear_for: Duration = Field(0, description="How long it must be back in range before it is resolved.")
@@ -116,6 +120,8 @@ class Condition(Rule, Suppression):
 
     def due_ms(self, state: State, heard: Heard) -> int | None:
         """When `for` or a suppression ends, when a silence has become longer than `max_gap`, or as the kind says."""
+        if state is DEFAULT and self.steady:
+            return None if heard.last_ms == NEVER else hold.silence_ms(self._hold, heard)
         return hold.due_ms(state, self._hold, heard)
 
     def expire(self, state: State, heard: Heard, until_ms: int) -> Outcome:
@@ -124,6 +130,13 @@ class Condition(Rule, Suppression):
 
     def guard(self, state: State, heard: Heard) -> Guard:
         """The kind's band, narrowed to the hard limit; closed while every sample counts."""
+        return self._calm_guard if state is DEFAULT and self.steady else self._guard(state, heard)
+
+    @cached_property
+    def _calm_guard(self) -> Guard:
+        return self._guard(DEFAULT, Heard(NEVER, NEVER, NEVER))
+
+    def _guard(self, state: State, heard: Heard) -> Guard:
         calm = state.phase is Phase.OK and state.held_ms == NEVER
         if not calm and (state.phase is not Phase.FIRING or state.blind_ms != NEVER):
             return CLOSED_GUARD

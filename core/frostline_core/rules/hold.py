@@ -103,6 +103,11 @@ def due_ms(state: State, hold: Hold, heard: Heard) -> int | None:
     return min(again, due)
 
 
+def silence_ms(hold: Hold, heard: Heard) -> int:
+    """When the silence has become longer than a value is taken to last."""
+    return heard.silent_from_ms + hold.gap_ms + 1
+
+
 def expire(state: State, hold: Hold, heard: Heard, until_ms: int) -> Outcome:
     """Lets time pass without a sample."""
     steps: tuple[Step, ...] = ()
@@ -131,7 +136,7 @@ def catch_up(state: State, hold: Hold, heard: Heard, at_ms: int) -> Outcome:
 
 
 def _held_due(state: State, hold: Hold, heard: Heard) -> int | None:
-    silence = heard.silent_from_ms + hold.gap_ms + 1
+    silence = silence_ms(hold, heard)
     if state.phase is Phase.PENDING:
         due = state.since_ms + hold.for_ms
         if due - heard.last_ms > hold.gap_ms:

@@ -31,6 +31,7 @@ from frostline_core.rules.state import Heard, Phase, State
 class Threshold(Condition, Limits):
     """Fires while a value is beyond a limit. A value exactly on a limit is within it."""
 
+    steady = True
     type: Literal["threshold"] = "threshold"
 
     def judge(self, look: Look) -> Verdict | None:
