@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, Engine
 
 from frostline_cloud import alerts
+from frostline_cloud.alerts import local
 from frostline_cloud.ingest import journal
 from frostline_cloud.ingest.apart import Piece, by_batch, by_node, letter_of, without_content
 from frostline_cloud.ingest.decode import Batch, Item, Regular, Sample, batch_of
@@ -243,6 +244,7 @@ class Flusher:
     def _rule(self, connection: Connection, items: Sequence[Item], now_ms: int) -> dict[DeviceKey, int]:
         """Evaluates every sample, and writes changed rule state, alerts and outbox; returns samples by device."""
         counts = evaluate(self._evaluator, items)
+        local.keep(connection, self._local_actions(items), now_ms)
         staged = self._evaluator.staged()
         journal.save_rule_states(connection, staged.states, now_ms)
         known = [key for key in counts if self._series.knows(key)]
@@ -250,6 +252,18 @@ class Flusher:
         if staged.transitions:
             alerts.record(connection, staged.transitions, self._rules, self._receivers, now_ms)
         return counts
+
+    def _local_actions(self, items: Sequence[Item]) -> list[local.LocalAction]:
+        """What gateways tell of their outputs: texts, so never in a `Regular`."""
+        told = [
+            (item, value)
+            for item in items
+            if item.__class__ is not Regular and isinstance(item, Batch) and not item.device
+            for slot, value, _, _ in item.samples
+            if isinstance(value, str) and self._series.fields.get(slot) == local.OUTPUT
+        ]
+        found = (local.parse(item.site, item.node, value) for item, value in told)
+        return [each for each in found if each is not None]
 
     def _account(
         self,

@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, s
 from frostline_cloud.sql import letters, sums
 from frostline_cloud.sql.engine import read_only, translated
 from frostline_cloud.sql.letters import Amount
-from frostline_cloud.sql.tables import alert, metadata, node, outbox, run
+from frostline_cloud.sql.tables import alert, local_action, metadata, node, outbox, run
 from frostline_core.config import ConfigModel
 from frostline_core.rules import Phase
 
@@ -137,6 +137,7 @@ def _kinds(config: RetentionConfig, now_ms: int) -> Iterator[_Kind]:
     if config.alert_days:
         over = alert.c.resolved_ms < now_ms - config.alert_days * DAY_MS
         yield _rows("alerts", alert, and_(alert.c.state == Phase.RESOLVED.value, over))
+        yield _rows("actions of outputs", local_action, local_action.c.noted_ms < now_ms - config.alert_days * DAY_MS)
     if config.loss_days:
         cutoff_ms = now_ms - config.loss_days * DAY_MS
         summed = partial(sums.sum_up, cutoff_ms=cutoff_ms, most=AT_ONCE)

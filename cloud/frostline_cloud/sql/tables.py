@@ -263,6 +263,24 @@ silence = Table(  # what is not told for a while; rows stay, so that one sees wh
     Index("ix_silence_to", "to_ms"),
 )
 
+local_action = Table(  # what a gateway's local rule did to an output
+    "local_action",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("site", String(200), nullable=False),
+    Column("node", String(200), nullable=False),
+    Column("device", String(200), nullable=False),
+    Column("metric", String(200), nullable=False),
+    Column("rule", String(200), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),  # event time of the rule's transition
+    Column("written_ms", BigInteger, nullable=False),  # by the gateway's clock
+    Column("noted_ms", BigInteger, nullable=False),  # when the cloud knew
+    Column("is_on", Boolean, nullable=False),
+    Column("note", Text, nullable=False),
+    Index("ix_local_action_series", "site", "node", "device", "metric", "rule", "at_ms"),
+    Index("ix_local_action_noted", "noted_ms"),
+)
+
 outbox = Table(
     "outbox",
     metadata,
