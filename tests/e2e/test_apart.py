@@ -49,7 +49,7 @@ def answer(web: httpx.Client, path: str) -> Any:
 
 
 def test_the_web_side_shows_what_ingest_takes_in(web: httpx.Client, mosquitto: Mosquitto) -> None:
-    eventually(lambda: answer(web, "/readyz"), 40)
+    eventually(lambda: answer(web, "/readyz"), 90)
     with EdgeNode(mosquitto.host, mosquitto.port, "gw-apart", proved=False) as edge:
         edge.wait_for_host()
         edge.birth([room()])

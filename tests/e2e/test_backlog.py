@@ -16,6 +16,7 @@ BACKLOG = 5_000  # four minutes at the rate of the live part
 LIVE_EVERY_S = 0.05
 OUTAGE_S = 32.0  # what waited for less than 30 s is still live
 PER_S = 300
+UPLINK = f"backlog_messages_per_s = {PER_S}\n[spool]\nflush_rows = 40"  # too few to be put together
 FRESH_S = 5.0
 pytestmark = pytest.mark.timeout(240)
 
@@ -54,7 +55,7 @@ def ages_of_live_numbers(stack: Stack, counter: Counter, since: int) -> list[flo
 
 def test_what_is_measured_now_does_not_wait_for_the_backlog(stack: Stack, counter: Counter) -> None:
     stack.gateway_link.refuse(True)
-    stack.add_gateway(NODE, counter.driver, f"backlog_messages_per_s = {PER_S}")
+    stack.add_gateway(NODE, counter.driver, UPLINK)
     eventually(lambda: stack.hears(NODE, "local"), 20)
     counter.start()
     eventually(lambda: counter.sent >= BACKLOG and time.time() * 1000 - counter.sent_ms[0] > OUTAGE_S * 1000, 90)

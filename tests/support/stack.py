@@ -23,7 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.support.link import Link
 from tests.support.services import Mosquitto, eventually, free_port
 
-_READY_S = 40.0
+_READY_S = 90.0
 _END_S = 30.0
 
 

@@ -42,7 +42,7 @@ def answers(port: int, path: str) -> bool:
 
 def test_it_serves_health_and_its_own_figures(program: Program, port: int) -> None:
     program.start()
-    eventually(lambda: answers(port, "/readyz"), 40)
+    eventually(lambda: answers(port, "/readyz"), 90)
     figures = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     assert "frostline_ingest_online 1.0" in figures
     assert "frostline_ready 1.0" in figures

@@ -82,7 +82,7 @@ acts = st.one_of(
 verdicts = st.lists(st.sampled_from([Verdict.DELIVERED, Verdict.RETRY, Verdict.RETRY]), max_size=25)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(acts, max_size=25), verdicts)
 def test_each_incident_is_told_in_order_and_to_its_end(
     engine: Engine, script: list[tuple[Any, ...]], answers: list[Verdict]
