@@ -21,6 +21,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from frostline_core.rules.hole import MOST_HOLES, Hole, at_start
 from frostline_core.rules.ledger import Ledger
@@ -250,7 +251,7 @@ class Backlog:
             step = Step(late.phase, joined.phase, hole.to_ms, late.value, late.limit, GOES_ON, joined.severity)
             self._tell(slot, rule.id, [step], Track.JOIN)
         elif mine:
-            lasted = Heard(end_ms - 1, NEVER, NEVER, self._inputs(known, end_ms - 1), known.pauses)
+            lasted = replace(self._heard(known, hole, end_ms - 1), last_ms=end_ms - 1)
             passed = rule.expire(late, lasted, end_ms - 1) if rule.id in hole.live else Outcome(late)
             after = Phase.OK if passed.state.phase is Phase.PENDING else Phase.RESOLVED
             end = Step(passed.state.phase, after, end_ms, note=ENDED_LIVE)
@@ -263,7 +264,17 @@ class Backlog:
 
     def _heard(self, known: Slot, hole: Hole, at_ms: int) -> Heard:
         inputs = self._inputs(known, at_ms) if known.device.inputs else NO_INPUTS
-        return Heard(hole.last_ms, NEVER, NEVER, inputs, known.pauses)
+        seen_ms = partial(self._seen_ms, known, at_ms)
+        return Heard(hole.last_ms, NEVER, NEVER, inputs, known.pauses, seen_ms)
+
+    def _seen_ms(self, known: Slot, at_ms: int, metric: str) -> int:
+        """Event time of a metric's newest sample at a time in the past; of the backlog where that is in a hole."""
+        slot = known.device.slots.get(metric)
+        if slot is None:
+            return NEVER
+        holes = self._ledger.holes.get(slot, ())
+        hole = next((each for each in holes if each.from_ms < at_ms < each.to_ms), None)
+        return min(at_ms, self._last_ms[slot] if hole is None else hole.last_ms)
 
     def _inputs(self, known: Slot, at_ms: int) -> Mapping[Watch, Input]:
         """What a device's watches said at a time in the past: in the hole of the series watched, or before it."""

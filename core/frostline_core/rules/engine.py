@@ -17,6 +17,8 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from frostline_core.rules.backlog import Backlog
@@ -286,7 +288,12 @@ class Evaluator:
 
     def _heard(self, slot: int) -> Heard:
         known = self._slots[slot]
-        return Heard(self.last_ms[slot], known.listening_ms, self._now_ms, known.device.inputs, known.pauses)
+        heard = Heard(self.last_ms[slot], known.listening_ms, self._now_ms, known.device.inputs, known.pauses)
+        return replace(heard, seen_ms=partial(self._seen_ms, known.device)) if known.device.watched else heard
+
+    def _seen_ms(self, device: Device, metric: str) -> int:
+        """Event time of the newest live sample of a metric."""
+        return self.last_ms[device.slots[metric]] if metric in device.slots else NEVER
 
     def _watch(self, slot: int, value: float | None, at_ms: int) -> None:
         """Tells the watches of a slot; rules that use one that changes have new guards."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -184,6 +184,10 @@ OPEN_GUARD = Guard()
 CLOSED_GUARD = Guard(HIGHEST, -HIGHEST)
 
 
+def _unseen(_metric: str) -> int:
+    return NEVER
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """How the data of a series flows.
@@ -195,6 +199,8 @@ class Heard:
         inputs: What the rule watches besides its own series, as of this instant; absent: never seen.
         pauses: Spans of event time (from, to) in which the rule opens nothing, by order from outside: maintenance, or
             an asset that is out of service. Sorted; `to` is exclusive.
+        seen_ms: Of the name of another metric of the device: event time of its newest sample as of this instant, NEVER
+            before the first.
     """
 
     last_ms: int
@@ -202,6 +208,7 @@ class Heard:
     now_ms: int
     inputs: Mapping[Watch, Input] = field(default_factory=lambda: NO_INPUTS)
     pauses: tuple[tuple[int, int], ...] = ()
+    seen_ms: Callable[[str], int] = _unseen
 
     @property
     def silent_from_ms(self) -> int:

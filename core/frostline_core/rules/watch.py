@@ -79,8 +79,10 @@ class Input:
         return self if value == self.value else Input(value, at_ms, self.value, self.since_ms)
 
     def as_of(self, at_ms: int) -> Input:
-        """As it was at an earlier time, as far as that is still known."""
-        return self if self.since_ms <= at_ms else Input(self.was, self.was_since_ms)
+        """As it was at an earlier time; without a value where that is not known any more."""
+        if self.since_ms <= at_ms:
+            return self
+        return Input(self.was, self.was_since_ms) if self.was_since_ms <= at_ms else Input()
 
     def to_json(self) -> list[float | int | None]:
         """As a short JSON array."""

@@ -16,9 +16,10 @@ from frostline_core.rules import OPEN, Phase, Track
 from frostline_core.rules.backlog import ABANDON_MS
 from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, rule
 
-METRICS = ("air_temperature", "defrost_active")
+METRICS = ("air_temperature", "defrost_active", "wanted")
 KINDS: dict[str, dict[str, Any]] = {
     "threshold": {"type": "threshold", "above": 8.0, "hysteresis": 1.0},
+    "setpoint": {"type": "setpoint", "setpoint": "wanted", "above": 4.0, "settle": "2m"},
     "change": {"type": "change", "is_not": [4.0, 5.0]},
     "change_times": {"type": "change", "times": 2, "within": "30m"},
     "stuck": {"type": "stuck", "unchanged_for": "20m"},
@@ -27,6 +28,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 FIRING: dict[str, Sequence[tuple[float, float]]] = {
     "threshold": [(minute, 9.0) for minute in range(30)],
+    "setpoint": [(minute, 9.0) for minute in range(30)],
     "change": [(minute, 9.0) for minute in range(30)],
     "change_times": [(minute, 4.0 + minute % 2) for minute in range(30)],
     "stuck": [(minute, 4.0) for minute in range(30)],
@@ -43,6 +45,13 @@ def bench(name: str, **keys: Any) -> DeviceBench:
     return DeviceBench([rule(table.pop("type"), **table)], METRICS)
 
 
+def feed(found: DeviceBench, samples: Sequence[tuple[float, float | None]]) -> DeviceBench:
+    """Samples of the metric, and of its set-point."""
+    for minute, value in samples:
+        found.see((minute, 4.0), metric="wanted").see((minute, value))
+    return found
+
+
 def phase(found: DeviceBench) -> Phase:
     return found.evaluator.phases(0)["r"]
 
@@ -50,7 +59,7 @@ def phase(found: DeviceBench) -> Phase:
 # ---- no data ----
 @every_kind
 def test_grafana_105571_an_edge_that_goes_offline_resolves_nothing(name: str) -> None:
-    found = bench(name).wait(0).see(*FIRING[name])
+    found = feed(bench(name).wait(0), FIRING[name])
     assert phase(found) is Phase.FIRING
 
     found.wait(60).wait(24 * 60).wait(7 * 24 * 60)
@@ -61,14 +70,14 @@ def test_grafana_105571_an_edge_that_goes_offline_resolves_nothing(name: str) ->
 
 @every_kind
 def test_grafana_105571_nor_does_a_restart_meanwhile(name: str) -> None:
-    found = bench(name).wait(0).see(*FIRING[name]).wait(60).restarted().wait(61).wait(24 * 60)
+    found = feed(bench(name).wait(0), FIRING[name]).wait(60).restarted().wait(61).wait(24 * 60)
 
     assert phase(found) is Phase.FIRING
 
 
 @every_kind
 def test_prometheus_14085_a_flaky_node_is_one_incident(name: str) -> None:
-    found = bench(name).see(*FIRING[name])
+    found = feed(bench(name), FIRING[name])
     for minute in range(30, 60):
         found.see((minute, None))
 
@@ -82,7 +91,7 @@ def test_prometheus_14085_a_flaky_node_is_one_incident(name: str) -> None:
 def test_prometheus_17482_silence_makes_ok_unknown(name: str) -> None:
     found = bench(name).wait(0)
     for index in range(40):
-        found.see((index, 4.0 + (index % 7) * 0.001 if name != "change" and name != "change_times" else 4.0))
+        feed(found, [(index, 4.0 if name.startswith("change") else 4.0 + (index % 7) * 0.001)])
     assert phase(found) is Phase.OK
 
     found.wait(24 * 60)
@@ -92,7 +101,7 @@ def test_prometheus_17482_silence_makes_ok_unknown(name: str) -> None:
 
 @every_kind
 def test_grafana_39711_for_is_not_skipped_when_data_are_missing(name: str) -> None:
-    found = bench(name, for_="1d").wait(0).see(*FIRING[name])
+    found = feed(bench(name, for_="1d").wait(0), FIRING[name])
     assert phase(found) is Phase.PENDING
 
     found.see((30, None)).wait(3 * 24 * 60)
@@ -139,7 +148,7 @@ def told(found: DeviceBench, track: Track, until: float) -> list[tuple[str, floa
 samples = st.lists(
     st.tuples(
         st.sampled_from([0.3, 0.5, 1, 1, 2, 5, 12]),
-        st.sampled_from([-4.0, -0.5, -0.1, 0.0, 0.0, 0.1, 0.5, 0.5, 4.0, None, "defrost"]),
+        st.sampled_from([-4.0, -0.5, -0.1, 0.0, 0.0, 0.1, 0.5, 0.5, 4.0, None, "defrost", "wanted"]),
     ),
     min_size=2,
     max_size=60,
@@ -149,10 +158,13 @@ shared = st.sampled_from([{}, {"for": "2m", "clear_for": "3m"}, {"suppress_while
 
 def walk(script: list[tuple[float, float | str | None]]) -> list[tuple[float, str, float | None]]:
     now, value, flag = 0.0, 4.0, 0.0
-    seen: list[tuple[float, str, float | None]] = [(0.0, "air_temperature", value), (0.0, "defrost_active", flag)]
+    seen: list[tuple[float, str, float | None]] = [(0.0, "wanted", 4.0), (0.0, "defrost_active", flag)]
+    seen.append((0.0, "air_temperature", value))
     for step, move in script:
         now += step
-        if isinstance(move, str):
+        if move == "wanted":
+            seen.append((now, "wanted", now % 3))
+        elif isinstance(move, str):
             flag = 1.0 - flag
             seen.append((now, "defrost_active", flag))
         else:
@@ -169,11 +181,11 @@ def test_what_comes_late_is_told_as_it_would_have_been_live(
 ) -> None:
     seen, live, late = walk(script), bench(name, **keys), bench(name, **keys)
     end = seen[-1][0] + 1
-    last: list[tuple[float, str, float | None]] = [(end, "defrost_active", 0.0), (end, "air_temperature", 4.0)]
+    last: list[tuple[float, str, float | None]] = [(end, metric, 4.0) for metric in reversed(METRICS)]
     for minute, metric, value in (*seen, *last):
         live.see((minute, value), metric=metric)
 
-    for minute, metric, value in (*seen[:2], *last, *seen[2:]):
+    for minute, metric, value in (*seen[:3], *last, *seen[3:]):
         late.see((minute, value), metric=metric)
     late.wait(end).wait(end + ABANDON_MS / MINUTE + 1)
 
