@@ -184,13 +184,18 @@ class LocalRules:
                 continue
             key = (device.id, metric.name)
             series = Series(*place, metric.name, dict(device.labels))
-            try:
-                slot = self._evaluator.bind(series, self._states.get(key, {}), self._last.get(key, NEVER))
-            except ValueError as error:
-                log.warning("%s %s: what was remembered of it does not fit: %s", *key, error)
+            if not self._is_sound(series, self._states.get(key, {})):
+                log.warning("%s %s: what was remembered of it cannot be read; its rules begin anew", *key)
                 self._states.pop(key, None)
-                slot = self._evaluator.bind(series)
-            self._slots[key] = slot
+            self._slots[key] = self._evaluator.bind(series, self._states.get(key, {}), self._last.get(key, NEVER))
+
+    def _is_sound(self, series: Series, states: Mapping[str, Any]) -> bool:
+        """Whether states were written by an evaluator; tried on one without rules, so that ours keeps no half of it."""
+        try:
+            Evaluator(()).bind(series, states)
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError):
+            return False
+        return True
 
     def _is_ruled(self, metric: str) -> bool:
         return metric in self._watched or any(rule.select.matches_metric(metric) for rule in self.rules.rules)

@@ -1,0 +1,126 @@
+"""A rule on the gateway: its output works while the cloud is away; the cloud shows one incident and what it did."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymodbus.client import AsyncModbusTcpClient
+
+from tests.integration.edge.modbus_field import device, profile, tcp_server
+from tests.support.services import eventually
+from tests.support.stack import Settings, Stack
+
+NODE = "gw-1"
+RULE = """
+[[rule]]
+id = "freezer-warm"
+type = "threshold"
+title = "Freezer too warm"
+severity = "critical"
+above = -15.0
+where = "gateway"
+output = "siren"
+select = { metric = "air_temperature" }
+"""
+AIR = 'name = "air_temperature"\ntable = "holding"\naddress = 1\ntype = "int16"\nscale = 0.1\nunit = "Cel"'
+RELAY = 'name = "siren_relay"\ntable = "coil"\naddress = 3\ntype = "bit"\nwritable = true'
+GATEWAY = """
+[rules]
+folder = "{rules}"
+
+[[output]]
+name = "siren"
+device = "room-1"
+metric = "siren_relay"
+interval_s = 1.0
+
+[[driver]]
+type = "modbus"
+name = "bus-1"
+host = "127.0.0.1"
+port = {port}
+timeout_s = 0.5
+
+[[driver.unit]]
+name = "room-1"
+unit = 1
+profile = "{profile}"
+period_s = 0.5
+"""
+COLD, WARM = 65336, 65436  # -20.0, -10.0
+pytestmark = pytest.mark.timeout(240)
+
+
+@asynccontextmanager
+async def room() -> AsyncIterator[tuple[int, AsyncModbusTcpClient]]:
+    """A cold room with a siren on a coil, and a second master that warms it and looks at the coil."""
+    async with tcp_server([device(1, holding={0: [0, COLD]})]) as port:
+        client = AsyncModbusTcpClient("127.0.0.1", port=port)
+        await client.connect()
+        try:
+            yield port, client
+        finally:
+            client.close()
+
+
+async def warms(client: AsyncModbusTcpClient, raw: int) -> None:
+    await client.write_register(1, raw, device_id=1)
+
+
+async def sounds(client: AsyncModbusTcpClient) -> bool:
+    return bool((await client.read_coils(3, count=1, device_id=1)).bits[0])
+
+
+async def within(seconds: float, client: AsyncModbusTcpClient, wanted: bool) -> float:
+    """How long it took until the siren was as wanted."""
+    began = time.monotonic()
+    while await sounds(client) is not wanted:
+        assert time.monotonic() - began < seconds, f"the siren was not {wanted} within {seconds} s"
+        await asyncio.sleep(0.05)
+    return time.monotonic() - began
+
+
+async def hold(check: Callable[[], object], seconds: float = 60) -> None:
+    await asyncio.to_thread(eventually, check, seconds)
+
+
+def alerts(stack: Stack) -> list[dict[str, Any]]:
+    return [each for each in stack.api("alerts")["items"] if each["rule"] == "freezer-warm"]
+
+
+def add_gateway(stack: Stack, folder: Path, port: int) -> None:
+    settings = GATEWAY.format(port=port, profile=profile(folder, [AIR, RELAY]), rules=stack.folder / "rules")
+    stack.add_gateway(NODE, settings)
+
+
+async def test_an_output_works_without_the_cloud_which_shows_one_incident_with_it(tmp_path: Path) -> None:
+    with Stack(tmp_path, RULE, Settings(links=True)) as stack:
+        async with room() as (port, client):
+            await asyncio.to_thread(add_gateway, stack, tmp_path, port)
+            await hold(lambda: stack.born(NODE) and stack.hears(NODE, "room-1") and stack.written(NODE) > 0)
+            stack.gateway_link.refuse(True)
+            stack.gateway_link.reset()
+            await hold(lambda: not stack.born(NODE))
+            assert not await sounds(client)
+            await warms(client, WARM)
+            on_s = await within(5, client, True)
+            await asyncio.sleep(2)
+            await warms(client, COLD)
+            off_s = await within(5, client, False)
+            assert alerts(stack) == []
+            stack.gateway_link.refuse(False)
+            await hold(lambda: stack.drained(NODE) and alerts(stack) and alerts(stack)[0]["state"] == "resolved", 90)
+            (incident,) = alerts(stack)
+            shown = stack.api(f"alerts/{incident['id']}")
+            notes = [each["note"] for each in shown["timeline"] if each["note"].startswith("output")]
+            assert notes == [
+                "output siren (room-1/siren_relay) on, by the gateway",
+                "output siren (room-1/siren_relay) off, by the gateway",
+            ]
+            assert max(on_s, off_s) < 5
