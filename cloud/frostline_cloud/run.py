@@ -22,7 +22,6 @@ from frostline_cloud.api import Services, build, build_beside
 from frostline_cloud.api.server import listen, serve
 from frostline_cloud.audit import EVERY_S, audit
 from frostline_cloud.config import CloudConfig
-from frostline_cloud.console import mount
 from frostline_cloud.ingest import journal
 from frostline_cloud.ingest.broker import Broker
 from frostline_cloud.ingest.decode import Item
@@ -108,6 +107,8 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
                 )
                 app = build(services) if web else build_beside(services)
                 if web:
+                    from frostline_cloud.console import mount  # 22 MiB, a quarter of a second: not for ingest alone
+
                     app.include_router(acknowledge_router(engine, config.notices.texts(), now_ms))
                     mount(app, services)
                 tasks.create_task(serve(app, config.http, stop, listener), name="http")
