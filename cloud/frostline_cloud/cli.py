@@ -20,6 +20,7 @@ from frostline_cloud.check import findings
 from frostline_cloud.config import CloudConfig, load_cloud
 from frostline_cloud.delivery_cli import letters, refetch
 from frostline_cloud.gone_cli import retire, write_off
+from frostline_cloud.import_cli import import_history
 from frostline_cloud.run import now_ms
 from frostline_cloud.run import run as run_parts
 from frostline_cloud.sql import migrate, open_engine, translated
@@ -33,6 +34,7 @@ app.add_typer(letters, name="dead-letters")
 app.command()(refetch)
 app.command("write-off")(write_off)
 app.command()(retire)
+app.command("import")(import_history)
 
 ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="cloud.toml")]
 
