@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from frostline_cloud.api import (
     account,
     alerts,
+    closing,
     delivery,
     fleet,
     handling,
@@ -62,6 +63,7 @@ def build(services: Services) -> FastAPI:
             series.router,
             alerts.router,
             handling.router,
+            closing.router,
             silences.router,
             rules.router,
             account.router,
