@@ -18,6 +18,7 @@ from frostline_cloud.config import CloudConfig, load_cloud
 from frostline_cloud.rules.backtest import LEAD_MS, Found, Score, Target, backtest, read_events, score
 from frostline_cloud.rules.faults import faults
 from frostline_cloud.rules.schema import HINT, file_schema
+from frostline_cloud.rules.table import early_text, rate_text, span_text, table
 from frostline_cloud.rules.trial import Result, load_rules, load_trial
 from frostline_cloud.sql import migrate, open_engine, read_only, translated
 from frostline_cloud.sql.registry import Scope, devices
@@ -33,7 +34,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 _TIME: TypeAdapter[int] = TypeAdapter(Instant)
 _PAGE = 500
 _STEPS = 1000
-_MINUTE_MS, _HOUR_MS, _DAY_MS = 60_000, 3_600_000, 86_400_000
+_MINUTE_MS, _DAY_MS = 60_000, 86_400_000
 
 
 @app.command()
@@ -94,6 +95,7 @@ def run_backtest(  # noqa: PLR0913 - the options of the command
     events: Annotated[Path | None, typer.Option(help="CSV of known events: from, to, and label, device.")] = None,
     lead: Annotated[str, typer.Option(help="How long before an event an alert counts as its warning.")] = "2d",
     as_json: AsJson = False,
+    as_table: Annotated[bool, typer.Option("--table", help="A Markdown table, a rule each line.")] = False,
 ) -> None:
     """What rules would have done with stored data. Changes nothing."""
     loaded = load_cloud(config)
@@ -112,10 +114,13 @@ def run_backtest(  # noqa: PLR0913 - the options of the command
     if as_json:
         typer.echo(json.dumps({"from_ms": span[0], "to_ms": span[1], "rules": list(map(_as_json, found, scores))}))
         return
-    for one, its_score in zip(found, scores, strict=True):
-        _show(one, its_score)
     if not any(each.samples for each in found):
         raise ConfigError("no stored sample belongs to these rules: nothing was tried")
+    if as_table:
+        typer.echo("\n".join(table(found, scores)))
+        return
+    for one, its_score in zip(found, scores, strict=True):
+        _show(one, its_score)
 
 
 def _rules(wanted: str, loaded: CloudConfig) -> Sequence[Rule]:
@@ -223,24 +228,9 @@ def _show(found: Found, its_score: Score) -> None:
     for warned in its_score.warned:
         typer.echo(f"  {warned.event.label}: {early_text(warned.early_ms)}")
     if its_score.warned:
-        rate = "-" if its_score.per_week is None else f"{its_score.per_week:.2f}"
-        typer.echo(f"  false alarms: {its_score.false_alarms}, {rate} a week")
+        typer.echo(f"  false alarms: {its_score.false_alarms}, {rate_text(its_score)} a week")
     if found.suppressed_ms:
         typer.echo(f"  suppressed: {found.suppressed_ms / _MINUTE_MS:.0f} min")
-
-
-def early_text(early_ms: int | None) -> str:
-    """How early a warning was, for people."""
-    if early_ms is None:
-        return "no warning"
-    return f"{span_text(early_ms)} before" if early_ms >= 0 else f"{span_text(-early_ms)} after it began"
-
-
-def span_text(ms: int) -> str:
-    """A span of time for people."""
-    if ms < 2 * _HOUR_MS:
-        return f"{ms / _MINUTE_MS:.0f} min"
-    return f"{ms / _HOUR_MS:.1f} h" if ms < 2 * _DAY_MS else f"{ms / _DAY_MS:.1f} d"
 
 
 def utc(at_ms: int) -> str:

@@ -11,6 +11,7 @@ import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -212,10 +213,13 @@ def _play(found: Mapping[str, Found], target: Target, store: Store, span: tuple[
         return
     measure = _Measure(progress, span)
     parts = [measure.of(index, store.samples(place, s.metric, *span)) for index, s in enumerate(needed)]
-    playback, episodes = Playback(rules, needed, span[0]), Episodes()
-    # The clock stops with the data: that nothing is stored after it is no silence that anybody could have heard.
     seen = heapq.merge(*parts, key=lambda each: each[:2])
-    for transition in playback.play(seen, None):
+    first = next(seen, None)
+    if first is None:
+        return
+    # The clock goes from the first sample to the last: that nothing is stored before and after is nobody's silence.
+    playback, episodes = Playback(rules, needed, first[0]), Episodes()
+    for transition in playback.play(chain((first,), seen), None):
         episodes.take(transition)
     alerts = episodes.all()
     for rule in rules:

@@ -49,7 +49,8 @@ class Episodes:
                 *key, fired_ms=transition.at_ms, value=transition.value, severity=transition.severity
             )
         elif known is not None and transition.after in _OPEN:
-            value = known.value if transition.value is None else transition.value
+            told = transition.after is Phase.FIRING and transition.value is not None
+            value = transition.value if told else known.value
             self._open[key] = replace(known, value=value, severity=transition.severity or known.severity)
         elif known is not None:
             self._done.append(replace(self._open.pop(key), resolved_ms=transition.at_ms))
