@@ -49,6 +49,7 @@ class Devices(Mapping[str, DeviceBirth]):
     def __init__(self) -> None:
         self._states: dict[str, DeviceState] = {}
         self._own: dict[str, Reading] = {}
+        self._declared: dict[str, BirthMetric] = {}
 
     def __getitem__(self, device: str) -> DeviceBirth:
         state = self._states[device]
@@ -74,10 +75,15 @@ class Devices(Mapping[str, DeviceBirth]):
     def node_metrics(self) -> list[BirthMetric]:
         """What NBIRTH declares for the gateway itself, besides the commit protocol's metrics."""
         newest = ((name, self._own.get(name)) for name in (AUDIT, CLOCK, IDENTITY, OUTPUT))
-        return [
+        told = [
             BirthMetric(name, DataType.STRING, *((each.value, each.at_ms) if each else (None, None)))
             for name, each in newest
         ]
+        return [*told, *self._declared.values()]
+
+    def declare(self, metric: BirthMetric) -> None:
+        """Has the next births of the gateway itself declare that, in place of one of the same name."""
+        self._declared[metric.name] = metric
 
     def born(self, description: DeviceDescription, now_ms: int) -> bool:
         """A device answers; False when it did already and nothing about it has changed.

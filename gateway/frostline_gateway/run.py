@@ -85,13 +85,17 @@ async def run(config: GatewayConfig, stop: asyncio.Event, listening: Callable[[s
             config.clock.trust, round(config.clock.wait_s * 1000), look, boot_id(), config.data_dir / _CLOCK
         )
         clocks = replace(SYSTEM_CLOCKS, utc_ms=keeper.now_ms)
-        uplink = Uplink(config.uplink, config.site, config.node, spool, devices, refetches.follow, clocks=clocks)
+        local, follow = _local_rules(config, drivers, intake, keeper), refetches.follow
+        if local is not None and config.rules.folder is None:
+            from frostline_gateway.local_rules.orders import Orders
+
+            follow = Orders(local, commands, devices, follow).follow
+        uplink = Uplink(config.uplink, config.site, config.node, spool, devices, follow, clocks=clocks)
         intake.on_device(uplink.device_changed)
         uplink.on_conflict(intake.note_identity)
         intake.keep_time(keeper)
         _tell_unclean(config, spool, intake, keeper.now_ms())
-        parts = Parts(config, spool, intake, uplink, commands, keeper, now_ms, now_ms())
-        parts = replace(parts, local=_local_rules(parts, drivers))
+        parts = Parts(config, spool, intake, uplink, commands, keeper, now_ms, now_ms(), local=local)
         pulse = _Pulse()
         address = stack.enter_context(serving(config.http, partial(snapshot, parts), pulse.fault))
         listening(*address)
@@ -179,13 +183,14 @@ def _writer_of(drivers: list[tuple[DriverConfig, Driver]], device: str) -> Write
     return None
 
 
-def _local_rules(parts: Parts, drivers: list[tuple[DriverConfig, Driver]]) -> LocalRules | None:
+def _local_rules(
+    config: GatewayConfig, drivers: list[tuple[DriverConfig, Driver]], intake: Intake, keeper: Timekeeper
+) -> LocalRules | None:
     """The rules that work without the cloud; None where there is no output that they could switch.
 
     Raises:
         ConfigError: The rules have a fault, or an output is on a device that no driver can write to.
     """
-    config, intake, keeper = parts.config, parts.intake, parts.keeper
     if not config.output:
         return None
     from frostline_gateway.local_rules.build import Surroundings, build, rules_of

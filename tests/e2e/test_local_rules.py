@@ -31,9 +31,6 @@ select = { metric = "air_temperature" }
 AIR = 'name = "air_temperature"\ntable = "holding"\naddress = 1\ntype = "int16"\nscale = 0.1\nunit = "Cel"'
 RELAY = 'name = "siren_relay"\ntable = "coil"\naddress = 3\ntype = "bit"\nwritable = true'
 GATEWAY = """
-[rules]
-folder = "{rules}"
-
 [[output]]
 name = "siren"
 device = "room-1"
@@ -94,16 +91,18 @@ def alerts(stack: Stack) -> list[dict[str, Any]]:
     return [each for each in stack.api("alerts")["items"] if each["rule"] == "freezer-warm"]
 
 
-def add_gateway(stack: Stack, folder: Path, port: int) -> None:
-    settings = GATEWAY.format(port=port, profile=profile(folder, [AIR, RELAY]), rules=stack.folder / "rules")
-    stack.add_gateway(NODE, settings)
+def add_gateway(stack: Stack, folder: Path, port: int, *, sent: bool) -> None:
+    settings = GATEWAY.format(port=port, profile=profile(folder, [AIR, RELAY]))
+    stack.add_gateway(NODE, settings if sent else f'[rules]\nfolder = "{stack.folder}/rules"\n{settings}')
 
 
-async def test_an_output_works_without_the_cloud_which_shows_one_incident_with_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [False, True], ids=["rules of a folder", "rules that the cloud sends"])
+async def test_an_output_works_without_the_cloud_which_shows_one_incident_with_it(tmp_path: Path, sent: bool) -> None:
     with Stack(tmp_path, RULE, Settings(links=True)) as stack:
         async with room() as (port, client):
-            await asyncio.to_thread(add_gateway, stack, tmp_path, port)
+            await asyncio.to_thread(add_gateway, stack, tmp_path, port, sent=sent)
             await hold(lambda: stack.born(NODE) and stack.hears(NODE, "room-1") and stack.written(NODE) > 0)
+            await hold(lambda: stack.status(NODE)["rules"]["rules"] == ["freezer-warm"])
             stack.gateway_link.refuse(True)
             stack.gateway_link.reset()
             await hold(lambda: not stack.born(NODE))

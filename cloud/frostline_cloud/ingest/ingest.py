@@ -24,6 +24,7 @@ from frostline_cloud.ingest.config import IngestConfig
 from frostline_cloud.ingest.errands import Errands, Refetch, Retirement, must_be_offline, refetch_command
 from frostline_cloud.ingest.generation import OvertakenError
 from frostline_cloud.ingest.load import Load, Written
+from frostline_cloud.ingest.prescribe import Prescriber
 from frostline_cloud.ingest.presence import Presence
 from frostline_cloud.ingest.reader import Parts, Reader
 from frostline_cloud.ingest.status import IngestStatus
@@ -75,6 +76,7 @@ class Ingest:
         self.status = IngestStatus()
         self._presence = Presence((parts.session, parts.broker), parts.check, config, self.status, clock_ms)
         self._reader = Reader(parts, self._presence, self.status, config)
+        self._prescriber = Prescriber(parts.session, parts.broker.publish)
         self.failure: BaseException | None = None
 
     def start(self) -> None:
@@ -200,6 +202,8 @@ class Ingest:
             if self._parts.pauses is not None:
                 self._parts.pauses.refresh(self._parts.evaluator, now_ms)
             self._parts.evaluator.advance(now_ms)
+        if self.status.connected:
+            self._prescriber.look(self._parts.evaluator.rules, now_ms)
         if self._parts.evaluator.staged().transitions or self._reader.aside.noted:
             self._launch()
         if not self._presence.open:

@@ -6,10 +6,8 @@ from collections.abc import Collection
 
 from frostline_core.config import nearest
 from frostline_core.errors import ConfigError
-from frostline_core.rules import Rule, RuleSet, Selector, Series, Where
-
-MOST_RULES = 200
-"""Most rules of one gateway: a Pi evaluates them beside its other work."""
+from frostline_core.rules import RuleSet
+from frostline_core.rules.bundle import MOST_RULES, rules_for
 
 
 def choose(rules: RuleSet, site: str, node: str, outputs: Collection[str], source: str) -> RuleSet:
@@ -25,7 +23,7 @@ def choose(rules: RuleSet, site: str, node: str, outputs: Collection[str], sourc
     Raises:
         ConfigError: A rule names an output that is not declared, or there are too many; every fault, a line each.
     """
-    chosen = [rule for rule in rules.rules if rule.where is Where.GATEWAY and _may_select(rule, site, node)]
+    chosen = rules_for(rules.rules, site, node)
     faults = [
         f"{source}: rule '{rule.id}': output: there is no [[output]] named '{rule.output}' in the gateway's config"
         f"{nearest(str(rule.output), list(outputs))}"
@@ -37,9 +35,3 @@ def choose(rules: RuleSet, site: str, node: str, outputs: Collection[str], sourc
     if faults:
         raise ConfigError("\n".join(faults))
     return RuleSet.of(chosen)
-
-
-def _may_select(rule: Rule, site: str, node: str) -> bool:
-    """Whether the selector's globs fit this gateway, whatever its devices are."""
-    place = Selector.model_validate({"metric": "*", "site": rule.select.site, "node": rule.select.node})
-    return place.matches_place(Series(site, node, "", "", "", ""))

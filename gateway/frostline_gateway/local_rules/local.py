@@ -69,7 +69,7 @@ class LocalRules:
         description: Callable[[str], DeviceDescription | None],
         clock: Callable[[], int | None],
     ) -> None:
-        self._place, self._drives, self._description, self._clock = place, drives, description, clock
+        self.place, self._drives, self._description, self._clock = place, drives, description, clock
         self._states: dict[tuple[str, str], dict[str, Any]] = {}
         self._last: dict[tuple[str, str], int] = {}
         for key, each in memory.read(place.memory).items():
@@ -80,6 +80,11 @@ class LocalRules:
         self.error = ""
         self._slots: dict[tuple[str, str], int] = {}
         self._begin(rules)
+
+    @property
+    def outputs(self) -> frozenset[str]:
+        """The names of the outputs."""
+        return frozenset(self._drives)
 
     def use(self, rules: RuleSet) -> None:
         """Goes on with these rules; what those that stay have begun goes on."""
@@ -155,11 +160,11 @@ class LocalRules:
         self._saved_s = asyncio.get_running_loop().time()
         kept = {key: Remembered(self._last_ms(key), dict(states)) for key, states in self._states.items() if states}
         try:
-            await asyncio.to_thread(memory.write, self._place.memory, kept)
+            await asyncio.to_thread(memory.write, self.place.memory, kept)
             self.error = ""
         except OSError as error:
             if not self.error:
-                log.error("%s: rule states are not remembered: %s", self._place.memory, error)
+                log.error("%s: rule states are not remembered: %s", self.place.memory, error)
             self.error, self._dirty = str(error), True
 
     def document(self) -> dict[str, Any]:
@@ -178,7 +183,7 @@ class LocalRules:
     def _bind(self, device: DeviceDescription) -> None:
         """Binds what rules select or watch of a device, anew where its description has changed."""
         self._born[device.id] = device
-        place = (self._place.site, self._place.node, device.id, device.kind, device.zone)
+        place = (self.place.site, self.place.node, device.id, device.kind, device.zone)
         for metric in device.metrics:
             if metric.datatype not in _RULED or not self._is_ruled(metric.name):
                 continue

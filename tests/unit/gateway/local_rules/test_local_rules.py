@@ -11,11 +11,12 @@ import pytest
 from frostline_core.errors import ConfigError
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality, Reading, Value
 from frostline_core.rules import RuleSet, parse
+from frostline_core.rules.bundle import MOST_RULES
 from frostline_edge.driver import Writer
 from frostline_gateway.devices import Devices
 from frostline_gateway.local_rules import memory
 from frostline_gateway.local_rules.build import Surroundings, build, rules_of
-from frostline_gateway.local_rules.choose import MOST_RULES, choose
+from frostline_gateway.local_rules.choose import choose
 from frostline_gateway.local_rules.config import Act, OutputConfig, RulesConfig
 from frostline_gateway.local_rules.local import LocalRules, Place
 
