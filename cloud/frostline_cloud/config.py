@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from frostline_cloud.alerts.config import AlertsConfig
 from frostline_cloud.api import HttpConfig
 from frostline_cloud.ingest.config import BrokerConfig, IngestConfig
 from frostline_cloud.notify import (
@@ -48,6 +49,7 @@ class CloudConfig(ConfigModel):
     sql: SqlConfig = Field(default=SqlConfig(), description="The SQL database.")
     retention: RetentionConfig = Field(default=RetentionConfig(), description="How long SQL keeps what is over.")
     rules: RulesConfig = Field(default=RulesConfig(), description="The alert rules.")
+    alerts: AlertsConfig = Field(default=AlertsConfig(), description="What the cloud watches by itself.")
     http: HttpConfig = Field(default=HttpConfig(), description="API and console.")
     receiver: tuple[ReceiverConfig, ...] = Field(default=(), description="Who is told of alerts.")
     route: tuple[RouteConfig, ...] = Field(default=(), description="Who is told of what; without any, all of all.")

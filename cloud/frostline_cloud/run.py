@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from frostline_cloud.alerts import topology
 from frostline_cloud.api import Services, build, build_beside
 from frostline_cloud.api.server import listen, serve
 from frostline_cloud.audit import EVERY_S, audit
@@ -146,8 +147,16 @@ def _jobs(config: CloudConfig, engine: Engine) -> tuple[tuple[str, float, Callab
     """Name, pause in seconds, and work of what is done beside ingest."""
     return (
         ("audit", EVERY_S, lambda: audit(engine, config.told, now_ms())),
+        ("topology", topology.EVERY_S, lambda: _watch_gateways(config, engine)),
         ("tidy", _TIDY_S, lambda: tidy(engine, config.retention, now_ms())),
     )
+
+
+def _watch_gateways(config: CloudConfig, engine: Engine) -> int:
+    """Alerts of gateways and sites that are offline; the canary comes and goes, and says so itself."""
+    besides = () if config.canary is None else (config.canary.site,)
+    after_ms = round(config.alerts.gateway_offline_after_s * 1000)
+    return topology.watch(engine, config.told, after_ms, now_ms(), besides)
 
 
 def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:

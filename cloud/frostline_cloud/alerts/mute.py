@@ -1,8 +1,8 @@
 """Why an open alert is not told, and telling it when that is over.
 
-News of an alert that is shelved or silenced is not addressed to anybody; the alert says so and goes on being
-recorded. When the reason ends while the alert still fires, it is told again. That an alert is over always goes to
-whoever was told of it.
+News of an alert that is shelved, silenced or inhibited (it follows from another that is open) is not addressed to
+anybody; the alert says so and goes on being recorded. When the reason ends while the alert still fires, it is told
+again. That an alert is over always goes to whoever was told of it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from frostline_cloud.alerts.handling import Doing, Handling, end_shelf, handling
 from frostline_cloud.alerts.incident import Incident
 from frostline_cloud.alerts.message import news
 from frostline_cloud.alerts.silences import Silence, Subject, in_force
+from frostline_cloud.alerts.topology import Causes
 from frostline_cloud.sql.tables import alert, handling, outbox
 from frostline_core.rules import Phase, Severity
 
@@ -30,6 +31,7 @@ class Mute(StrEnum):
 
     SHELVED = "shelved"
     SILENCED = "silenced"
+    INHIBITED = "inhibited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Muted:
 
     Attributes:
         why: The kind of reason.
-        by: Which shelf or silence, for people.
+        by: Which shelf, silence or cause, for people.
     """
 
     why: Mute
@@ -53,12 +55,14 @@ class Gate:
         subjects: By alert.
         handled: By alert.
         silences: In force.
+        causes: What alerts may follow from.
         now_ms: UTC.
     """
 
     subjects: Mapping[str, Subject]
     handled: Mapping[str, Handling]
     silences: Sequence[Silence]
+    causes: Causes
     now_ms: int
 
     @classmethod
@@ -69,7 +73,8 @@ class Gate:
         for start in range(0, len(wanted), _PAGE):
             query = select(alert).where(alert.c.id.in_(wanted[start : start + _PAGE]))
             subjects |= {row.id: Subject.of(row) for row in connection.execute(query)}
-        return cls(subjects, handlings(connection, wanted), in_force(connection, now_ms), now_ms)
+        causes = Causes.read(connection, subjects.values(), now_ms)
+        return cls(subjects, handlings(connection, wanted), in_force(connection, now_ms), causes, now_ms)
 
     def why(self, alert_id: str) -> Muted | None:
         """Why an alert is not told now; None when it is."""
@@ -79,7 +84,8 @@ class Gate:
         for each in self.silences:
             if each.matches(subject):
                 return Muted(Mute.SILENCED, f"silence {each.id} of {each.author}: {each.reason}")
-        return None
+        cause = self.causes.of(subject, followed=handled.muted == Mute.INHIBITED)
+        return Muted(Mute.INHIBITED, cause) if cause else None
 
     def pass_news(self, connection: Connection, alert_id: str) -> bool:
         """Whether news of an alert may be told now; the alert's handling says so, and its timeline where it is new."""
