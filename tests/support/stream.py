@@ -1,0 +1,31 @@
+"""A counter's stream through the whole system: how a story about faults begins, and how it ends with all there once."""
+
+from __future__ import annotations
+
+from tests.support.services import eventually
+from tests.support.stack import Counter, Stack, stored
+
+NODE = "gw-1"
+KEEPALIVE_S = 5
+UPLINK = f"keepalive_s = {KEEPALIVE_S}"
+
+
+def begin(stack: Stack, counter: Counter) -> None:
+    """Starts the gateway and the device, and waits until numbers arrive."""
+    stack.add_gateway(NODE, counter.driver, UPLINK)
+    eventually(lambda: stack.born(NODE) and stack.hears(NODE, "local"), 30)
+    counter.start()
+    eventually(lambda: stack.written(NODE) > 50, 20)
+
+
+def finish(stack: Stack, counter: Counter) -> dict[str, int]:
+    """Comes to rest, checks that all is there once, and returns the cloud's account."""
+    counter.stop()
+    eventually(lambda: stack.drained(NODE), 90)
+    eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["kept"], 10)
+    account = stack.account(NODE)
+    assert (account["residue"], account["dead_lettered"]) == (0, 0)
+    stack.gateways[NODE].stop()
+    stack.cloud.stop()
+    assert stored(stack.folder, NODE) == [float(n) for n in range(1, counter.sent + 1)]
+    return account
