@@ -19,15 +19,28 @@ from tests.bench.modbus_units import REGISTERS
 from tests.support.services import Mosquitto, eventually, free_port
 
 UNITS, SECONDS = 50, 20.0
+LOCAL_RULE = """
+[[rule]]
+id = "r{n}"
+type = "threshold"
+title = "A limit that is never reached"
+above = {above}
+where = "gateway"
+output = "lamp"
+select = {{ metric = "*" }}
+"""
 GATEWAY_CORE, OTHER_CORE = 0, 1
 
 
-def measure(units: int = UNITS, seconds: float = SECONDS) -> dict[str, Any]:
+def measure(units: int = UNITS, seconds: float = SECONDS, local_rules: int = 0) -> dict[str, Any]:
     """What one gateway costs in steady state, with the embedded cloud on the other core."""
     with tempfile.TemporaryDirectory(prefix="frostline-bench-") as name:
         folder = Path(name)
         (folder / "mosquitto").mkdir()
         (folder / "rules").mkdir()
+        (folder / "local").mkdir()
+        rules = "".join(LOCAL_RULE.format(n=n, above=70_000.0 + n) for n in range(local_rules))
+        (folder / "local" / "rules.toml").write_text(rules)
         with Mosquitto(folder / "mosquitto") as broker:
             port = free_port()
             command = [sys.executable, "-m", "tests.bench.modbus_units", str(units), str(port)]
@@ -38,6 +51,17 @@ def measure(units: int = UNITS, seconds: float = SECONDS) -> dict[str, Any]:
                     return _gateway(folder, broker, port, units, seconds)
                 finally:
                     field.kill()
+
+
+def part(options: list[str]) -> dict[str, Any]:
+    """`--local-rules N`: with so many rules on every series, evaluated on the gateway.
+
+    Raises:
+        SystemExit: Other options.
+    """
+    if len(options) != 2 or options[0] != "--local-rules" or not options[1].isdecimal():
+        sys.exit("usage: python -m tests.bench edge [--local-rules N]")
+    return measure(local_rules=int(options[1]))
 
 
 def _gateway(folder: Path, broker: Mosquitto, modbus: int, units: int, seconds: float) -> dict[str, Any]:
@@ -105,10 +129,17 @@ def _config(folder: Path, broker: Mosquitto, modbus: int, http: int, units: int)
     config = folder / "gateway.toml"
     config.write_text(
         f'site = "bench"\nnode = "g"\ndata_dir = "{folder / "data"}"\n[uplink]\nurl = "{broker.url}"\n'
-        f'[http]\nlisten = "127.0.0.1:{http}"\n'
+        f'[http]\nlisten = "127.0.0.1:{http}"\n{_local(folder)}'
         f'[[driver]]\ntype = "modbus"\nname = "bus"\nhost = "127.0.0.1"\nport = {modbus}\n{each}'
     )
     return config
+
+
+def _local(folder: Path) -> str:
+    """The output and the folder of local rules; nothing where there are none."""
+    if not (folder / "local" / "rules.toml").read_text():
+        return ""
+    return f'[rules]\nfolder = "{folder / "local"}"\n[[output]]\nname = "lamp"\nfile = "{folder / "lamp"}"\n'
 
 
 def _cloud(folder: Path, broker: Mosquitto) -> Path:

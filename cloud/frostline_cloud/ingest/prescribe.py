@@ -31,7 +31,7 @@ class Prescriber:
 
     def __init__(self, session: HostSession, publish: Callable[[str, bytes], bool]) -> None:
         self._session, self._publish = session, publish
-        self._sent: dict[tuple[str, str], tuple[int, str]] = {}
+        self._sent: dict[tuple[str, str], tuple[int, int, str]] = {}
         self._looked_ms = -EVERY_MS
         self._version, self._texts = "", dict[tuple[str, str], str]()
 
@@ -47,7 +47,7 @@ class Prescriber:
         for view in self._session.nodes():
             if not view.online or ("", RULES) not in view.by_name:
                 continue
-            wanted = (view.birth_ms, rules.version)
+            wanted = (view.bd_seq, view.birth_ms, rules.version)
             if self._sent.get((view.site, view.node)) == wanted:
                 continue
             text = self._text(rules, view.site, view.node)

@@ -18,6 +18,7 @@ from frostline_gateway.config import (
     build_drivers,
     load_gateway,
 )
+from frostline_gateway.local_rules.config import OutputConfig, RulesConfig
 from frostline_gateway.service import unit
 
 HEAD = 'site = "s"\nnode = "n"\n'
@@ -46,6 +47,25 @@ def test_what_the_sample_comments_out_are_the_defaults() -> None:
     assert f'# level = "{defaults.log.level}"' in text
     assert f'# format = "{defaults.log.format}"' in text
     assert f'# host_id = "{defaults.uplink.host_id}"' in text
+    output = OutputConfig(name="o", file=Path("/o"))
+    for key in ("at_start", "at_stop", "at_unknown"):
+        assert f'# {key} = "{getattr(output, key)}"' in text
+    assert f"# interval_s = {output.interval_s}" in text
+
+
+def test_two_outputs_of_one_name_or_place_are_refused(tmp_path: Path) -> None:
+    one = '[[output]]\nname = "{name}"\nfile = "{file}"\n'
+    for names, files_ in ((("a", "a"), ("/1", "/2")), (("a", "b"), ("/1", "/1"))):
+        text = "".join(one.format(name=name, file=file) for name, file in zip(names, files_, strict=True))
+        with pytest.raises(ConfigError, match="two outputs"):
+            _load(tmp_path, HEAD + text)
+
+
+def test_a_fault_in_the_local_rules_refuses_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "r.toml").write_text('[[rule]]\nid = "r"\ntype = "nonsense"\n')
+    with pytest.raises(ConfigError, match="rule 'r': type"):
+        _load(tmp_path, f'{HEAD}[rules]\nfolder = "{tmp_path}/rules"\n')
 
 
 def test_a_gateway_without_drivers_is_a_gateway(tmp_path: Path) -> None:
@@ -53,7 +73,9 @@ def test_a_gateway_without_drivers_is_a_gateway(tmp_path: Path) -> None:
 
 
 def test_every_key_is_described() -> None:
-    models: tuple[type[ConfigModel], ...] = (GatewayConfig, SpoolConfig, HttpConfig, LogConfig, Override)
+    models: tuple[type[ConfigModel], ...] = (
+        GatewayConfig, SpoolConfig, HttpConfig, LogConfig, Override, RulesConfig, OutputConfig,
+    )  # fmt: skip
     for model in models:
         assert all(field.description for field in model.model_fields.values())
 
