@@ -10,10 +10,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
 
+from frostline_cloud.alerts.noise import DAY_MS, noisiest
+from frostline_cloud.alerts.read import NEEDS_SOMEBODY
 from frostline_cloud.api.services import Services
 from frostline_cloud.notify import exposition as notify
 from frostline_cloud.sql import ledger, letters, told
-from frostline_cloud.sql.tables import alert, node, outbox
+from frostline_cloud.sql.tables import alert, handling, node, outbox
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _NODE = ("site", "node")
@@ -32,6 +34,7 @@ def exposition(services: Services) -> bytes:
             *_losses(connection),
             *_letters(services, connection),
             *_states(connection),
+            *_noise(connection, services.clock()),
             *notify.families(connection, services.clock()),
         ]
     ready = GaugeMetricFamily("frostline_ready", "1 while ingest takes data.", value=float(not services.ingest_fault()))
@@ -118,3 +121,21 @@ def _states(connection: Connection) -> Iterator[Metric]:
     yield online
     yield alerts
     yield waiting
+
+
+def _noise(connection: Connection, now_ms: int) -> Iterator[Metric]:
+    """The 20 noisiest rules of the last 24 h, and alerts that are not told."""
+    count = GaugeMetricFamily("frostline_rule_alerts_day", "Alerts of a rule that opened in 24 h.", labels=["rule"])
+    score = GaugeMetricFamily("frostline_rule_flap_score", "The part of them that flaps, 0 to 1.", labels=["rule"])
+    for each in noisiest(connection, now_ms - DAY_MS):
+        count.add_metric([each.rule], each.alerts)
+        score.add_metric([each.rule], each.flap_score)
+    muted = GaugeMetricFamily("frostline_alerts_muted", "Open alerts that are not told, by reason.", labels=["why"])
+    joined = handling.join(alert, alert.c.id == handling.c.id)
+    query = select(handling.c.muted, func.count().label("n")).select_from(joined)
+    query = query.where(handling.c.muted.is_not(None), alert.c.state.in_(NEEDS_SOMEBODY)).group_by(handling.c.muted)
+    for row in connection.execute(query):
+        muted.add_metric([row.muted], row.n)
+    yield count
+    yield score
+    yield muted

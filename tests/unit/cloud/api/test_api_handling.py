@@ -73,3 +73,13 @@ async def test_a_silence_without_sense_says_why(services: Services) -> None:
 
     assert answer.status_code == 409
     assert "no matcher 'sight'" in answer.json()["detail"]
+
+
+async def test_the_noisiest_rules_are_listed_and_measured(services: Services) -> None:
+    async with client_of(services, token_for(services)) as client:
+        listed = await client.get("/api/v1/noise")
+        measured = await client.get("/metrics")
+
+    (found,) = listed.json()["items"]
+    assert (found["rule"], found["alerts"], found["flap_score"]) == ("freezer-warm", 3, 0.0)
+    assert 'frostline_rule_alerts_day{rule="freezer-warm"} 3.0' in measured.text
