@@ -38,7 +38,7 @@ from frostline_cloud.metrics import export
 from frostline_cloud.notify import build_notify, gaps
 from frostline_cloud.notify.canary import LOOK_EVERY_S, Canary, with_canary
 from frostline_cloud.notify.page import acknowledge_router
-from frostline_cloud.rules import Pauses, adopt
+from frostline_cloud.rules import Pauses, Rulebook, adopt, in_force
 from frostline_cloud.sql import beat, last_beat, migrate, open_engine, read_only, tidy, translated
 from frostline_cloud.store import Store, open_store
 from frostline_core.commit import HostCommit, HostLimits, run_text
@@ -124,7 +124,7 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
 def _note_rules(shared: Shared) -> None:
     """The rules that are in force from now on, as versions."""
     with translated("SQL"), shared.engine.begin() as connection:
-        changed = adopt(connection, shared.rules, now_ms())
+        changed = adopt(connection, in_force(connection, shared.rules), now_ms())
     if changed:
         log.info("new versions of rules: %d", len(changed))
 
@@ -173,11 +173,13 @@ def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
         _committed_of(shared.engine),
         HostLimits(limits.queue_messages, limits.queue_mib * 1024 * 1024, linger_ms=max(limits.linger_ms, 10)),
     )
-    evaluator = Evaluator(shared.rules)
+    rulebook = Rulebook(shared.engine, shared.rules)
+    rulebook.refresh()
+    evaluator = Evaluator(rulebook.rules)
     series = SeriesTable(evaluator)
     generation = Generation(shared.engine, shared.store)
     letters = LetterBox(config.retention, partial(named, session))
-    flusher = Flusher(shared.engine, shared.store, evaluator, series, shared.rules, config.told, generation, letters)
+    flusher = Flusher(shared.engine, shared.store, evaluator, series, rulebook.rules, config.told, generation, letters)
     parts = Parts(
         broker,
         session,
@@ -189,6 +191,7 @@ def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
         generation,
         _check(shared, generation),
         Pauses(shared.engine),
+        rulebook,
     )
     return Ingest(parts, limits, now_ms)
 

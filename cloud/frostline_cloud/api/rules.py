@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Body, Header, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from frostline_cloud.api import pauses
-from frostline_cloud.api.access import Viewer
+from frostline_cloud.api.access import Operator, Viewer
 from frostline_cloud.api.parameters import Text
-from frostline_cloud.api.problems import not_found
+from frostline_cloud.api.problems import not_found, unfit
 from frostline_cloud.api.services import Wired
-from frostline_cloud.rules import versions
+from frostline_cloud.rules import (
+    RuleConflictError,
+    RuleVersion,
+    change_rule,
+    create_rule,
+    in_force,
+    numbers,
+    retire_rule,
+    versions,
+)
 from frostline_core import rules as core_rules
+from frostline_core.errors import ConfigError
+
+log = logging.getLogger("frostline.api")
 
 router = APIRouter(tags=["rules"])
 router.include_router(pauses.router)
 RuleId = Annotated[Text, Path(description="The rule's id.")]
+Table = Annotated[dict[str, Any], Body(description="The whole rule, with the keys of its file; see the schema.")]
+IfMatch = Annotated[
+    str, Header(max_length=40, description='The version that was seen, as the ETag of the rule has it: `"3"`.')
+]
 
 
 class RulesOut(BaseModel):
@@ -48,11 +69,40 @@ class RuleVersionsOut(BaseModel):
 
 @router.get("/rules", summary="List rules")
 def list_rules(services: Wired, _caller: Viewer) -> RulesOut:
-    """Every rule in force, in the order of their files."""
-    return RulesOut(
-        version=services.rules.version,
-        rules=[rule.model_dump(mode="json", by_alias=True) for rule in services.rules.rules],
-    )
+    """Every rule in force, in the order of their files; then those made here."""
+    found = services.in_force()
+    return RulesOut(version=found.version, rules=[rule.model_dump(mode="json", by_alias=True) for rule in found.rules])
+
+
+@router.post("/rules", summary="Put a new rule into force", status_code=HTTPStatus.CREATED)
+def make_rule(services: Wired, caller: Operator, table: Table, response: Response) -> RuleVersionOut:
+    """Ingest goes by it within seconds, without a restart. The answer's ETag is its version."""
+    with _refusals(), services.writing() as connection:
+        made = create_rule(connection, services.rules, table, services.clock(), caller.name)
+    return _tagged(made, response)
+
+
+@router.put("/rules/{rule_id}", summary="Change a rule that was made here")
+def put_rule(  # noqa: PLR0913 - FastAPI's way
+    services: Wired, caller: Operator, rule_id: RuleId, table: Table, if_match: IfMatch, response: Response
+) -> RuleVersionOut:
+    """A new version, from now on; `If-Match` says which one the change is made to. Rules of files are changed there."""
+    if table.get("id", rule_id) != rule_id:
+        raise unfit("body.id", f"must be {rule_id}, or absent: incidents keep the id")
+    wanted = {**table, "id": rule_id}
+    with _refusals(), services.writing() as connection:
+        made = change_rule(connection, wanted, _number(if_match), services.clock(), caller.name)
+    return _tagged(made, response)
+
+
+@router.delete("/rules/{rule_id}", summary="Take a rule that was made here out of force")
+def delete_rule(services: Wired, caller: Operator, rule_id: RuleId, if_match: IfMatch) -> RuleVersionsOut:
+    """Its alerts resolve, with that note; its versions stay, and are the answer."""
+    with _refusals(), services.writing() as connection:
+        retire_rule(connection, rule_id, _number(if_match), services.clock())
+        found = versions(connection, rule_id)
+    log.info("rule '%s' is retired by %s", rule_id, caller.name)
+    return RuleVersionsOut(items=[RuleVersionOut.model_validate(each) for each in found])
 
 
 @router.get("/rules/schema", summary="Show the JSON schema of a rule")
@@ -62,11 +112,14 @@ def rules_schema(_caller: Viewer) -> dict[str, Any]:
 
 
 @router.get("/rules/{rule_id}", summary="Show one rule")
-def show_rule(services: Wired, _caller: Viewer, rule_id: RuleId) -> Any:
-    """One rule with the keys of its file."""
-    rule = services.rules.rule(rule_id)
+def show_rule(services: Wired, _caller: Viewer, rule_id: RuleId, response: Response) -> Any:
+    """One rule with the keys of its file; the ETag is its version."""
+    with services.reading() as connection:
+        rule, known = in_force(connection, services.rules).rule(rule_id), numbers(connection, [rule_id])
     if rule is None:
         raise not_found(f"rule {rule_id}")
+    if rule_id in known:
+        response.headers["ETag"] = f'"{known[rule_id]}"'
     return rule.model_dump(mode="json", by_alias=True)
 
 
@@ -78,3 +131,25 @@ def rule_versions(services: Wired, _caller: Viewer, rule_id: RuleId) -> RuleVers
     if not found:
         raise not_found(f"a version of rule {rule_id}")
     return RuleVersionsOut(items=[RuleVersionOut.model_validate(each) for each in found])
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        raise unfit("body", str(error)) from error
+    except RuleConflictError as error:
+        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
+
+
+def _number(tag: str) -> int:
+    text = tag.strip().removeprefix("W/").strip('"')
+    if not text.isdecimal() or len(text) > 9:
+        raise unfit("header.if-match", 'is the number of a version, such as "3"')
+    return int(text)
+
+
+def _tagged(made: RuleVersion, response: Response) -> RuleVersionOut:
+    response.headers["ETag"] = f'"{made.number}"'
+    return RuleVersionOut.model_validate(made)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from frostline_cloud.api.config import HttpConfig
 from frostline_cloud.ingest.errands import Refetch, Retirement
+from frostline_cloud.rules import in_force
 from frostline_cloud.sql import RetentionConfig, read_only, translated
 from frostline_cloud.store.port import Store
 from frostline_core.rules import RuleSet
@@ -24,7 +25,7 @@ class Services:
     Attributes:
         engine: SQL, migrated.
         store: The time series.
-        rules: The rules that ingest evaluates.
+        rules: Those of files; `in_force` has all.
         status: What ingest says of itself, asked at each look: `connected` (bool: a broker session is up), `online`
             (bool: data can be kept), `reason` (str: why not), and any numbers, which become metrics. Without
             `connected` nothing is known, and nothing is then called ready or fresh.
@@ -64,6 +65,15 @@ class Services:
         """
         with translated("sql"), self.engine.begin() as connection:
             yield connection
+
+    def in_force(self) -> RuleSet:
+        """The rules of files and those made over the API, as of now.
+
+        Raises:
+            UnavailableError: SQL does not answer.
+        """
+        with self.reading() as connection:
+            return in_force(connection, self.rules)
 
     def ingest_fault(self) -> str:
         """Why ingest takes no data now; "" when it does."""

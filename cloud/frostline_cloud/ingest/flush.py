@@ -120,8 +120,8 @@ class Flusher:
         return done
 
     def renew(self, evaluator: Evaluator) -> None:
-        """Goes on with another evaluator."""
-        self._evaluator = evaluator
+        """Goes on with another evaluator, and its rules."""
+        self._evaluator, self._rules = evaluator, evaluator.rules
 
     def _apart(self, load: Load, written: Written, now_ms: int) -> Flushed:
         """One transaction for each gateway; for each batch of the one that is refused; without what nobody can take."""

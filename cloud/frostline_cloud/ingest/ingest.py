@@ -204,7 +204,10 @@ class Ingest:
             self._parts.evaluator.advance(now_ms)
         if self.status.connected:
             self._prescriber.look(self._parts.evaluator.rules, now_ms)
-        if self._parts.evaluator.staged().transitions or self._reader.aside.noted:
+        if self._parts.rulebook is not None and self._parts.rulebook.refresh():
+            self._stale = True
+        renews = self._stale and self._presence.open
+        if renews or self._parts.evaluator.staged().transitions or self._reader.aside.noted:
             self._launch()
         if not self._presence.open:
             self._presence.probe(now_ms)
@@ -266,7 +269,7 @@ class Ingest:
         self.status.flush_failures += 1
 
     def _freshen(self, now_ms: int) -> None:
-        """Reads from SQL what another ingest has written, if one has.
+        """Reads from SQL what another ingest has written, if one has, and goes on with rules that have changed.
 
         Raises:
             UnavailableError: SQL does not answer.
@@ -275,7 +278,7 @@ class Ingest:
             return
         parts = self._parts
         parts.generation.load()
-        parts.evaluator = parts.registry.renew()
+        parts.evaluator = parts.registry.renew(None if parts.rulebook is None else parts.rulebook.rules)
         parts.flusher.renew(parts.evaluator)
         parts.evaluator.listen(self.status.connected_ms or now_ms)
         self._stale = False

@@ -25,7 +25,7 @@ from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.ingest.status import IngestStatus
 from frostline_cloud.ingest.told import account_of
 from frostline_cloud.ingest.unread import Parking, Puzzles, mark_of, without_seq
-from frostline_cloud.rules import Pauses
+from frostline_cloud.rules import Pauses, Rulebook
 from frostline_core.commit import BatchMark, Commit, HostCommit, pack_commits, unpack_batch
 from frostline_core.errors import ProtocolError, UnavailableError
 from frostline_core.rules import Evaluator
@@ -69,6 +69,7 @@ class Parts:
     check: Callable[[], None]
     """Raises UnavailableError unless store and SQL can write."""
     pauses: Pauses | None = None
+    rulebook: Rulebook | None = None
 
 
 class Reader:

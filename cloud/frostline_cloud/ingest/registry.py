@@ -21,7 +21,7 @@ from frostline_cloud.sql.births import BornDevice, BornNode, Changes, NodeKey
 from frostline_core.commit import RUNS, Commit, Runs, run_number, run_text, unpack_runs
 from frostline_core.errors import ProtocolError
 from frostline_core.reading import DeviceDescription
-from frostline_core.rules import Evaluator
+from frostline_core.rules import Evaluator, RuleSet
 from frostline_core.sparkplug import (
     DeviceBorn,
     DeviceDied,
@@ -95,8 +95,10 @@ class Registry:
                 self._bind(view, description)
         return len(known)
 
-    def renew(self) -> Evaluator:
-        """After another ingest has written: an evaluator with the rule states of SQL; every series keeps its slot.
+    def renew(self, rules: RuleSet | None = None) -> Evaluator:
+        """An evaluator with the rule states of SQL: after another ingest has written, or with other rules.
+
+        Every series keeps its slot.
 
         Raises:
             UnavailableError: SQL does not answer.
@@ -104,7 +106,7 @@ class Registry:
         with refusals(), translated("SQL"), read_only(self._engine).connect() as connection:
             self._read_states(connection)
         self._known.clear()  # the other may have written other births
-        evaluator = self._series.renew(self._states, self._clocks)
+        evaluator = self._series.renew(self._states, self._clocks, rules)
         self._forget_known_states()
         return evaluator
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 
 from frostline_cloud.store.port import Place, RowForm
 from frostline_core.reading import DeviceDescription
-from frostline_core.rules import Evaluator, Series
+from frostline_core.rules import Evaluator, RuleSet, Series
 from frostline_core.sparkplug import BoundMetric, Metrics, NodeView
 
 NOT_A_SERIES = -2
@@ -165,14 +165,16 @@ class SeriesTable:
         self,
         states: Mapping[DeviceKey, Mapping[str, Mapping[str, dict[str, object]]]],
         clocks: Mapping[DeviceKey, bytes],
+        rules: RuleSet | None = None,
     ) -> Evaluator:
         """A new evaluator with what SQL holds; every series keeps its slot.
 
         Args:
             states: Saved rule states: device to metric to rule id to state.
             clocks: Saved event times by device, as `clock` gives them.
+            rules: In place of those before.
         """
-        evaluator = Evaluator(self._evaluator.rules)
+        evaluator = Evaluator(rules or self._evaluator.rules)
         times = {key: read_clock(raw) for key, raw in clocks.items()}
         for slot in range(len(self._series)):  # in order, so that they are numbered as before
             series = self._series[slot]

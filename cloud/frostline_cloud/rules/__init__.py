@@ -1,4 +1,4 @@
-"""Rules in the cloud: their versions, and when devices are not in service."""
+"""Rules in the cloud: rows beside files, their versions, and when devices are not in service."""
 
 from frostline_cloud.rules.pauses import (
     MOST_PAUSES,
@@ -10,6 +10,14 @@ from frostline_cloud.rules.pauses import (
     end_pause,
     pauses,
 )
+from frostline_cloud.rules.rows import (
+    Rulebook,
+    RuleConflictError,
+    change_rule,
+    create_rule,
+    in_force,
+    retire_rule,
+)
 from frostline_cloud.rules.versions import RuleVersion, adopt, numbers, versions
 
 __all__ = [
@@ -17,12 +25,18 @@ __all__ = [
     "AssetState",
     "Pause",
     "Pauses",
+    "RuleConflictError",
     "RuleVersion",
+    "Rulebook",
     "add_pause",
     "adopt",
     "asset_state",
+    "change_rule",
+    "create_rule",
     "end_pause",
+    "in_force",
     "numbers",
     "pauses",
+    "retire_rule",
     "versions",
 ]

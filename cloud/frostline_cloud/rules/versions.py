@@ -56,7 +56,7 @@ def adopt(connection: Connection, rules: RuleSet, now_ms: int, author: str = "")
         connection.execute(update(rule_version).where(_in_force(), gone).values(retired_ms=now_ms))
     if begun:
         newest = _newest(connection, [rule.id for rule in begun])
-        rows = [_row(rule, newest.get(rule.id, 0) + 1, now_ms, author) for rule in begun]
+        rows = [row_of(rule, newest.get(rule.id, 0) + 1, now_ms, author) for rule in begun]
         connection.execute(insert(rule_version), rows)
     return sorted({*over, *(rule.id for rule in begun)})
 
@@ -83,7 +83,8 @@ def _newest(connection: Connection, rule_ids: list[str]) -> dict[str, int]:
     return {row.rule: row.number for row in connection.execute(grouped)}
 
 
-def _row(rule: Rule, number: int, now_ms: int, author: str) -> dict[str, Any]:
+def row_of(rule: Rule, number: int, now_ms: int, author: str) -> dict[str, Any]:
+    """A version as its row in SQL."""
     return {
         "rule": rule.id,
         "number": number,
