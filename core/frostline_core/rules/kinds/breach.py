@@ -25,7 +25,7 @@ that of independent samples, and so a little too high. It is unknown with fewer 
 less than 80 % of it covered, and after a gap (longer than `max_gap` and a 20th of the window) until it is covered
 again.
 
-Cost: one sample in a 20th of the window is looked at, for about 30 us. Memory: at most 22 points, written with each.
+Cost: one sample in a 20th of the window is looked at, for about 60 us. Memory: at most 22 points, written with each.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -64,6 +64,8 @@ States = Annotated[
 
 class Change(Condition):
     """Fires while a metric is in a state, or has come into it too often."""
+
+    steady: ClassVar[bool] = True
 
     type: Literal["change"] = "change"
     states: States = Field((), alias="is", description="The states that are wrong: true, false, a number, or a list.")

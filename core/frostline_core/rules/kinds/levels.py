@@ -138,6 +138,7 @@ class Levels(Condition):
     """Fires while one of several levels is reached."""
 
     judges_missing: ClassVar[bool] = True
+    steady: ClassVar[bool] = True
 
     type: Literal["levels"] = "levels"
     level: Annotated[tuple[Level, ...], Field(min_length=1, max_length=MOST_LEVELS)] = Field(

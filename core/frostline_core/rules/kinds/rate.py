@@ -22,7 +22,7 @@ samples even when nothing changes, and a cycle of the compressor.
 
 While it fires, a rate of twice what was told is told again.
 
-Cost: one sample in a 20th of the window is looked at, for about 30 us. Memory: at most 22 points, written with each.
+Cost: one sample in a 20th of the window is looked at, for about 60 us. Memory: at most 22 points, written with each.
 """
 
 from __future__ import annotations
