@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from frostline_cloud.api.parameters import Instant
 from frostline_cloud.config import CloudConfig, load_cloud
+from frostline_cloud.rules import in_force
 from frostline_cloud.rules.backtest import LEAD_MS, Found, Score, Target, backtest, read_events, score
 from frostline_cloud.rules.faults import faults
 from frostline_cloud.rules.schema import HINT, file_schema
@@ -127,11 +128,17 @@ def _rules(wanted: str, loaded: CloudConfig) -> Sequence[Rule]:
     path = Path(wanted)
     if path.exists():
         return load_rules(path).rules
-    known = load_rules(loaded.rules.folder)
+    engine = open_engine(loaded.sql.url)
+    try:
+        migrate(engine)
+        with translated("SQL"), read_only(engine).connect() as connection:
+            known = in_force(connection, load_rules(loaded.rules.folder))
+    finally:
+        engine.dispose()
     found = known.rule(wanted)
     if found is None:
         ids = [each.id for each in known.rules]
-        raise ConfigError(f"no file and no rule '{wanted}' in {loaded.rules.folder}{nearest(wanted, ids)}")
+        raise ConfigError(f"no file and no rule in force is called '{wanted}'{nearest(wanted, ids)}")
     return (found,)
 
 
