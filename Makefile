@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 HISTORIES ?= 20000
-WORKERS ?= 2
+WORKERS ?= 4
 KILLS ?= 200
 # Without bytecode on the disk every process would compile all it imports: three times the start, 8 MiB more memory.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,7 +19,7 @@ demo: $(VENV)/.demo ## The whole system on this machine, with simulated devices 
 	@$(BIN)/frostline demo $(DEMO)
 
 test: $(VENV)/.dev services ## Every test, with a real broker, databases and browser
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: $(VENV)/.dev ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff format --check .
