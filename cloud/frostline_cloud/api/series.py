@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from frostline_cloud.api.access import Viewer
+from frostline_cloud.api.buffered import WARM_UP, in_buckets, levels
 from frostline_cloud.api.fleet import known_device
 from frostline_cloud.api.parameters import From, Text, To
 from frostline_cloud.api.problems import not_found, unfit
@@ -19,6 +20,7 @@ router = APIRouter(tags=["series"])
 
 MAX_POINTS: Final = 5_000
 MAX_RANGE_MS: Final = 400 * 24 * 3600 * 1000
+MAX_BUFFERED_MS: Final = 31 * 24 * 3600 * 1000
 _DAY_MS = 24 * 3600 * 1000
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 _NUMERIC = NUMBERS | {DataType.BOOLEAN, DataType.DATETIME}
@@ -40,7 +42,7 @@ class SeriesOut(BaseModel):
     site: str = Field(description="The site.")
     node: str = Field(description="The gateway.")
     device: str = Field(description="The device.")
-    metric: str = Field(description="The metric.")
+    metric: str = Field(description="The metric; with `_buffered` behind it where a buffer was asked for.")
     unit: str = Field(description="UCUM code of the values.")
     from_ms: int = Field(description="Start of the range, UTC milliseconds.")
     to_ms: int = Field(description="End of the range, not part of it.")
@@ -53,6 +55,16 @@ Bucket = Annotated[
     Query(ge=1000, le=_DAY_MS, description="Length of an interval in milliseconds; chosen by max_points if absent."),
 ]
 MaxPoints = Annotated[int, Query(ge=1, le=MAX_POINTS, description="Points wanted, at most, without bucket_ms.")]
+Buffer = Annotated[
+    int | None,
+    Query(
+        ge=60,
+        le=86_400,
+        description="In place of the metric, a virtual buffer that follows it with a lag of first order: the seconds "
+        "after which it has come 63 % of the way. None until it is settled, three times as long, and after a gap of 10 "
+        "minutes; at most 31 days at once.",
+    ),
+]
 Wanted = Annotated[Text, Query()]
 
 
@@ -68,6 +80,7 @@ def show_series(  # noqa: PLR0913 - the query parameters of the endpoint
     end: To = None,
     bucket_ms: Bucket = None,
     max_points: MaxPoints = 500,
+    buffer_s: Buffer = None,
 ) -> SeriesOut:
     """Mean, lowest and highest value per interval; the last 24 hours unless from and to say otherwise.
 
@@ -82,12 +95,19 @@ def show_series(  # noqa: PLR0913 - the query parameters of the endpoint
         raise not_found(f"metric {metric} of {site}/{node}/{device}")
     if described.datatype not in _NUMERIC:
         raise unfit("query.metric", "is no number; only numbers have a series")
-    buckets = services.store.series(known.place, metric, from_ms, to_ms, length_ms)
+    if buffer_s is None:
+        buckets = services.store.series(known.place, metric, from_ms, to_ms, length_ms)
+    else:
+        if to_ms - from_ms > MAX_BUFFERED_MS:
+            raise unfit("query.from", "with a buffer the range is at most 31 days")
+        tau_ms = buffer_s * 1000
+        measured = services.store.samples(known.place, metric, max(0, from_ms - WARM_UP * tau_ms), to_ms)
+        buckets = in_buckets(levels(measured, tau_ms), from_ms, length_ms)
     return SeriesOut(
         site=site,
         node=node,
         device=device,
-        metric=metric,
+        metric=metric if buffer_s is None else f"{metric}_buffered",
         unit=described.unit,
         from_ms=from_ms,
         to_ms=to_ms,
