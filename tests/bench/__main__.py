@@ -31,6 +31,7 @@ BENCHES = {
     "edge": "tests.bench.edge",
     "metered": "tests.bench.metered",
     "growth": "tests.bench.growth",
+    "alerts": "tests.bench.alerts",
     "peers": "tests.bench.peers.run",
 }
 

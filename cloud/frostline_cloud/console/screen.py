@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from frostline_cloud.alerts import Incident
+from frostline_cloud.alerts import Handling, Incident
+from frostline_cloud.alerts.mute import Mute
+from frostline_cloud.alerts.topology import GATEWAY_RULE
 from frostline_cloud.api.live import LiveValue, find
 from frostline_cloud.console.values import (
     NO_HISTORY,
@@ -141,7 +143,7 @@ class Screen:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a screen is made of: `values` and `histories` by device, and the open alerts."""
+    """What a screen is made of: `values` and `histories` by device, the open alerts and what people made of them."""
 
     now_ms: int
     fault: str = ""
@@ -150,6 +152,7 @@ class Facts:
     values: Mapping[DeviceKey, Sequence[LiveValue]] = field(default_factory=dict)
     histories: Mapping[DeviceKey, History] = field(default_factory=dict)
     alerts: Sequence[Incident] = ()
+    handled: Mapping[str, Handling] = field(default_factory=dict)
     unshown: int = 0
     delivery: Delivery | None = None
 
@@ -253,22 +256,54 @@ def _rank(severity: str) -> int:
 
 
 def _alerts(facts: Facts) -> list[Need]:
-    """Open alerts, the worst first, then the oldest; what somebody has seen comes after what nobody has."""
-    ordered = sorted(
-        facts.alerts, key=lambda each: (each.acknowledged_ms is not None, _rank(each.severity), each.opened_ms, each.id)
+    """Open alerts, the worst first, then the oldest; what somebody has seen or quietened comes after what nobody has.
+
+    What follows from another alert is one line for each cause.
+    """
+    ordered = sorted(facts.alerts, key=lambda each: _order(each, _handling(facts, each)))
+    following: dict[str, list[Incident]] = {}
+    needs = []
+    for each in ordered:
+        handled = _handling(facts, each)
+        if handled.muted == Mute.INHIBITED:
+            following.setdefault(handled.muted_by or "", []).append(each)
+        else:
+            needs.append(_need(each, handled, facts.now_ms))
+    return needs + [_followers(cause, those, facts.now_ms) for cause, those in following.items()]
+
+
+def _order(each: Incident, handled: Handling) -> tuple[bool, int, int, str]:
+    quiet = each.acknowledged_ms is not None or handled.muted is not None
+    return (quiet, _rank(each.severity), each.opened_ms, each.id)
+
+
+def _need(each: Incident, handled: Handling, now_ms: int) -> Need:
+    told = "" if handled.muted is None else f", {handled.muted} by {handled.muted_by}"
+    who = "" if handled.assignee is None else f", assigned to {handled.assignee}"
+    return Need(
+        alert=each.id,
+        severity=each.severity,
+        state=f"{each.state}{told}{who}",
+        text=each.summary,
+        where=" · ".join(dict.fromkeys(part for part in (each.site, each.zone, each.device) if part)),
+        age_ms=max(0, now_ms - (each.fired_ms or each.opened_ms)),
+        seen=each.acknowledged_by or "",
     )
-    return [
-        Need(
-            alert=each.id,
-            severity=each.severity,
-            state=each.state,
-            text=each.summary,
-            where=" · ".join(dict.fromkeys(part for part in (each.site, each.zone, each.device) if part)),
-            age_ms=max(0, facts.now_ms - (each.fired_ms or each.opened_ms)),
-            seen=each.acknowledged_by or "",
-        )
-        for each in ordered
-    ]
+
+
+def _followers(cause: str, those: Sequence[Incident], now_ms: int) -> Need:
+    oldest = min(each.fired_ms or each.opened_ms for each in those)
+    many = "1 alert follows" if len(those) == 1 else f"{len(those)} alerts follow"
+    devices = dict.fromkeys(each.device or each.node for each in those)
+    named = ", ".join(list(devices)[:_NAMED_MOST])
+    more = f" and {len(devices) - _NAMED_MOST} more" if len(devices) > _NAMED_MOST else ""
+    worst = min((each.severity for each in those), key=_rank)
+    text = f"{many} from this: {cause}"
+    return Need(None, worst, "not told", text, f"{named}{more}", max(0, now_ms - oldest), "")
+
+
+def _handling(facts: Facts, each: Incident) -> Handling:
+    return facts.handled.get(each.id) or Handling(each.id)
 
 
 def _faults(facts: Facts) -> list[Need]:
@@ -309,6 +344,8 @@ def _silent_text(names: Sequence[str]) -> str:
 
 
 def _absent(facts: Facts) -> list[Need]:
+    """Gateways that are offline, unless an alert says so already."""
+    said = {(each.site, each.node) for each in facts.alerts if each.rule == GATEWAY_RULE}
     return [
         Need(
             alert=None,
@@ -320,5 +357,5 @@ def _absent(facts: Facts) -> list[Need]:
             seen="",
         )
         for each in facts.nodes
-        if not each.online
+        if not each.online and (each.site, each.node) not in said
     ]

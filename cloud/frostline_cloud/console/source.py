@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Final
 
 from sqlalchemy import Connection, func, select
 
-from frostline_cloud.alerts import Incident, open_alerts
+from frostline_cloud.alerts import handlings, open_alerts
 from frostline_cloud.api import Services
 from frostline_cloud.api.live import Freshness, live_values
 from frostline_cloud.console.screen import STOCK_KIND, Delivery, Facts, Screen, screen
@@ -91,6 +91,7 @@ class ScreenSource:
             devices = registry.devices(connection, Scope(), most=MOST_DEVICES)
             count = connection.scalar(select(func.count()).select_from(device)) or 0
             alerts = open_alerts(connection, MOST_ALERTS)
+            handled = handlings(connection, [each.id for each in alerts])
             if self._delivery is None or self.tick() - self._delivery_at >= _ACCOUNT_EVERY_S:
                 self._delivery, self._delivery_at = _delivery(connection), self.tick()
         fault = services.ingest_fault()
@@ -98,13 +99,13 @@ class ScreenSource:
             self._ask_store(devices)
         except UnavailableError as error:
             fault = fault or f"the store does not answer: {error}"
-        return screen(self._facts(nodes, devices, alerts, fault, count - len(devices)))
+        facts = self._facts(nodes, devices, fault, count - len(devices))
+        return screen(replace(facts, alerts=alerts, handled=handled))
 
     def _facts(
         self,
         nodes: Sequence[KnownNode],
         devices: Sequence[KnownDevice],
-        alerts: Sequence[Incident],
         fault: str,
         unshown: int,
     ) -> Facts:
@@ -122,7 +123,6 @@ class ScreenSource:
                 if (known := read[key_of(each)]) is not None and known.known
             },
             histories={key: known.history for key, known in read.items() if known is not None},
-            alerts=alerts,
             unshown=unshown,
             delivery=self._delivery,
         )
@@ -161,7 +161,7 @@ class ScreenSource:
             length_ms, interval_ms = shorter_ms, finer_ms
             buckets = self.services.store.series(known.place, metric, now_ms - length_ms, now_ms, interval_ms)
         points = with_gaps(buckets, max(interval_ms, LONGEST_SILENCE_MS))
-        return History(points, _limits(known, metric, self.services.rules), now_ms - length_ms, now_ms)
+        return History(points, _limits(known, metric, self.services.in_force()), now_ms - length_ms, now_ms)
 
 
 def _delivery(connection: Connection) -> Delivery:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frostline_cloud.alerts import Incident
+from frostline_cloud.alerts import Handling, Incident
+from frostline_cloud.alerts.topology import GATEWAY_RULE
 from frostline_cloud.api.live import LiveValue
 from frostline_cloud.console.screen import MOST_NEEDS, Delivery, Facts, Screen, account, screen, verdict
 from frostline_cloud.console.values import ago, key_of, main_metric, with_gaps
@@ -195,3 +196,32 @@ def test_the_account_in_a_few_words(delivery: Delivery | None, words: str) -> No
 
 def test_an_empty_screen_promises_nothing() -> None:
     assert "nothing can be said" in verdict(Screen(NOW))
+
+
+def test_what_follows_from_something_else_is_one_line_that_says_from_what() -> None:
+    those = [replace(ALERT, id=f"{number:03}", device=f"room-{number:03}") for number in range(200)]
+    gone = {each.id: Handling(each.id, muted="inhibited", muted_by="gateway berlin/gw-1 is offline") for each in those}
+
+    shown = screen(facts(alerts=[ALERT, *those], handled=gone))
+
+    assert [need.alert for need in shown.needs[:2]] == ["a", None]
+    assert shown.needs[1].text == "200 alerts follow from this: gateway berlin/gw-1 is offline"
+    assert shown.needs[1].where == "room-000, room-001, room-002, room-003, room-004 and 195 more"
+
+
+def test_what_is_quietened_comes_after_what_is_not_and_says_why() -> None:
+    worse = replace(ALERT, id="b", severity="critical")
+    shelved = {"b": Handling("b", muted="shelved", muted_by="anna: parts", assignee="bob")}
+
+    shown = screen(facts(alerts=[worse, ALERT], handled=shelved))
+
+    assert [need.alert for need in shown.needs[:2]] == ["a", "b"]
+    assert shown.needs[1].state == "firing, shelved by anna: parts, assigned to bob"
+
+
+def test_a_gateway_whose_alert_is_open_is_named_once() -> None:
+    offline = replace(ALERT, rule=GATEWAY_RULE, device="", metric="offline")
+
+    shown = screen(facts(alerts=[offline], nodes=[replace(NODE, online=False)]))
+
+    assert [need.state for need in shown.needs] == ["firing"]
