@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frostline_core.rules import OPEN, Phase, Track
-from frostline_core.rules.backlog import ABANDON_MS
+from frostline_core.rules.backlog import ABANDON_MS, JOIN_MS
 from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, rule
 
 METRICS = ("air_temperature", "defrost_active", "wanted")
@@ -66,6 +66,10 @@ def feed(found: DeviceBench, samples: Sequence[tuple[float, float | None]]) -> D
 
 def phase(found: DeviceBench) -> Phase:
     return found.evaluator.phases(0)["r"]
+
+
+Sample = tuple[float, float | None]
+"""(minutes, value)."""
 
 
 # ---- no data ----
@@ -234,3 +238,47 @@ def test_a_restart_changes_nothing(
             restarted = restarted.restarted()
 
     assert (*before, *restarted.transitions) == straight.transitions
+
+
+def counted(found: DeviceBench) -> object:
+    """What a rule that counts remembers, and whether its incident is open."""
+    saved = {name: content for name, _, content in found.evaluator.staged().states if content is not None}
+    return saved.get("r", {}).get("memory"), phase(found) in (Phase.FIRING, Phase.CLEARING)
+
+
+dense = st.lists(
+    st.tuples(st.sampled_from([0.2, 0.3, 0.45]), st.sampled_from([1.0, 4.0, 4.0, 4.5, 7.0, 7.0, 9.0, 9.0])),
+    min_size=1,
+    max_size=30,
+)
+sparse = st.lists(
+    st.tuples(st.sampled_from([0.6, 1, 1, 2, 4]), st.sampled_from([1.0, 4.0, 4.0, 4.5, 7.0, 9.0, 9.0, None])),
+    min_size=1,
+    max_size=15,
+)
+
+
+@pytest.mark.parametrize("name", ["levels", "change_times"])
+@settings(max_examples=60)
+@given(before=dense, hole=sparse, live=dense)
+def test_what_a_backlog_counts_is_as_if_it_had_come_in_order(
+    name: str,
+    before: list[tuple[float, float]],
+    hole: list[tuple[float, float | None]],
+    live: list[tuple[float, float]],
+) -> None:
+    now = 0.0
+    parts: list[list[Sample]] = []
+    for part in (before, hole, live):
+        parts.append([])
+        for step, value in part:
+            now += step
+            parts[-1].append((now, value))
+    first, late, rest = parts
+    straight, joined = bench(name).see(*first, *late, *rest), bench(name).see(*first, rest[0], *late, *rest[1:])
+
+    joined.wait(now).wait(now + JOIN_MS / MINUTE + 0.01)
+    for each in (straight, joined):
+        each.see((now + 0.55, 9.0), (now + 0.9, 4.0))
+
+    assert counted(joined) == counted(straight)
