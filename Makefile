@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 HISTORIES ?= 20000
 WORKERS ?= 4
 KILLS ?= 200
-# Without bytecode on the disk every process would compile all it imports: three times the start, 8 MiB more memory.
+# Without bytecode on the disk every process would compile all it imports: three times the CPU of a start.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
