@@ -145,8 +145,15 @@ class Stock(Tally):
         return known, known
 
     def merged(self, late: Memory, live: Memory, twice: Memory) -> Memory:
-        """What is used but not yet noted at the end of the backlog is noted now."""
+        """What is used but not yet noted at the end of the backlog is noted now, unless its span goes on."""
         merged = super().merged(late, live, twice)
+        if live["span"] == late["span"]:
+            tops = [each["top"] for each in (late, live) if each["top"] is not None]
+            return {**merged, "top": max(tops, default=None), "before": late["before"]}
+        if live["span"] == late["span"] + 1:
+            noted = _fall(late["before"], late["top"]) - _fall(twice.get("before"), twice.get("top"))
+            parts = _used(merged["parts"], int(late["at"]), max(0.0, noted))
+            return {**merged, "parts": parts, "before": late["top"]}
         open_use = _pending(late) - _pending(twice)
         return {**merged, "parts": _used(merged["parts"], int(late["at"]), max(0.0, open_use))}
 

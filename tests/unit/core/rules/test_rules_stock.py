@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from frostline_core.errors import ConfigError
@@ -183,3 +183,27 @@ def test_no_more_is_used_than_the_count_falls(script: list[tuple[int, int]]) -> 
 
     parts = bench.evaluator._ledger.states[0]["r"].memory["parts"]
     assert sum(part[2] for part in parts) <= falls
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.2, 1, 4, 9]), st.integers(0, 9)), min_size=4, max_size=30),
+    st.data(),
+)
+def test_a_backlog_within_a_span_counts_as_in_order(script: list[tuple[float, int]], data: st.DataObject) -> None:
+    now, samples = 0.0, []
+    for step, count in script:
+        now += step
+        samples.append((now, count))
+    first = data.draw(st.integers(1, len(samples) - 2))
+    last = data.draw(st.integers(first + 1, len(samples) - 1))
+    in_order, in_lanes = (stock(below=1, settle="6h") for _ in range(2))
+    in_order.see(*samples)
+
+    in_lanes.see(*samples[:first], *samples[last:]).see(*samples[first:last])
+    assume(in_lanes.evaluator.retroactive == 0)
+    in_lanes.wait(now).wait(now + 61)
+
+    for bench in (in_order, in_lanes):
+        bench.see((now + 0.5, 11))
+    one, other = (bench.evaluator._ledger.states[0]["r"].memory for bench in (in_order, in_lanes))
+    assert (one["parts"], one["top"]) == (other["parts"], other["top"])
