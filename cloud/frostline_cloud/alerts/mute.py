@@ -15,7 +15,17 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, insert, select
 
 from frostline_cloud.alerts.event import EventType
-from frostline_cloud.alerts.handling import Doing, Handling, end_shelf, handlings, keep, locked, note
+from frostline_cloud.alerts.handling import (
+    Doing,
+    Handling,
+    end_shelf,
+    handlings,
+    keep,
+    keep_all,
+    locked,
+    note,
+    note_all,
+)
 from frostline_cloud.alerts.incident import Incident
 from frostline_cloud.alerts.message import news
 from frostline_cloud.alerts.silences import Silence, Subject, in_force
@@ -87,19 +97,37 @@ class Gate:
         cause = self.causes.of(subject, followed=handled.muted == Mute.INHIBITED)
         return Muted(Mute.INHIBITED, cause) if cause else None
 
-    def pass_news(self, connection: Connection, alert_id: str) -> bool:
-        """Whether news of an alert may be told now; the alert's handling says so, and its timeline where it is new."""
-        found, handled = self.why(alert_id), self.handled[alert_id]
-        if found is None:
-            if handled.muted is not None:
-                _told_again(connection, handled)
-            return True
-        if (handled.muted, handled.muted_by) != (found.why.value, found.by):
-            (row,) = locked(connection, [alert_id])
-            note(connection, row, ("", f"not told: {found.why.value}, {found.by}"), Doing("", self.now_ms))
-            since = {"muted_ms": self.now_ms} if handled.muted is None else {}
-            keep(connection, alert_id, muted=found.why.value, muted_by=found.by, **since)
-        return False
+    def pass_news(self, connection: Connection, alert_ids: Sequence[str]) -> set[str]:
+        """Which of these alerts may be told now; the others' handling says why not, and their timeline where it is new.
+
+        A few statements however many they are: in a storm ingest waits for the lock that this transaction holds.
+        """
+        wanted = list(dict.fromkeys(alert_ids))
+        found = {each: self.why(each) for each in wanted}
+        for each in wanted:
+            if found[each] is None and self.handled[each].muted is not None:
+                _told_again(connection, self.handled[each])
+        muted = {each: why for each, why in found.items() if why is not None}
+        self._mute(connection, {each: why for each, why in muted.items() if self._is_new(each, why)})
+        return set(wanted) - set(muted)
+
+    def _is_new(self, alert_id: str, found: Muted) -> bool:
+        handled = self.handled[alert_id]
+        return (handled.muted, handled.muted_by) != (found.why.value, found.by)
+
+    def _mute(self, connection: Connection, muted: Mapping[str, Muted]) -> None:
+        said = {each: f"not told: {why.why.value}, {why.by}" for each, why in muted.items()}
+        note_all(connection, said, self.now_ms)
+        rows = [
+            {
+                "id": each,
+                "muted": why.why.value,
+                "muted_by": why.by,
+                "muted_ms": self.now_ms if self.handled[each].muted is None else self.handled[each].muted_ms,
+            }
+            for each, why in muted.items()
+        ]
+        keep_all(connection, rows)
 
 
 def releasable(connection: Connection, now_ms: int) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from frostline_cloud.alerts import Gate
 from frostline_cloud.alerts.event import EventType
@@ -73,18 +73,15 @@ def dispatch(connection: Connection, plan: Plan, now_ms: int) -> Dispatched:
     """Addresses what is due; in a transaction that may write."""
     done = Dispatched()
     found = outbox.due(connection, UNADDRESSED, now_ms, AT_ONCE)
-    gate = Gate.read(connection, [row.alert for row in found], now_ms) if found else None
     gone = {each.receiver for each in health.all_health(connection) if each.state is HealthState.GONE}
-    for row in found:
-        mine = (rows_of.c.id == row.id, rows_of.c.state == RowState.WAITING.value)
-        ended = {"state": RowState.DISPATCHED.value, "done_ms": now_ms}
-        if connection.execute(update(rows_of).where(*mine).values(**ended)).rowcount != 1:
-            continue  # another process was faster
-        done.news += 1
-        if gate is not None and _is_muted(connection, gate, row):
-            muted = update(rows_of).where(rows_of.c.id == row.id)
-            connection.execute(muted.values(state=RowState.MUTED.value))
-            done.muted += 1
+    mine = [row for row in found if _take(connection, row, now_ms)]  # of the others another process was faster
+    muted = _muted(connection, mine, now_ms)
+    if muted:
+        held = update(rows_of).where(rows_of.c.id == bindparam("b_id")).values(state=RowState.MUTED.value)
+        connection.execute(held, [{"b_id": each} for each in sorted(muted)])
+    done.news, done.muted = len(mine), len(muted)
+    for row in mine:
+        if row.id in muted:
             continue
         made = _address(connection, row, plan, gone, now_ms)
         done.written += made
@@ -92,11 +89,22 @@ def dispatch(connection: Connection, plan: Plan, now_ms: int) -> Dispatched:
     return done
 
 
-def _is_muted(connection: Connection, gate: Gate, row: Row[Any]) -> bool:
-    """The end of an alert goes to whoever was told of it; the canary's alert is there to be told."""
-    if row.type == EventType.RESOLVED or gate.subjects[row.alert].rule == CANARY_RULE:
-        return False
-    return not gate.pass_news(connection, row.alert)
+def _take(connection: Connection, row: Row[Any], now_ms: int) -> bool:
+    mine = (rows_of.c.id == row.id, rows_of.c.state == RowState.WAITING.value)
+    ended = {"state": RowState.DISPATCHED.value, "done_ms": now_ms}
+    return connection.execute(update(rows_of).where(*mine).values(**ended)).rowcount == 1
+
+
+def _muted(connection: Connection, news: Sequence[Row[Any]], now_ms: int) -> set[str]:
+    """The news that is not told: of alerts that are shelved, silenced or follow from another.
+
+    The end of an alert goes to whoever was told of it; the canary's alert is there to be told.
+    """
+    asked = [row for row in news if row.type != EventType.RESOLVED]
+    gate = Gate.read(connection, [row.alert for row in asked], now_ms)
+    asked = [row for row in asked if gate.subjects[row.alert].rule != CANARY_RULE]
+    told = gate.pass_news(connection, [row.alert for row in asked])
+    return {row.id for row in asked if row.alert not in told}
 
 
 def _address(connection: Connection, row: Row[Any], plan: Plan, gone: set[str], now_ms: int) -> int:
