@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frostline_cloud.ingest.apart import by_batch, by_node, letter_of, without_content
-from frostline_cloud.ingest.decode import Batch
+from frostline_cloud.ingest.decode import Batch, Item, batch_of
 from frostline_cloud.ingest.journal import Extra, Loss
 from frostline_cloud.ingest.load import Load, Written
 from frostline_core.commit import BatchMark, Queued
@@ -19,9 +19,11 @@ def batch(node: str, n: int, gap: str | None = None) -> Batch:
 
 
 def flush(nodes: list[str], plain: list[str]) -> tuple[Load, Written]:
-    queued = [Queued(BatchMark(7, Stream.SAMPLES, n, n, 1, False), batch(node, n), 1) for n, node in enumerate(nodes)]
+    queued: list[Queued[Item]] = [
+        Queued(BatchMark(7, Stream.SAMPLES, n, n, 1, False), batch(node, n), 1) for n, node in enumerate(nodes)
+    ]
     loose = [batch(node, 100 + n) for n, node in enumerate(plain)]
-    letters = [letter_of(each, "x: odd", 1) for each in (*(q.item for q in queued), *loose)]
+    letters = [letter_of(batch_of(each), "x: odd", 1) for each in (*(q.item for q in queued), *loose)]
     return Load(queued, loose, Extra(losses=[Loss("s", "a", None, None, None, "r")])), Written(buried=letters)
 
 
@@ -41,7 +43,7 @@ def test_the_parts_are_the_whole(nodes: list[str], plain: list[str]) -> None:
         assert sorted(id(each) for part in parts for each in part.written.buried) == sorted(map(id, written.buried))
         assert sum(len(part.load.extra.losses) for part in parts) == 1
         for node in "abc":
-            order = [each.mark.n for each in queued if each.item.node == node]
+            order = [each.mark.n for each in queued if batch_of(each.item).node == node]
             assert order == sorted(order)
     assert all(len(one.load.queued) + len(one.load.plain) <= 1 for one in singles)
 
@@ -51,7 +53,8 @@ def test_a_batch_without_content_still_stands_for_all_its_samples() -> None:
     (piece,) = [each for each in by_node(load, written) if each.load.queued]
     emptied = without_content(piece, "SQL refuses it")
     (queued,) = emptied.load.queued
-    assert (queued.item.samples, queued.item.unfit, queued.item.count) == ([], "SQL refuses it", 2)
+    left = batch_of(queued.item)
+    assert (left.samples, left.unfit, left.count) == ([], "SQL refuses it", 2)
     (letter,) = emptied.written.buried
     assert (letter.samples, letter.reason, letter.raw) == (2, "SQL refuses it", load.queued[0].item.raw)
 
@@ -61,5 +64,5 @@ def test_what_is_committed_and_sent_once_only_is_not_tried_again() -> None:
     noted, of_a, _ = by_node(load, written)
     load.brought_home(noted.load)
     load.brought_home(of_a.load)
-    assert [each.node for each in load.plain] == ["b"]
+    assert [batch_of(each).node for each in load.plain] == ["b"]
     assert not load.extra
