@@ -13,7 +13,7 @@ from tests.support.services import eventually
 from tests.support.stack import Program, Stack
 
 NODE = "gw-1"
-PERIOD_S, WATCH_S, START_S = 0.5, 15.0, 3.0
+PERIOD_S, WATCH_S, START_S = 0.5, 15.0, 6.0
 DEAD = "room-10"
 pytestmark = pytest.mark.timeout(120)
 
