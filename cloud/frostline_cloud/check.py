@@ -6,13 +6,15 @@ import socket
 import time
 from collections.abc import Callable
 
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from frostline_cloud.config import CloudConfig
+from frostline_cloud.ingest import forgotten
 from frostline_cloud.notify import check_notify
 from frostline_cloud.sql import open_engine, translated
+from frostline_cloud.sql.tables import setting
 from frostline_cloud.store import open_store
-from frostline_core.errors import FrostlineError
+from frostline_core.errors import FrostlineError, UnavailableError
 from frostline_core.rules import load_folder
 
 _TIMEOUT_S = 5.0
@@ -53,7 +55,11 @@ def _sql(config: CloudConfig) -> None:
     engine = open_engine(config.sql.url)
     with translated("SQL"), engine.begin() as connection:
         connection.execute(text("SELECT 1"))
+        has_tables = inspect(connection).has_table(setting.name)  # not before the first start
+        behind = forgotten.stuck(connection, time.time_ns() // 1_000_000) if has_tables else ""
     engine.dispose()
+    if behind:
+        raise UnavailableError(behind)
 
 
 def _store(config: CloudConfig) -> None:

@@ -32,6 +32,8 @@ from frostline_cloud.ingest.ingest import Ingest
 from frostline_cloud.ingest.letters import LetterBox, named
 from frostline_cloud.ingest.reader import Parts
 from frostline_cloud.ingest.registry import Registry
+from frostline_cloud.ingest.retrospect import EVERY_S as LOOK_BACK_EVERY_S
+from frostline_cloud.ingest.retrospect import Retrospect
 from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.jobs import every
 from frostline_cloud.metrics import export
@@ -86,12 +88,15 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
             await asyncio.to_thread(_note_rules, shared)
         worker = build_ingest(config, shared) if ingest else None
         notify = build_notify(config.notices, engine) if ingest else None
+        retrospect = _retrospect(config, shared)
         async with asyncio.TaskGroup() as tasks:
             if worker is not None and notify is not None:
                 await asyncio.to_thread(worker.start)
                 tasks.create_task(_until(stop, notify.run), name="notify")
                 tasks.create_task(_watch(stop, worker), name="watch ingest")
-                tasks.create_task(_report(stop, worker, engine), name="report ingest")
+                tasks.create_task(_report(stop, worker, engine, retrospect), name="report ingest")
+                looks_back = every(LOOK_BACK_EVERY_S, "rules after a restored SQL", retrospect.step, stop)
+                tasks.create_task(looks_back, name="retrospect")
                 if config.canary is not None:
                     canary = Canary(engine, config.broker, config.canary, now_ms)
                     stack.callback(canary.stop)  # frees its thread; until then it would hold up the end
@@ -102,7 +107,7 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
                 export(worker, notify)
             if listener is not None:
                 refetch, retire = (None, None) if worker is None else (worker.refetch, worker.retire)
-                status = _status_of(worker, engine)
+                status = _status_of(worker, engine, retrospect)
                 services = Services(
                     engine, store, rules, status, config.http, now_ms, refetch, config.retention, retire
                 )
@@ -157,6 +162,13 @@ def _watch_gateways(config: CloudConfig, engine: Engine) -> int:
     besides = () if config.canary is None else (config.canary.site,)
     after_ms = round(config.alerts.gateway_offline_after_s * 1000)
     return topology.watch(engine, config.told, after_ms, now_ms(), besides)
+
+
+def _retrospect(config: CloudConfig, shared: Shared) -> Retrospect:
+    """Rules what a restored SQL has forgotten; the canary's excursions are of now only."""
+    besides = () if config.canary is None else (config.canary.site,)
+    rulebook = Rulebook(shared.engine, shared.rules)
+    return Retrospect(shared.engine, shared.store, rulebook, config.told, now_ms, besides)
 
 
 def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
@@ -214,13 +226,13 @@ def _check(shared: Shared, generation: Generation) -> Callable[[], None]:
     return check
 
 
-def _status_of(worker: Ingest | None, engine: Engine) -> Callable[[], dict[str, object]]:
+def _status_of(worker: Ingest | None, engine: Engine, retrospect: Retrospect) -> Callable[[], dict[str, object]]:
     """What ingest says of itself: asked here, or read from SQL where it runs in another process."""
 
     def asked(here: Ingest) -> dict[str, object]:
         now = asdict(here.status)
         reason = now["reason"] or ("" if here.status.connected else "not connected to the broker")
-        return now | {"connected": here.status.online, "reason": reason}
+        return now | {"connected": here.status.online, "reason": reason, "forgotten_devices": retrospect.left}
 
     def read() -> dict[str, object]:
         with translated("sql"), read_only(engine).connect() as connection:
@@ -229,9 +241,9 @@ def _status_of(worker: Ingest | None, engine: Engine) -> Callable[[], dict[str, 
     return read if worker is None else lambda: asked(worker)
 
 
-async def _report(stop: asyncio.Event, worker: Ingest, engine: Engine) -> None:
+async def _report(stop: asyncio.Event, worker: Ingest, engine: Engine, retrospect: Retrospect) -> None:
     """Writes ingest's status to SQL each few seconds, for `frostline cloud serve`."""
-    status = _status_of(worker, engine)
+    status = _status_of(worker, engine, retrospect)
 
     def write() -> None:
         try:

@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, bindparam, select, update
 
-from frostline_cloud.ingest import journal
+from frostline_cloud.ingest import forgotten, journal
 from frostline_cloud.ingest.journal import Loss
 from frostline_cloud.sql import translated
 from frostline_cloud.sql.tables import node, setting
@@ -110,7 +110,7 @@ class Generation:
         self._marked = number
 
     def compare(self, now_ms: int) -> bool:
-        """Once per process: whether SQL went back; then the time that it has forgotten is listed as lost.
+        """Once per process: whether SQL went back; then what it has forgotten is listed as lost, and to be ruled.
 
         What was committed in that time is in the store; SQL no longer knows of it, nor of the alerts and the account.
 
@@ -125,6 +125,7 @@ class Generation:
             went_back = in_store > known.number
             if went_back:
                 self._list(connection, known, now_ms)
+                forgotten.enlist(connection, known.at_ms, now_ms)
                 self._known = _Reached.of(in_store + 1, now_ms)
                 journal.put_setting(connection, _KEY, self._known.text)
         self._compared = True

@@ -12,12 +12,26 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from frostline_core.rules import HOLE_MS, Evaluator, Rule, Series, Transition
+from frostline_core.rules import HOLE_MS, NEVER, Evaluator, Rule, Series, Transition
+from frostline_core.rules.engine import Calendar
 
 Seen = tuple[int, int, float | None]
 """When (UTC milliseconds), which of the series, and the value; None is a sample without a usable value."""
 
 _Key = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Known:
+    """What rules know of a series at an instant.
+
+    Attributes:
+        states: By the names that `Evaluator.staged` gives.
+        last_ms: Event time of the newest sample that they have seen; NEVER before the first.
+    """
+
+    states: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    last_ms: int = NEVER
 
 
 class Playback:
@@ -27,13 +41,28 @@ class Playback:
         rules: The rules.
         series: Of one device, in any order; `Seen` counts them.
         start_ms: From when the rules listen: silence before that proves nothing.
+        known: What the rules know of each of the series by then; () is nothing.
+        calendar: When series are paused; None is never.
     """
 
-    def __init__(self, rules: Sequence[Rule], series: Sequence[Series], start_ms: int) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        series: Sequence[Series],
+        start_ms: int,
+        known: Sequence[Known] = (),
+        calendar: Calendar | None = None,
+    ) -> None:
         self.samples = 0
         self.now_ms = start_ms
         self._evaluator = Evaluator(rules, lateness_ms=0)
-        self._slots = [self._evaluator.bind(each) for each in series]
+        if calendar is not None:
+            self._evaluator.pause(calendar)
+        before = known or [Known() for _ in series]
+        self._states = {each.key: dict(had.states) for each, had in zip(series, before, strict=True)}
+        self._slots = [
+            self._evaluator.bind(each, had.states, had.last_ms) for each, had in zip(series, before, strict=True)
+        ]
         self._evaluator.listen(start_ms)
         self._hush = _Hush()
 
@@ -58,6 +87,11 @@ class Playback:
         yield from self._wait(self.now_ms)
         self._hush.end(self.now_ms)
 
+    def known(self) -> list[Known]:
+        """What the rules know of each series now."""
+        last_ms = self._evaluator.last_ms
+        return [Known(states, last_ms[slot]) for states, slot in zip(self._states.values(), self._slots, strict=True)]
+
     @property
     def suppressed_ms(self) -> Mapping[str, int]:
         """For how long each rule had a value out of range that something suppressed."""
@@ -81,6 +115,11 @@ class Playback:
         staged = self._evaluator.staged()
         if staged.states or staged.transitions:
             self._hush.note(staged.states, at_ms)
+            for name, series, content in staged.states:
+                if content is None:
+                    self._states[series.key].pop(name, None)
+                else:
+                    self._states[series.key][name] = content
             self._evaluator.settle()
         yield from staged.transitions
 
