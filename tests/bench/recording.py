@@ -98,9 +98,9 @@ class Recording:
         for k in range(first, last):
             number, n = k % load.nodes, k // load.nodes + 1
             at_ms = (k - first) * load.interval_ms if load.interval_ms else float(n)
-            device, first = (n - 1) % load.devices, (n - 1) // load.devices % load.metrics
+            device, lowest = (n - 1) % load.devices, (n - 1) // load.devices % load.metrics
             aliases = self._aliases[number][device]
-            chosen = aliases if load.per_message >= load.metrics else aliases[first : first + load.per_message]
+            chosen = aliases if load.per_message >= load.metrics else aliases[lowest : lowest + load.per_message]
             utc_ms = self.start_ms + int(at_ms)
             message = PayloadMessage(timestamp=utc_ms, seq=(load.devices + n) % 256)
             add = message.metrics.add
