@@ -134,8 +134,11 @@ class Broker:
             return  # full: it is awake already; closed: nobody waits
 
     def take(self, wait_s: float, most: int) -> list[Incoming]:
-        """Everything that waits, up to `most`; waits up to `wait_s` for the first. It also keeps the session alive."""
-        self._tend(0.0 if self._queue else wait_s)
+        """Everything that waits, up to `most`; waits up to `wait_s` for the first. It also keeps the session alive.
+
+        With `most` 0 it waits for a `wake`, and what comes meanwhile is queued.
+        """
+        self._tend(0.0 if self._queue and most else wait_s)
         queue = self._queue
         if len(queue) <= most:
             taken = list(queue)
