@@ -72,6 +72,11 @@ class Link:
         """Why the connection is gone; "" while it stands."""
         return self._lost
 
+    @property
+    def _ping_s(self) -> int:
+        """What is told to the broker. paho pings after that much silence, and waits as long again for the answer."""
+        return self._config.keepalive_s * 3 // 4
+
     async def open(self) -> None:
         """Connects and waits for the broker's welcome.
 
@@ -81,9 +86,7 @@ class Link:
         where = f"broker {self._config.url}"
         try:
             async with asyncio.timeout(CONNECT_S):
-                await asyncio.to_thread(
-                    self._client.connect, self._config.host, self._config.port, self._config.keepalive_s
-                )
+                await asyncio.to_thread(self._client.connect, self._config.host, self._config.port, self._ping_s)
                 self._client.loop_start()
                 await self._accepted
         except TimeoutError as error:
