@@ -336,11 +336,15 @@ def test_generation_is_the_highest_mark_and_survives_reopening(kind: Kind, place
     assert store.generation() == before + 5
     store.close()
     kind.settle()
-    again = kind.open()
-    try:
-        eventually(lambda: again.generation() == before + 5, 15)  # a new series may take VictoriaMetrics a second
-    finally:
-        again.close()
+
+    def reopened() -> int:
+        again = kind.open()
+        try:
+            return again.generation()
+        finally:
+            again.close()
+
+    eventually(lambda: reopened() == before + 5, 15)  # a new series may take VictoriaMetrics a second
 
 
 def test_data_survives_reopening(kind: Kind, place: Place) -> None:
