@@ -5,13 +5,13 @@ from __future__ import annotations
 from email.headerregistry import Address
 from email.utils import parseaddr
 from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from frostline_cloud.notify.receivers.settings import PeopleSettings
+from frostline_core.endpoint import is_loopback
 
 
 class Security(StrEnum):
@@ -61,7 +61,7 @@ class MailConfig(PeopleSettings):
     def _is_safe(self) -> Self:
         if bool(self.username) != bool(self.password):
             raise ValueError("username and password belong together")
-        if self.security is Security.NONE and not (self.insecure or _is_loopback(self.host)):
+        if self.security is Security.NONE and not (self.insecure or is_loopback(self.host)):
             raise ValueError("security = none sends mail and password in clear; use starttls or tls")
         return self
 
@@ -74,10 +74,3 @@ class MailConfig(PeopleSettings):
     def target(self) -> str:
         """Where it leads; another target is another chance for a receiver that was gone."""
         return f"{self.host} {' '.join(self.to)}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
