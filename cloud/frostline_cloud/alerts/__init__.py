@@ -13,7 +13,7 @@ from frostline_cloud.alerts.handling import (
 )
 from frostline_cloud.alerts.incident import Incident
 from frostline_cloud.alerts.mute import Gate, releasable, release
-from frostline_cloud.alerts.read import Filters, alerts, open_alerts, timeline
+from frostline_cloud.alerts.read import Filters, alerts, one_alert, open_alerts, timeline
 from frostline_cloud.alerts.record import record
 from frostline_cloud.alerts.silences import Silence, Subject, add_silence, end_silence, silences
 
@@ -33,6 +33,7 @@ __all__ = [
     "comment",
     "end_silence",
     "handlings",
+    "one_alert",
     "open_alerts",
     "record",
     "releasable",

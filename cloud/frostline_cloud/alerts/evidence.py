@@ -120,7 +120,7 @@ def check_closing(incident: Incident, closing: Closing) -> None:
 
 def is_compliance(incident: Incident) -> bool:
     """Whether the rule decides about goods, as it was when the alert opened."""
-    return (incident.evidence.get("rule") or {}).get("category") == _COMPLIANCE
+    return incident.category == _COMPLIANCE
 
 
 def close(connection: Connection, alert_id: str, closing: Closing, content: Mapping[str, Any], doing: Doing) -> bool:

@@ -80,6 +80,18 @@ class Incident:
         """Which samples it is found in."""
         return Track(self.evidence.get("track", Track.LIVE.value))
 
+    @property
+    def no_data_since_ms(self) -> int | None:
+        """Since when nothing is known of what it watches: it stays as it was; None while samples come."""
+        since: int | None = self.evidence.get("no_data_since_ms")
+        return since
+
+    @property
+    def category(self) -> str | None:
+        """`compliance` or `operational`, as the rule was when it opened; None where that is not known."""
+        found: str | None = (self.evidence.get("rule") or {}).get("category")
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:

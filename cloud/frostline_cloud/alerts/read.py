@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, select
 
 from frostline_cloud.alerts.incident import Incident
-from frostline_cloud.sql.tables import alert, alert_event
+from frostline_cloud.sql.tables import alert, alert_event, handling
 from frostline_core.rules import Phase
 
 NEEDS_SOMEBODY = (Phase.FIRING.value, Phase.CLEARING.value)
@@ -23,6 +23,7 @@ class Filters:
         states: For example `("firing", "clearing")`.
         site: The site.
         severity: The severity.
+        is_closed: Whether somebody has closed it.
         limit: The most to return, 1 to 1000.
         before: Only incidents that opened before this (opened_ms, id); the last of one page begins the next.
     """
@@ -30,6 +31,7 @@ class Filters:
     states: tuple[str, ...] | None = None
     site: str | None = None
     severity: str | None = None
+    is_closed: bool | None = None
     limit: int = 100
     before: tuple[int, str] | None = None
 
@@ -75,12 +77,21 @@ def alerts(connection: Connection, filters: Filters) -> list[Incident]:
         query = query.where(alert.c.site == filters.site)
     if filters.severity is not None:
         query = query.where(alert.c.severity == filters.severity)
+    if filters.is_closed is not None:
+        closed = select(handling.c.id).where(handling.c.id == alert.c.id, handling.c.closed_ms.is_not(None)).exists()
+        query = query.where(closed if filters.is_closed else ~closed)
     if filters.before is not None:
         opened, alert_id = filters.before
         earlier = (alert.c.opened_ms == opened) & (alert.c.id < alert_id)
         query = query.where((alert.c.opened_ms < opened) | earlier)
     rows = connection.execute(query.limit(max(1, min(filters.limit, 1000)))).mappings()
     return [Incident.from_row(row) for row in rows]
+
+
+def one_alert(connection: Connection, alert_id: str) -> Incident | None:
+    """The incident with that id."""
+    row = connection.execute(select(alert).where(alert.c.id == alert_id)).mappings().one_or_none()
+    return None if row is None else Incident.from_row(row)
 
 
 def timeline(connection: Connection, alert_id: str) -> list[TimelineEntry]:

@@ -140,16 +140,25 @@ def _silence(row: Row[Any]) -> Silence:
     )  # fmt: skip
 
 
-def _check(wanted: Silence) -> None:
-    if not wanted.matchers or len(wanted.matchers) > _MOST_MATCHERS:
+def check_matchers(matchers: Mapping[str, str]) -> None:
+    """Whether a silence may have these matchers.
+
+    Raises:
+        ConfigError: There is none, one is not known or has no pattern, or together they match everything.
+    """
+    if not matchers or len(matchers) > _MOST_MATCHERS:
         raise ConfigError(f"a silence has 1 to {_MOST_MATCHERS} matchers")
-    for name, pattern in wanted.matchers.items():
+    for name, pattern in matchers.items():
         if name not in NAMES and not (name.startswith(LABEL) and len(name) > len(LABEL)):
             raise ConfigError(f"no matcher '{name}': use {', '.join(NAMES)} or {LABEL}<key>")
         if not 0 < len(pattern) <= _MOST_GLOB:
             raise ConfigError(f"matcher '{name}': the pattern has 1 to {_MOST_GLOB} characters")
-    if all(set(pattern) == {"*"} for pattern in wanted.matchers.values()):
+    if all(set(pattern) == {"*"} for pattern in matchers.values()):
         raise ConfigError("a silence of everything is not one: name a site, a rule or a device")
+
+
+def _check(wanted: Silence) -> None:
+    check_matchers(wanted.matchers)
     if not wanted.reason.strip() or len(wanted.reason) > _MOST_TEXT:
         raise ConfigError(f"a silence has a reason of 1 to {_MOST_TEXT} characters")
 

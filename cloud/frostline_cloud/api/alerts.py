@@ -9,7 +9,16 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, select
 
-from frostline_cloud.alerts import Filters, acknowledge, alerts, handlings, timeline
+from frostline_cloud.alerts import (
+    Filters,
+    Handling,
+    Incident,
+    acknowledge,
+    alerts,
+    handlings,
+    one_alert,
+    timeline,
+)
 from frostline_cloud.alerts.local import with_actions
 from frostline_cloud.alerts.read import NEEDS_SOMEBODY
 from frostline_cloud.api.access import Operator, Viewer
@@ -18,7 +27,7 @@ from frostline_cloud.api.parameters import SiteFilter, Text
 from frostline_cloud.api.problems import not_found
 from frostline_cloud.api.services import Wired
 from frostline_cloud.notify.outbox import UNADDRESSED
-from frostline_cloud.sql.tables import alert, delivery, outbox
+from frostline_cloud.sql.tables import delivery, outbox
 from frostline_core.rules import Severity
 
 router = APIRouter(tags=["alerts"])
@@ -73,6 +82,10 @@ class AlertOut(BaseModel):
     opened_ms: int = Field(description="When the first sign was measured, UTC milliseconds.")
     fired_ms: int | None = Field(description="When it began to fire, in the time of the samples.")
     resolved_ms: int | None = Field(description="When it ended, in the time of the samples.")
+    no_data_since_ms: int | None = Field(
+        description="Since when nothing is known of what it watches: its state is then the last that was known."
+    )
+    category: str | None = Field(description="`compliance` or `operational`; null where the rule is not known.")
     value: float | None = Field(description="The value at the newest change.")
     summary: str = Field(description="What is wrong, in one line.")
     acknowledged_ms: int | None = Field(description="When somebody took note; it stops escalation, nothing else.")
@@ -130,6 +143,7 @@ StateQuery = Annotated[
     StateFilter | None, Query(description="Only alerts in this state; `open` is firing or clearing.")
 ]
 SeverityQuery = Annotated[Severity | None, Query(description="Only alerts of this severity.")]
+ClosedQuery = Annotated[bool | None, Query(description="Only alerts that somebody has closed, or has not.")]
 AlertId = Annotated[Text, Path(description="The alert's id.")]
 
 
@@ -140,6 +154,7 @@ def list_alerts(  # noqa: PLR0913 - the query parameters of the endpoint
     state: StateQuery = None,
     site: SiteFilter = None,
     severity: SeverityQuery = None,
+    closed: ClosedQuery = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[AlertOut]:
@@ -150,16 +165,14 @@ def list_alerts(  # noqa: PLR0913 - the query parameters of the endpoint
         states=states,
         site=site,
         severity=None if severity is None else severity.value,
+        is_closed=closed,
         limit=limit + 1,
         before=None if key is None else (int(key[0]), str(key[1])),
     )
     with services.reading() as connection:
         found = alerts(connection, filters)
         handled = handlings(connection, [each.id for each in found[:limit]])
-    items = [
-        AlertOut.model_validate(each).model_copy(update={"handling": HandlingOut.model_validate(handled[each.id])})
-        for each in found[:limit]
-    ]
+    items = [shown(each, handled[each.id]) for each in found[:limit]]
     more = len(found) > limit
     return Page(items=items, next=encode((items[-1].opened_ms, items[-1].id)) if more else None)
 
@@ -179,18 +192,25 @@ def acknowledge_alert(services: Wired, caller: Operator, alert_id: AlertId) -> A
         return detail(connection, alert_id)
 
 
+def shown(incident: Incident, handled: Handling) -> AlertOut:
+    """An alert as lists have it."""
+    return AlertOut.model_validate(incident).model_copy(update={"handling": HandlingOut.model_validate(handled)})
+
+
 def detail(connection: Connection, alert_id: str) -> AlertDetailOut:
     """An alert with its whole history.
 
     Raises:
         HTTPException: 404 where there is no such alert.
     """
-    row = connection.execute(select(alert).where(alert.c.id == alert_id)).one_or_none()
-    if row is None:
+    found = one_alert(connection, alert_id)
+    if found is None:
         raise not_found(f"alert {alert_id}")
     return AlertDetailOut.model_validate(
         {
-            **row._asdict(),
+            **found.to_row(),
+            "no_data_since_ms": found.no_data_since_ms,
+            "category": found.category,
             "handling": HandlingOut.model_validate(handlings(connection, [alert_id])[alert_id]),
             "timeline": [
                 EventOut.model_validate(each)

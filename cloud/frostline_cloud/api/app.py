@@ -47,7 +47,17 @@ _FAULTS = {
     429: "Too many wrong tokens; wait as `Retry-After` says.",
     503: "SQL or the store does not answer; try again.",
 }
-_CONFLICTS = ("/refetch", "/write-off", "/retire", "/shelve", "/unshelve", "/silences", "/close")
+_CONFLICTS = (
+    "/refetch",
+    "/write-off",
+    "/retire",
+    "/shelve",
+    "/unshelve",
+    "/silences",
+    "/silences/preview",
+    "/close",
+    "/pauses",
+)
 _PUBLIC = ("/healthz", "/readyz")
 
 

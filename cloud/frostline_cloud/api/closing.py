@@ -6,18 +6,17 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import select
 from starlette.exceptions import HTTPException
 
-from frostline_cloud.alerts import Incident
+from frostline_cloud.alerts import Incident, one_alert
 from frostline_cloud.alerts.evidence import Closing, Disposition, check_closing, close, frozen, gather
+from frostline_cloud.alerts.evidence_csv import as_csv
 from frostline_cloud.alerts.handling import MOST_TEXT
 from frostline_cloud.api.access import Operator, Viewer
 from frostline_cloud.api.alerts import AlertDetailOut, AlertId, detail
 from frostline_cloud.api.handling import act
 from frostline_cloud.api.problems import not_found
 from frostline_cloud.api.services import Services, Wired
-from frostline_cloud.sql.tables import alert
 from frostline_core.errors import ConfigError
 
 router = APIRouter(tags=["alerts"])
@@ -98,6 +97,19 @@ def export_alert(services: Wired, _caller: Viewer, alert_id: AlertId, response: 
     return ExportOut(alert=shown, evidence=evidence)
 
 
+@router.get(
+    "/alerts/{alert_id}/export.csv",
+    summary="The samples around one alert, as a table",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {}}, "description": "Times in UTC; one line a sample or interval."}},
+)
+def export_samples(services: Wired, _caller: Viewer, alert_id: AlertId) -> Response:
+    """What `evidence` has of samples or intervals, as CSV."""
+    text = as_csv(_evidence(services, alert_id).model_dump())
+    named = {"Content-Disposition": f'attachment; filename="alert-{_incident(services, alert_id).id}.csv"'}
+    return Response(text, media_type="text/csv; charset=utf-8", headers=named)
+
+
 def _evidence(services: Services, alert_id: str) -> EvidenceOut:
     with services.reading() as connection:
         kept = frozen(connection, alert_id)
@@ -108,7 +120,7 @@ def _evidence(services: Services, alert_id: str) -> EvidenceOut:
 
 def _incident(services: Services, alert_id: str) -> Incident:
     with services.reading() as connection:
-        row = connection.execute(select(alert).where(alert.c.id == alert_id)).mappings().one_or_none()
-    if row is None:
+        found = one_alert(connection, alert_id)
+    if found is None:
         raise not_found(f"alert {alert_id}")
-    return Incident.from_row(row)
+    return found

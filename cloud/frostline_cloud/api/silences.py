@@ -9,8 +9,10 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from frostline_cloud.alerts import Silence, add_silence, end_silence, silences
+from frostline_cloud.alerts import Silence, add_silence, end_silence, handlings, silences
+from frostline_cloud.alerts.reach import reach
 from frostline_cloud.api.access import Operator, Viewer
+from frostline_cloud.api.alerts import AlertOut, shown
 from frostline_cloud.api.paging import MOST
 from frostline_cloud.api.parameters import Instant, Text
 from frostline_cloud.api.problems import not_found
@@ -53,6 +55,26 @@ class SilenceOut(BaseModel):
     ended_by: str | None = Field(description="Who ended it before its time.")
 
 
+class ReachIn(BaseModel):
+    """Matchers to try."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    matchers: dict[Text, Text] = Field(min_length=1, max_length=20, description="As of a silence.")
+
+
+class ReachOut(BaseModel):
+    """What a silence would cover."""
+
+    open: list[AlertOut] = Field(description="Open alerts, newest first; the first 100.")
+    open_count: int = Field(description="How many these are in all.")
+    week_count: int = Field(description="Alerts that opened in the last 7 days.")
+    devices: list[tuple[str, str, str]] = Field(description="Site, gateway and device; the first 100.")
+    device_count: int = Field(description="How many these are in all; matchers on anything else do not count.")
+    device_total: int = Field(description="Devices known.")
+    is_cut: bool = Field(description="There is more than was looked at: the counts are of a part.")
+
+
 class SilencesOut(BaseModel):
     """Silences in force and to come."""
 
@@ -69,6 +91,26 @@ def list_silences(services: Wired, _caller: Viewer, since: Since = None) -> Sile
     with services.reading() as connection:
         found = silences(connection, services.clock() if since is None else since, MOST)
     return SilencesOut(items=[SilenceOut.model_validate(each) for each in found])
+
+
+@router.post("/silences/preview", summary="Show what a silence would cover")
+def preview_silence(services: Wired, _caller: Viewer, wanted: ReachIn) -> ReachOut:
+    """Changes nothing. Nothing covered often means that a pattern is mistyped."""
+    try:
+        with services.reading() as connection:
+            found = reach(connection, wanted.matchers, services.clock())
+            handled = handlings(connection, [each.id for each in found.open])
+    except ConfigError as error:
+        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
+    return ReachOut(
+        open=[shown(each, handled[each.id]) for each in found.open],
+        open_count=found.open_count,
+        week_count=found.week_count,
+        devices=list(found.devices),
+        device_count=found.device_count,
+        device_total=found.device_total,
+        is_cut=found.is_cut,
+    )
 
 
 @router.post("/silences", summary="Tell nobody of some alerts for a while", status_code=HTTPStatus.CREATED)

@@ -143,3 +143,47 @@ async def test_what_has_no_samples_has_evidence_that_says_so(services: Services)
     found = (await get(services, "evidence")).json()
 
     assert (found["count"], found["low"], found["coverage"]) == (0, None, 0.0)
+
+
+async def test_samples_are_exported_as_a_table(services: Services) -> None:
+    compliance(services)
+
+    answer = await get(services, "export.csv")
+
+    lines = answer.text.splitlines()
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == f'attachment; filename="alert-{OVER}.csv"'
+    assert lines[0] == "time,at_ms,value,unit,of_alert"
+    assert len(lines) == 121
+    assert sum(line.endswith(",Cel,1") for line in lines) == (await get(services, "evidence")).json()["count"]
+
+
+async def test_too_many_samples_are_exported_as_intervals(services: Services) -> None:
+    compliance(services)
+    services.store.write([Row(DOCK, BEGAN + n * 1000, [("air_temperature", float(n))]) for n in range(3000)])
+
+    lines = (await get(services, "export.csv")).text.splitlines()
+
+    assert lines[0] == "time,at_ms,length_ms,low,mean,high,count,unit,of_alert"
+    assert 800 < len(lines) <= 2002
+
+
+async def test_alerts_are_listed_by_whether_they_are_closed(services: Services) -> None:
+    compliance(services)
+    await post(services, cause="door", disposition="release")
+
+    async with client_of(services, token_for(services)) as client:
+        closed = (await client.get("/api/v1/alerts", params={"closed": "true"})).json()["items"]
+        still = (await client.get("/api/v1/alerts", params={"closed": "false"})).json()["items"]
+
+    assert ([each["id"] for each in closed], len(still)) == ([OVER], 2)
+    assert closed[0]["category"] == "compliance"
+
+
+async def test_that_nothing_is_known_is_said(services: Services) -> None:
+    compliance(services, state="firing", resolved_ms=None, evidence={"no_data_since_ms": BEGAN + 1})
+
+    async with client_of(services, token_for(services)) as client:
+        shown = (await client.get(f"/api/v1/alerts/{OVER}")).json()
+
+    assert (shown["state"], shown["no_data_since_ms"]) == ("firing", BEGAN + 1)
