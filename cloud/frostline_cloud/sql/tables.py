@@ -298,10 +298,26 @@ outbox = Table(
     Column("critical", Boolean, nullable=False, server_default=false()),  # goes first, past every budget
     Column("route", String(200)),  # by which dispatch chose the receiver; null = written to it directly
     Column("held_ms", BigInteger),  # since when it waits for a digest: the receiver's budget was used up
-    Column("digest", String(40)),  # id of the digest that carried it
+    Column("digest", String(40)),  # id of the digest or group message that carried it
+    Column("grouping", String(40)),  # id of the notice_group that tells it; null = it is told by itself
     Index("ix_outbox_due", "state", "due_ms"),
     Index("ix_outbox_receiver", "receiver", "state", "due_ms"),
+    Index("ix_outbox_next", "receiver", "state", "grouping", "held_ms", "critical", "due_ms", "id"),
     Index("ix_outbox_order", "alert", "receiver", "state", "revision"),  # what comes before and after a row
+)
+
+notice_group = Table(  # what one receiver is told together, from the first news until all of it is over
+    "notice_group",
+    metadata,
+    Column("id", String(40), primary_key=True),  # made of receiver, route and labels
+    Column("receiver", String(200), nullable=False),
+    Column("route", String(200), nullable=False),
+    Column("labels", JSON, nullable=False),  # what its alerts have in common
+    Column("next_ms", BigInteger, nullable=False),  # when to look at it
+    Column("lease_ms", BigInteger, nullable=False),  # until when a process works on it; 0: nobody does
+    Column("told_ms", BigInteger),  # when its newest message was delivered
+    Column("firing", Integer, nullable=False),  # alerts that fire, by that message
+    Index("ix_notice_group_next", "receiver", "next_ms"),
 )
 
 delivery = Table(
