@@ -251,7 +251,8 @@ def _cell(tag: str, text: str) -> None:
 
 
 def _card(card: Card) -> _CardView:
-    with ui.element("article").classes("f-card").props(f'aria-label="{card.key[2]}"') as box:
+    with ui.element("article").classes("f-card") as box:
+        box.props["aria-label"] = card.key[2]  # never by `props()`, which parses: a device's id may hold quotes
         with ui.element("div").classes("f-card-top"):
             ui.label(card.key[2]).classes("f-device")
             ui.label(" · ".join(part for part in (card.zone, card.kind) if part not in ("", card.key[2]))).classes(

@@ -116,6 +116,17 @@ def test_an_operator_sees_a_room_and_acknowledges_an_alert(server: Server, page:
     assert (foreign, faults) == ([], [])
 
 
+def test_a_device_with_quotes_in_its_name_adds_nothing_to_the_page(server: Server, page: Page) -> None:
+    name = 'box" onclick="document.title=1'
+    with server.engine.begin() as connection:
+        for table in (tables.device, tables.metric):
+            connection.execute(update(table).where(table.c.device == "box").values(device=name))
+    log_in(page, server)
+    card = page.get_by_role("article", name=name)
+    expect(card).to_contain_text(name)
+    assert card.get_attribute("onclick") is None
+
+
 def test_an_open_page_follows_what_happens(server: Server, page: Page) -> None:
     log_in(page, server)
     expect(page.locator(".f-need")).to_have_count(3)
