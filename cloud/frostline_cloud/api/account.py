@@ -62,7 +62,7 @@ class LossOut(BaseModel):
     first: int | None = Field(description="First batch of the run that is lost.")
     last: int | None = Field(description="Last batch of the run that is lost; null: to its end, which nobody knows.")
     reason: str = Field(description="Why.")
-    entries: int = Field(description="More than 1: this one stands for so many old entries.")
+    entries: int = Field(description="More than 1: this one stands for so many.")
     samples: int | None = Field(description="How many samples; null where nobody knows.")
     from_ms: int | None = Field(description="Measured not before, UTC milliseconds.")
     to_ms: int | None = Field(description="Measured not after, UTC milliseconds.")

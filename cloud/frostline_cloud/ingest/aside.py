@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from frostline_cloud.ingest.decode import Item
@@ -13,10 +14,17 @@ from frostline_core.errors import ProtocolError
 from frostline_core.sparkplug import topics
 
 MOST_BURIED: Final = 1_000
+MOST_LISTED: Final = 1_000
+"""Losses that one flush lists with their own reasons."""
+_BEYOND: Final = f"more losses than the {MOST_LISTED} that one flush lists with their reasons"
+_Key = tuple[str, str, str]  # site, node and reason
 
 
 class Aside:
     """Kept over a flush that fails; bounded, and what is beyond the bound is listed as lost.
+
+    Losses of one node for one reason are one entry, however long the store is away; beyond `MOST_LISTED` entries it is
+    one more for each node.
 
     Args:
         most_plain: Messages of plain nodes that wait, at most.
@@ -29,12 +37,13 @@ class Aside:
         self.plain: list[Item] = []
         self._most_plain = most_plain
         self._extra = Extra()
+        self._losses: dict[_Key, Loss] = {}
         self._unkept = 0
 
     @property
     def noted(self) -> bool:
         """Whether there is anything besides plain messages."""
-        return bool(self._extra)
+        return bool(self._extra or self._losses)
 
     def keep(self, item: Item) -> None:
         """A message of a plain node, which sends once: it waits while the store is away."""
@@ -57,8 +66,13 @@ class Aside:
         self._extra.buried.append(DeadLetter(site, node, device, topic, reason, raw))
 
     def lose(self, losses: Iterable[Loss]) -> None:
-        """To be listed."""
-        self._extra.losses.extend(losses)
+        """To be listed; of no run."""
+        for each in losses:
+            key = (each.site, each.node, each.reason)
+            if key not in self._losses and len(self._losses) >= MOST_LISTED:
+                key = (each.site, each.node, _BEYOND)
+            known = self._losses.get(key)
+            self._losses[key] = replace(each, reason=key[2]) if known is None else _together(known, each)
 
     def duplicate(self, owner: tuple[str, str], samples: int) -> None:
         """A batch of a node came again."""
@@ -74,11 +88,28 @@ class Aside:
             reason = f"{self._unkept} messages that nobody can read, beyond the {MOST_BURIED} that one flush keeps"
             self.lose([Loss("", "", None, None, None, reason)])
             self._unkept = 0
-        taken = self.plain, self._extra
-        self.plain, self._extra = [], Extra()
+        taken = self.plain, replace(self._extra, losses=list(self._losses.values()))
+        self.plain, self._extra, self._losses = [], Extra(), {}
         return taken
 
     def put_back(self, load: Load) -> None:
         """A flush has failed: what came with it comes first again."""
         self.plain = [*load.plain, *self.plain]
-        self._extra = load.extra.before(self._extra)
+        later, self._losses = self._losses, {}
+        self.lose(load.extra.losses)
+        self.lose(later.values())
+        self._extra = replace(load.extra, losses=[]).before(self._extra)
+
+
+def _together(one: Loss, other: Loss) -> Loss:
+    """One entry for two; where one does not know its samples, nobody knows those of both."""
+    counted = one.samples is not None and other.samples is not None
+    begins = [each for each in (one.from_ms, other.from_ms) if each is not None]
+    ends = [each for each in (one.to_ms, other.to_ms) if each is not None]
+    return replace(
+        one,
+        samples=(one.samples or 0) + (other.samples or 0) if counted else None,
+        from_ms=min(begins, default=None),
+        to_ms=max(ends, default=None),
+        entries=one.entries + other.entries,
+    )

@@ -59,7 +59,7 @@ _MOST_MARKS = 500
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Numbers of a run, or samples of a plain node, that will never come."""
+    """Numbers of a run, or samples of a plain node, that will never come; `entries` of them in one."""
 
     site: str
     node: str
@@ -70,6 +70,7 @@ class Loss:
     samples: int | None = None
     from_ms: int | None = None
     to_ms: int | None = None
+    entries: int = 1
 
 
 @dataclass(frozen=True, slots=True)
