@@ -14,6 +14,7 @@ from frostline_cloud.api.paging import Cursor, Limit, Page, decode, encode
 from frostline_cloud.api.parameters import NodeFilter, SiteFilter, Text
 from frostline_cloud.api.problems import not_found
 from frostline_cloud.api.services import Services, Wired
+from frostline_cloud.rules.taken import Taken, taken
 from frostline_cloud.sql import ledger, registry
 from frostline_cloud.sql.registry import KnownDevice, KnownNode, Scope
 from frostline_core.reading import Quality
@@ -63,6 +64,17 @@ class DoubtOut(BaseModel):
     announced: int = Field(description="Highest batch that the gateway told of.")
 
 
+class LocalRulesOut(BaseModel):
+    """What a gateway says of the rules that it was sent to evaluate itself."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    version: str = Field(description="Of the set that is in use there; empty for none.")
+    refused: str = Field(description="Of the set that it refused since; empty where it could not even read that.")
+    reason: str = Field(description="Why; empty where nothing is refused.")
+    at_ms: int = Field(description="When it said so, by its clock.")
+
+
 class NodeOut(BaseModel):
     """A gateway."""
 
@@ -74,6 +86,7 @@ class NodeOut(BaseModel):
     death_ms: int | None = Field(description="Its newest death, UTC milliseconds.")
     account: AccountOut = Field(description="Its samples over all time.")
     lost: LostOut = Field(description="Its losses over all time.")
+    local_rules: LocalRulesOut | None = Field(description="Null where it has said nothing of local rules.")
     in_doubt: list[DoubtOut] = Field(description="Runs whose tail may be lost; at most 100.")
 
 
@@ -203,9 +216,11 @@ def known_device(services: Services, scope: Scope) -> KnownDevice:
 def _nodes(connection: Connection, found: list[KnownNode]) -> list[NodeOut]:
     keys = [(each.site, each.node) for each in found]
     accounts, losses = ledger.totals(connection, keys), ledger.lost(connection, keys)
+    rules = {(each.site, each.node): each for each in taken(connection, keys)}
     return [
         _node(
             each,
+            rules.get(key),
             accounts.get(key) or ledger.Account(*key, "", 0, 0, 0, 0),
             losses.get(key) or ledger.Lost(),
             ledger.doubts(connection, each),
@@ -214,7 +229,9 @@ def _nodes(connection: Connection, found: list[KnownNode]) -> list[NodeOut]:
     ]
 
 
-def _node(known: KnownNode, account: ledger.Account, lost: ledger.Lost, doubts: list[ledger.Doubt]) -> NodeOut:
+def _node(
+    known: KnownNode, rules: Taken | None, account: ledger.Account, lost: ledger.Lost, doubts: list[ledger.Doubt]
+) -> NodeOut:
     return NodeOut(
         site=known.site,
         node=known.node,
@@ -230,6 +247,7 @@ def _node(known: KnownNode, account: ledger.Account, lost: ledger.Lost, doubts: 
             residue=account.residue,
         ),
         lost=LostOut.model_validate(lost),
+        local_rules=None if rules is None else LocalRulesOut.model_validate(rules),
         in_doubt=[DoubtOut(run=each.run, first=each.first, announced=each.announced) for each in doubts],
     )
 

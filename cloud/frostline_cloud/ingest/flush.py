@@ -30,6 +30,7 @@ from frostline_cloud.ingest.load import Load, Written
 from frostline_cloud.ingest.losses import noticed, of_span, of_unfit
 from frostline_cloud.ingest.refusal import RefusedDataError, refusals
 from frostline_cloud.ingest.series import DeviceKey, SeriesTable
+from frostline_cloud.rules import taken
 from frostline_cloud.sql import told, translated
 from frostline_cloud.store.port import AnyRow, NumberRow, RejectedError, Row, Store
 from frostline_core.commit import Queued, advance, run_text
@@ -244,7 +245,7 @@ class Flusher:
     def _rule(self, connection: Connection, items: Sequence[Item], now_ms: int) -> dict[DeviceKey, int]:
         """Evaluates every sample, and writes changed rule state, alerts and outbox; returns samples by device."""
         counts = evaluate(self._evaluator, items)
-        local.keep(connection, self._local_actions(items), now_ms)
+        self._keep_words(connection, items, now_ms)
         staged = self._evaluator.staged()
         journal.save_rule_states(connection, staged.states, now_ms)
         known = [key for key in counts if self._series.knows(key)]
@@ -253,17 +254,24 @@ class Flusher:
             alerts.record(connection, staged.transitions, self._rules, self._receivers, now_ms)
         return counts
 
-    def _local_actions(self, items: Sequence[Item]) -> list[local.LocalAction]:
-        """What gateways tell of their outputs: texts, so never in a `Regular`."""
-        told = [
-            (item, value)
+    def _keep_words(self, connection: Connection, items: Sequence[Item], now_ms: int) -> None:
+        """Keeps what gateways tell of their outputs and local rules: texts, so never in a `Regular`."""
+        words = [
+            (self._series.fields.get(slot), item.site, item.node, value, at_ms)
             for item in items
             if item.__class__ is not Regular and isinstance(item, Batch) and not item.device
-            for slot, value, _, _ in item.samples
-            if isinstance(value, str) and self._series.fields.get(slot) == local.OUTPUT
+            for slot, value, at_ms, _ in item.samples
+            if isinstance(value, str)
         ]
-        found = (local.parse(item.site, item.node, value) for item, value in told)
-        return [each for each in found if each is not None]
+        if words:
+            actions = [local.parse(site, node, text) for name, site, node, text, _ in words if name == local.OUTPUT]
+            local.keep(connection, [each for each in actions if each is not None], now_ms)
+            rules = [
+                taken.parse(site, node, text, at_ms)
+                for name, site, node, text, at_ms in words
+                if name == taken.LOCAL_RULES
+            ]
+            taken.keep(connection, [each for each in rules if each is not None], now_ms)
 
     def _account(
         self,

@@ -161,6 +161,17 @@ rule_version = Table(  # what each rule was, and when
     Column("author", String(200), nullable=False),  # "": a file
 )
 
+gateway_rules = Table(  # what gateways say of the rules that they were sent: the newest word of each
+    "gateway_rules",
+    metadata,
+    *_key("site", "node"),
+    Column("version", String(40), nullable=False),  # in use; "" for none
+    Column("refused", String(40), nullable=False),  # "": could not even be read
+    Column("reason", Text, nullable=False),  # "": nothing is refused
+    Column("at_ms", BigInteger, nullable=False),  # by the gateway's clock
+    Column("noted_ms", BigInteger, nullable=False),
+)
+
 pause = Table(  # when devices are not in service
     "pause",
     metadata,
