@@ -12,7 +12,8 @@ the time. Besides its wall clock a machine has one that counts from its start, n
 3. A believed clock that leaps forward by more than a day is not believed until it is synchronised or goes back, and
    one that falls to before 2024 not until it is plausible again.
 4. What our time was (`Before`) is kept while the clock is not believed, and over a restart of the process, so that our
-   time does not run backwards when the clock comes back, or was set back while no process ran.
+   time does not run backwards when the clock comes back, or was set back while no process ran. While the clock is not
+   believed our time goes on at full speed: one difference dates everything that waits, and keeps its order.
 
 Believed is (`auto`): a clock in 2024 or later that is synchronised, or that nobody has synchronised for `wait_ms` from
 the machine's start, since some sites have no time on their network; or (`always`) any.
@@ -20,7 +21,7 @@ the machine's start, since some sites have no time on their network; or (`always
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 PLAUSIBLE_MS = 1_704_067_200_000
@@ -70,11 +71,22 @@ class Before:
         boot_ms: When: milliseconds since the machine's start.
         difference_ms: Of the wall clock and the time since the start.
         ahead_ms: How far our time was ahead of the wall clock.
+        lost: The clock has not been believed since then.
+        dates_ms: See `Clock.dates_ms`; None where nothing has been dated.
     """
 
     boot_ms: int
     difference_ms: int
     ahead_ms: int
+    lost: bool = False
+    dates_ms: int | None = None
+
+    def at(self, boot_ms: int) -> Before:
+        """The same at a later look that does not believe the clock."""
+        if self.lost:
+            return self
+        gone_ms = max(0, boot_ms - self.boot_ms)
+        return replace(self, boot_ms=boot_ms, ahead_ms=round(max(0.0, self.ahead_ms - gone_ms / 2)), lost=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +118,15 @@ class Clock:
         self._trust, self._wait_ms = trust, wait_ms
         self._last = first
         self._ahead_ms = 0.0
-        self._before = before
+        self._before = before.at(first.boot_ms) if before is not None else None
+        self._dates_ms: int | None = None
         self._stepped: tuple[int, int] | None = None  # when (boot_ms), and by how much
         self._before_leap_ms: int | None = None
         self.steps = 0
         self.believed = False
         self._judge(first)
+        if self.believed and before is not None and not before.lost and before.dates_ms is not None:
+            self._dates_ms = before.dates_ms
 
     @property
     def synchronised(self) -> bool:
@@ -129,9 +144,16 @@ class Clock:
         return self._last.difference_ms + self.ahead_ms
 
     @property
-    def now(self) -> Before:
-        """Our time at the last look, for a process that comes after this one."""
-        return Before(self._last.boot_ms, self._last.difference_ms, self.ahead_ms)
+    def dates_ms(self) -> int:
+        """What makes the stamps of readings that waited ours: the difference as it was when the clock was believed."""
+        return self.difference_ms if self._dates_ms is None else self._dates_ms
+
+    @property
+    def now(self) -> Before | None:
+        """Our time when the clock was last believed, for a process that comes after this one; None if it never was."""
+        if not self.believed:
+            return self._before
+        return Before(self._last.boot_ms, self._last.difference_ms, self.ahead_ms, dates_ms=self._dates_ms)
 
     @property
     def last_step_ms(self) -> int:
@@ -200,7 +222,9 @@ class Clock:
             self._ahead_ms = max(0.0, self._ahead_ms - step_ms)
 
     def _doubt(self) -> None:
-        self.believed, self._before, self._ahead_ms = False, self.now, 0.0
+        last = self._last
+        self._before = Before(last.boot_ms, last.difference_ms, self.ahead_ms, lost=True)
+        self.believed, self._ahead_ms = False, 0.0
 
     def _judge(self, now: Look) -> None:
         if self._believes(now):
@@ -210,7 +234,7 @@ class Clock:
         self.believed, self._before_leap_ms = True, None
         if self._before is not None:
             self._ahead_ms = _still_ahead_ms(self._before, now)
-        self._before = None
+        self._before, self._dates_ms = None, now.difference_ms + self.ahead_ms
 
     def _believes(self, now: Look) -> bool:
         if self._trust is Trust.ALWAYS:
@@ -221,7 +245,6 @@ class Clock:
 
 
 def _still_ahead_ms(before: Before, now: Look) -> float:
-    """How far our time is ahead of the wall clock if it has gone on, at half speed where it was ahead, since then."""
-    kept_ms = max(0.0, before.ahead_ms - (now.boot_ms - before.boot_ms) / 2)
-    ahead_ms = before.difference_ms + kept_ms - now.difference_ms
+    """How far our time is ahead of the wall clock if it has gone on since then."""
+    ahead_ms = before.difference_ms + before.ahead_ms - now.difference_ms
     return ahead_ms if _STEP_MS <= ahead_ms <= FOLLOWED_BACK_MS else 0.0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from frostline_gateway.clock import Before, Clock, Look, Trust
 log = logging.getLogger("frostline.clock")
 
 _EVERY_S = 1.0
+_MEMORY_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class Known:
 
     Attributes:
         boot: Which start of the machine this is.
-        difference_ms: What makes time since that start time of day.
+        difference_ms: What makes time since that start time of day, for what waited; one for each time that the clock
+            was lost.
     """
 
     boot: str
@@ -39,8 +42,9 @@ class Timekeeper:
         wait_ms: See `Clock`.
         look: The machine's clocks.
         boot: Which start of the machine this is.
-        memory: File for the next process since the same start; written when the clock is set, a hundred bytes. It need
-            not outlive a power cut, which is another start. A disk that does not take it costs only that memory.
+        memory: File for the next process since the same start; 256 bytes, written anew where they are when the clock is
+            set, so that a full disk takes them too. It need not outlive a power cut, which is another start. A disk
+            that does not take it is asked again each second.
     """
 
     def __init__(
@@ -48,7 +52,7 @@ class Timekeeper:
     ) -> None:
         self._look, self.boot, self._memory = look, boot, memory
         self.clock = Clock(trust, wait_ms, look(), _remembered(memory, boot))
-        self._noted = self._state()
+        self._noted, self._owed = self._state(), False
         self._note()
         self._newest: dict[tuple[str, str], int] = {}
 
@@ -56,7 +60,7 @@ class Timekeeper:
     def known(self) -> Known | None:
         """What turns waiting stamps into times of day; None while that is not known."""
         self._see()
-        return Known(self.boot, self.clock.difference_ms) if self.clock.believed else None
+        return Known(self.boot, self.clock.dates_ms) if self.clock.believed else None
 
     def now_ms(self) -> int:
         """The time that a reading of this moment is stamped with, UTC milliseconds; from any thread."""
@@ -103,6 +107,8 @@ class Timekeeper:
         while True:
             await asyncio.sleep(_EVERY_S)
             self._see()
+            if self._owed:
+                self._note()
             state = self._state()
             if state != before:
                 log.warning("the clock was set, or is judged anew: %s", self.document())
@@ -128,15 +134,29 @@ class Timekeeper:
             self._note()
 
     def _note(self) -> None:
-        if self._memory is None or not self.clock.believed:
+        """Writes down what the next process must know."""
+        now = self.clock.now
+        if self._memory is None or now is None:
             return
-        fresh = self._memory.with_name(f"{self._memory.name}.new")
-        with suppress(OSError):
-            fresh.write_text(json.dumps({"boot": self.boot, **asdict(self.clock.now)}), encoding="ascii")
-            fresh.replace(self._memory)
+        text = json.dumps({"boot": self.boot, **asdict(now)})
+        try:
+            _overwrite(self._memory, text.ljust(_MEMORY_BYTES).encode("ascii"))
+            self._owed = False
+        except OSError:
+            self._owed = True
 
     def _state(self) -> tuple[bool, int]:
         return self.clock.believed, self.clock.steps
+
+
+def _overwrite(path: Path, content: bytes) -> None:
+    """Writes where the file's bytes are already: that needs no room, and is whole to whoever reads it after a kill."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if os.pwrite(file, content, 0) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    finally:
+        os.close(file)
 
 
 def _remembered(memory: Path | None, boot: str) -> Before | None:
@@ -147,6 +167,8 @@ def _remembered(memory: Path | None, boot: str) -> Before | None:
         found = json.loads(memory.read_text(encoding="ascii"))
         if found["boot"] != boot:
             return None
-        return Before(int(found["boot_ms"]), int(found["difference_ms"]), int(found["ahead_ms"]))
+        times = {key: int(found[key]) for key in ("boot_ms", "difference_ms", "ahead_ms")}
+        dates = found.get("dates_ms")
+        return Before(**times, lost=bool(found.get("lost")), dates_ms=None if dates is None else int(dates))
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.audit import Evidence, unread, violations
-from tests.chaos.clock import StampErrors, certain
+from tests.chaos.clock import StampErrors, seen
 from tests.chaos.schedule import Fault, schedule
 from tests.chaos.world import World
 
@@ -126,8 +126,7 @@ def _rest(world: World, most_s: float, report: Report) -> float:
 def _judge(world: World, report: Report) -> None:
     account, status = world.account(), world.stack.status("gw-1")
     gateway, cloud, losses = account["gateway"], account["cloud"], world.losses()
-    seen = certain(world.settings, [(life.began_ms, life.ended_ms) for life in world.lives])
-    wrong = StampErrors(world.settings, seen)
+    wrong = StampErrors(seen(world.settings, [(life.began_ms, life.ended_ms) for life in world.lives]))
     evidence = Evidence(world.counter.sent_ms, world.stored(), world.lives, losses, wrong)
     report.sent, report.read = world.counter.sent, world.counter.sent - unread(evidence)
     report.stored, report.kept, report.committed = len(evidence.stored), gateway["kept"], gateway["committed"]

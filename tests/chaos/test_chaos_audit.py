@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.chaos.audit import Evidence, Life, Listed, unread, violations
-from tests.chaos.clock import Setting, StampErrors, certain
+from tests.chaos.clock import Setting, StampErrors, seen
 from tests.chaos.schedule import KINDS, PROCESSES, schedule
 
 SENT = [float(1000 + 100 * n) for n in range(1, 101)]
@@ -91,6 +91,9 @@ def test_a_loss_that_is_told_in_the_gateway_s_wrong_time_is_told() -> None:
         ([Setting(0, 10_000), Setting(10_000, 0)], 20_000, (4_000, 6_000)),
         ([Setting(0, 0, lost=True), Setting(30_000, 0)], 15_000, (0, 0)),
         ([Setting(0, 10_000), Setting(10_000, 0, lost=True), Setting(20_000, 0)], 15_000, (10_000, 10_000)),
+        # Caught up with until the clock is lost, and not while it is.
+        ([Setting(0, -10_000), Setting(8_000, 0, lost=True), Setting(28_000, -10_000)], 20_000, (-4_000, -4_000)),
+        ([Setting(0, -10_000), Setting(8_000, 0, lost=True), Setting(28_000, -10_000)], 36_000, (-9_000, -7_000)),
         ([Setting(0, -10_000)], 1_000, (-1_500, 0)),
     ],
 )
@@ -100,10 +103,17 @@ def test_what_a_stamp_may_be_off_by(settings: list[Setting], at_ms: float, expec
 
 def test_a_clock_that_no_process_looked_at_may_be_unknown_to_all() -> None:
     settings = [Setting(100_000, 10_000), Setting(104_000, 0)]
-    seen = certain(settings, [(0, 99_000), (103_000, 9e18)])
-    assert seen == settings[1:]
-    assert StampErrors(settings, seen).around(108_000) == (0, 9_000)
-    assert certain(settings, [(0, 9e18)]) == settings
+    looked = seen(settings, [(0, 99_000), (103_000, 9e18)])
+    assert [each.seen_ms for each in looked] == [float("inf"), 109_000]
+    assert StampErrors(looked).around(108_000) == (0, 9_000)
+    assert [each.seen_ms for each in seen(settings, [(0, 9e18)])] == [100_000, 104_000]
+
+
+def test_our_time_may_run_at_half_speed_until_a_process_sees_that_the_clock_is_lost() -> None:
+    settings = [Setting(0, -10_000), Setting(8_000, 0, lost=True), Setting(28_000, -10_000)]
+    looked = seen(settings, [(-9e18, 7_000), (6_000, 9e18)])
+    assert looked[1].seen_ms == 12_000
+    assert StampErrors(looked).around(20_000) == (-6_000, -4_000)
 
 
 def test_a_seed_is_a_schedule() -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from frostline_core.reading import Reading
 from frostline_gateway.clock import FOLLOWED_BACK_MS, Before, Clock, Look, Trust
@@ -36,6 +41,19 @@ def keeper(machine: Machine, folder: Path, boot: str = "b-1") -> Timekeeper:
 
 def stamp(of: Timekeeper, machine: Machine) -> int:
     return of.stamped([Reading("d", "m", 1.0, machine.wall_ms)])[0][0].at_ms
+
+
+def waiting(of: Timekeeper, machine: Machine) -> int:
+    """The stamp of a reading that waits, since the machine's start."""
+    reading, waits = of.stamped([Reading("d", "m", 1.0, machine.wall_ms)])[0]
+    assert waits
+    return reading.at_ms
+
+
+def dated(of: Timekeeper, since_start_ms: int) -> int:
+    """What a stamp that waited becomes."""
+    assert of.known is not None
+    return since_start_ms + of.known.difference_ms
 
 
 def test_a_process_after_a_step_back_goes_on_where_the_one_before_was(tmp_path: Path) -> None:
@@ -143,3 +161,119 @@ def test_a_clock_that_is_always_believed_may_say_what_it_likes() -> None:
     machine.wall_ms = 5_000
     clock.look(machine.look())
     assert clock.believed
+
+
+def test_what_is_read_without_a_clock_after_a_step_back_comes_after_what_was_read_before(tmp_path: Path) -> None:
+    machine = Machine()
+    subject = keeper(machine, tmp_path)
+    machine.wall_ms -= BACK
+    before = stamp(subject, machine)
+    truth_ms, machine.wall_ms = machine.wall_ms, 5_000
+    machine.pass_by(20)
+    waits = waiting(subject, machine)
+    machine.pass_by(10_000)
+    machine.wall_ms = truth_ms + 10_020
+    after = stamp(subject, machine)
+    assert before < dated(subject, waits) < after
+
+
+def test_what_waited_is_dated_the_same_however_late(tmp_path: Path) -> None:
+    machine = Machine()
+    subject = keeper(machine, tmp_path)
+    machine.wall_ms -= BACK
+    subject.now_ms()
+    truth_ms, machine.wall_ms = machine.wall_ms, 5_000
+    waits = waiting(subject, machine)
+    machine.wall_ms = truth_ms
+    at_once = dated(subject, waits)
+    machine.pass_by(10_000)
+    assert dated(subject, waits) == at_once
+    assert dated(keeper(machine, tmp_path), waits) == at_once
+
+
+def test_processes_that_come_and_go_without_a_clock_date_what_waits_in_order(tmp_path: Path) -> None:
+    machine = Machine()
+    first = keeper(machine, tmp_path)
+    machine.wall_ms -= BACK
+    before = stamp(first, machine)
+    truth_ms, machine.wall_ms = machine.wall_ms, 5_000
+    waits = []
+    for _ in range(3):
+        machine.pass_by(2_000)
+        waits.append(waiting(keeper(machine, tmp_path), machine))
+    machine.wall_ms = truth_ms + 6_000
+    last = keeper(machine, tmp_path)
+    stamps = [before, *(dated(last, each) for each in waits), stamp(last, machine) + 1]
+    assert stamps == sorted(set(stamps))
+
+
+def test_a_process_that_dies_while_the_clock_is_doubted_leaves_its_time(tmp_path: Path) -> None:
+    machine = Machine()
+    first = keeper(machine, tmp_path)
+    machine.wall_ms -= BACK
+    stamp(first, machine)
+    machine.pass_by(60_000)
+    before = stamp(first, machine)
+    truth_ms, machine.wall_ms = machine.wall_ms, 5_000
+    waits = waiting(first, machine)
+    machine.pass_by(10_000)
+    machine.wall_ms = truth_ms + 10_000
+    assert before <= dated(keeper(machine, tmp_path), waits) < before + 1_000
+
+
+async def test_a_memory_that_could_not_be_written_is_written_once_there_is_room(tmp_path: Path) -> None:
+    machine = Machine()
+    first = keeper(machine, tmp_path / "data")
+    machine.wall_ms -= BACK
+    before = stamp(first, machine)
+    (tmp_path / "data").mkdir()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(first.run(lambda _: None), 1.1)
+    assert stamp(keeper(machine, tmp_path / "data"), machine) == before
+
+
+def test_the_memory_is_written_where_it_is_so_that_a_full_disk_takes_it(tmp_path: Path) -> None:
+    machine = Machine()
+    subject = keeper(machine, tmp_path)
+    found = (tmp_path / "clock").stat()
+    for step_ms in (BACK, -BACK, 3 * BACK):
+        machine.wall_ms += step_ms
+        stamp(subject, machine)
+    assert ((tmp_path / "clock").stat().st_ino, (tmp_path / "clock").stat().st_size) == (found.st_ino, found.st_size)
+    assert [each.name for each in tmp_path.iterdir()] == ["clock"]
+
+
+_EVENTS = st.one_of(
+    st.tuples(st.just("pass"), st.integers(20, 30_000)),
+    st.tuples(st.just("set"), st.integers(-600, 600).map(lambda whole_s: whole_s * 1_000)),
+    st.tuples(st.just("lose"), st.just(0)),
+    st.tuples(st.just("restart"), st.integers(200, 5_000)),
+)
+
+
+@given(st.lists(_EVENTS, max_size=30))
+@settings(max_examples=300, deadline=None)
+def test_stamps_keep_the_order_of_reading_over_any_steps_losses_and_restarts(events: list[tuple[str, int]]) -> None:
+    with TemporaryDirectory() as folder:
+        machine = Machine()
+        subject, off_ms, lost = keeper(machine, Path(folder)), 0, False
+        stamps: list[int] = []
+        waits: list[int] = []
+        for kind, amount in [*events, ("set", 0)]:
+            if kind == "pass":
+                machine.pass_by(amount)
+            elif kind == "restart":
+                machine.pass_by(amount)
+                subject = keeper(machine, Path(folder))
+            else:
+                lost, off_ms = kind == "lose", amount
+            true_ms = NOW + machine.boot_ms - UPTIME + off_ms
+            machine.wall_ms = machine.boot_ms - UPTIME + 5_000 if lost else true_ms
+            machine.pass_by(20)
+            reading, waiting_still = subject.stamped([Reading("d", "m", 1.0, machine.wall_ms)])[0]
+            if waiting_still:
+                waits.append(reading.at_ms)
+            else:
+                stamps += [dated(subject, each) for each in waits] + [reading.at_ms]
+                waits.clear()
+        assert stamps == sorted(set(stamps))
