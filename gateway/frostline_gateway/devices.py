@@ -17,6 +17,10 @@ CLOCK = "clock"
 
 OUTPUT = "output"
 """Node metric (String, JSON): a local rule has switched an output, or could not, as an event."""
+LOCAL_RULES = "local_rules"
+"""Node metric (String, JSON): which rules of the cloud are in use here, and why others are not, as an event."""
+OWN = (AUDIT, CLOCK, IDENTITY, OUTPUT, LOCAL_RULES)
+"""What the gateway tells of itself as events."""
 
 
 @dataclass(slots=True)
@@ -74,7 +78,7 @@ class Devices(Mapping[str, DeviceBirth]):
 
     def node_metrics(self) -> list[BirthMetric]:
         """What NBIRTH declares for the gateway itself, besides the commit protocol's metrics."""
-        newest = ((name, self._own.get(name)) for name in (AUDIT, CLOCK, IDENTITY, OUTPUT))
+        newest = ((name, self._own.get(name)) for name in OWN)
         told = [
             BirthMetric(name, DataType.STRING, *((each.value, each.at_ms) if each else (None, None)))
             for name, each in newest

@@ -22,7 +22,7 @@ from frostline_core.reading import DataType, DeviceDescription, MetricDescriptio
 from frostline_core.sparkplug import MetricMessage, PayloadMessage, set_quality, set_value
 from frostline_edge.sampler import Sampler, SamplerAccount
 from frostline_edge.sampling import Sampling
-from frostline_gateway.devices import AUDIT, CLOCK, IDENTITY, OUTPUT, Devices
+from frostline_gateway.devices import AUDIT, CLOCK, IDENTITY, LOCAL_RULES, OUTPUT, OWN, Devices
 from frostline_gateway.grouping import RowLimits, together
 from frostline_gateway.spool import Spool
 from frostline_gateway.spool.rows import AccountDelta, Lost, NewRow, loss_notice
@@ -46,7 +46,7 @@ _TEXTS = frozenset({DataType.STRING, DataType.TEXT, DataType.UUID, DataType.BYTE
 _NO_METRICS: frozenset[str] = frozenset()
 _KNOWN = Known("", 0)
 """Without a timekeeper every stamp is a time of day, and nothing waits."""
-_OWN = tuple(MetricDescription(name, DataType.STRING) for name in (AUDIT, CLOCK, IDENTITY, OUTPUT))
+_OWN = tuple(MetricDescription(name, DataType.STRING) for name in OWN)
 _NODE = DeviceDescription("", "gateway", "", _OWN)
 
 
@@ -183,6 +183,10 @@ class Intake:
     def note_output(self, entry: Mapping[str, object]) -> None:
         """Keeps what a local rule did to an output, as an event of the gateway itself."""
         self.event("", [Reading("", OUTPUT, json.dumps(entry), self._clock())])
+
+    def note_rules(self, entry: Mapping[str, object]) -> None:
+        """Keeps which rules of the cloud are in use here, as an event of the gateway itself."""
+        self.event("", [Reading("", LOCAL_RULES, json.dumps(entry), self._clock())])
 
     def note_identity(self, entry: Mapping[str, object]) -> None:
         """Keeps that another client seems to be us, as an event: the cloud hears of it with the next session."""

@@ -203,7 +203,7 @@ class Ingest:
                 self._parts.pauses.refresh(self._parts.evaluator, now_ms)
             self._parts.evaluator.advance(now_ms)
         if self.status.connected:
-            self._prescriber.look(self._parts.evaluator.rules, now_ms)
+            self._prescriber.look(self._parts.evaluator.rules, now_ms, self._parts.pauses)
         if self._parts.rulebook is not None and self._parts.rulebook.refresh():
             self._stale = True
         renews = self._stale and self._presence.open

@@ -18,6 +18,7 @@ from frostline_cloud.sql import read_only, translated
 from frostline_cloud.sql.tables import pause
 from frostline_core.errors import ConfigError, UnavailableError
 from frostline_core.rules import Evaluator, Series
+from frostline_core.rules.standstill import Span
 
 log = logging.getLogger("frostline.rules")
 
@@ -135,11 +136,14 @@ class Pauses:
     """What ingest knows of pauses: looked up each second, and told to the evaluator when they have changed.
 
     While SQL does not answer, what was known counts.
+
+    Attributes:
+        revision: Of what is known: another number for other pauses; -1 before SQL has answered.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._revision = -1
+        self.revision = -1
         self._by_site: dict[str, list[Pause]] = {}
         self._told: Evaluator | None = None
 
@@ -159,14 +163,19 @@ class Pauses:
         known = self._by_site.get(series.site, ())
         return [(each.from_ms, each.to_ms) for each in known if each.covers(series.site, series.node, series.device)]
 
+    def of_node(self, site: str, node: str) -> list[Span]:
+        """The pauses of a gateway, as it is told of them."""
+        known = [each for each in self._by_site.get(site, ()) if each.node in ("", node)]
+        return [Span(each.device, each.from_ms, each.to_ms) for each in known]
+
     def _read(self, now_ms: int) -> bool:
         with translated("SQL"), read_only(self._engine).connect() as connection:
             revision = connection.scalar(select(func.max(pause.c.revision))) or 0
-            if revision == self._revision:
+            if revision == self.revision:
                 return False
             found = pauses(connection, now_ms - _LOOK_BACK_MS)
         was_empty = not self._by_site
-        self._revision, self._by_site = revision, {}
+        self.revision, self._by_site = revision, {}
         for each in found:
             self._by_site.setdefault(each.site, []).append(each)
         return not (was_empty and not found)

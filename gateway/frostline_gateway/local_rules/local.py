@@ -3,9 +3,9 @@
     intake -> hear -> Evaluator -> wanted -> Drive -> driver or file
                                               -> an event of the gateway, through the spool
 
-The samples, their times and the rules are those of the cloud; so the transitions are the cloud's, only earlier. What
-it cannot know here are pauses: an output works during maintenance too. Readings whose time of day is not known yet are
-not shown to rules.
+The samples, their times, the rules and the pauses are those of the cloud; so the transitions are the cloud's, only
+earlier. Of a pause the gateway knows what the cloud has told it. Readings whose time of day is not known yet are not
+shown to rules.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 from frostline_core.reading import NUMBERS, DataType, DeviceDescription, Reading
 from frostline_core.rules import HOLE_MS, NEVER, Evaluator, Phase, RuleSet, Series, Transition
+from frostline_core.rules.standstill import Span
 from frostline_gateway.local_rules import memory
 from frostline_gateway.local_rules.drive import Drive
 from frostline_gateway.local_rules.memory import Remembered
@@ -59,6 +60,10 @@ class LocalRules:
         drives: One for each output, by its name.
         description: What a device was last born as.
         clock: UTC milliseconds as samples are stamped; None while the time of day is not known.
+
+    Attributes:
+        error: Why its memory cannot be written; "" while it can.
+        refused: Why the rules that the cloud sent last are not used; "" where they are.
     """
 
     def __init__(
@@ -78,6 +83,8 @@ class LocalRules:
         self._save_now = self._dirty = False
         self._saved_s = 0.0
         self.error = ""
+        self.refused = ""
+        self._pauses: tuple[Span, ...] = ()
         self._slots: dict[tuple[str, str], int] = {}
         self._begin(rules)
 
@@ -95,9 +102,18 @@ class LocalRules:
             if drive.config.name not in self._outputs.values():
                 drive.want(None, Cause(""))
 
+    def pause(self, spans: Sequence[Span]) -> None:
+        """Says which devices are not in service, and until when, in place of what was said before."""
+        self._pauses = tuple(spans)
+        self._evaluator.pause(self._spans_of)
+
+    def _spans_of(self, series: Series) -> list[tuple[int, int]]:
+        return [(each.from_ms, each.to_ms) for each in self._pauses if each.device in ("", series.device)]
+
     def _begin(self, rules: RuleSet) -> None:
         self.rules = rules
         self._evaluator = Evaluator(rules, LATENESS_MS)
+        self._evaluator.pause(self._spans_of)
         self._born: dict[str, DeviceDescription] = {}
         self._slots = {}
         self._seen: set[int] = set()
@@ -172,6 +188,8 @@ class LocalRules:
         return {
             "version": self.rules.version,
             "rules": [rule.id for rule in self.rules.rules],
+            "refused": self.refused,
+            "pauses": [each._asdict() for each in self._pauses],
             "error": self.error,
             "outputs": [
                 {"name": name, "target": each.config.target, "on": each.is_on, "wanted": each.wanted,

@@ -1,14 +1,17 @@
 """The command `Frostline/Rules`: the cloud says which rules this gateway evaluates; kept over restarts in one file.
 
 A set is taken as a whole: with one fault, or an output that is not declared here, all of it is refused, the rules of
-before go on, and the audited event says why.
+before go on, and the audited event says why. Which set is in use, and what was refused, is an event of the gateway too
+(metric `local_rules`), so that its newest value says how things stand:
+
+    {"version": "0123456789abcdef", "refused": "fedcba9876543210", "reason": "rules: rule 'a': ..."}
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from frostline_core.errors import ConfigError
@@ -33,6 +36,7 @@ class Orders:
         commands: Audits what became of a command.
         devices: Declares the version in births.
         then: Follows the others.
+        tell: Told which set is in use, and why one is not.
     """
 
     def __init__(
@@ -41,7 +45,10 @@ class Orders:
         commands: Commands,
         devices: Devices,
         then: Callable[[WriteAsked | Refused], Awaitable[None]],
+        tell: Callable[[Mapping[str, object]], None],
     ) -> None:
+        self._tell = tell
+        self._said: Mapping[str, object] = {}
         self._local, self._commands, self._devices, self._then = local, commands, devices, then
         self._kept = local.place.memory.with_name("rules_sent.json")
         self.version = ""
@@ -58,17 +65,27 @@ class Orders:
         try:
             bundle = unpack(text)
             told = WriteAsked("", RULES, bundle.version)
-            if bundle.version == self.version:
+            if bundle.version == self.version and not self._local.refused:
                 return
             chosen = self._checked(bundle)
             await asyncio.to_thread(_write, self._kept, text)
         except (ConfigError, OSError) as error:
-            self._commands.refuse(told, str(error)[:_MOST_REASON])
+            self._local.refused = str(error)[:_MOST_REASON]
+            self._commands.refuse(told, self._local.refused)
+            self._say(str(told.value))
             return
+        self._local.refused = ""
         self._local.use(chosen.rules)
         self.version = chosen.version
         self._declare()
         self._commands.done(told)
+        self._say()
+
+    def _say(self, refused: str = "") -> None:
+        now = {"version": self.version, "refused": refused, "reason": self._local.refused}
+        if now != self._said:
+            self._said = now
+            self._tell(now)
 
     def _checked(self, bundle: Bundle) -> Bundle:
         place = self._local.place

@@ -38,7 +38,8 @@ class Desk:
         drive = Drive(siren, Way(_nothing, lambda _: None), lambda _: None, lambda: 1)
         place = Place("site", "gw", folder / "rules.json")
         self.local = LocalRules(place, RuleSet.of([]), {"siren": drive}, self.devices.description, lambda: 1)
-        self.orders = Orders(self.local, commands, self.devices, self._other)
+        self.said: list[Mapping[str, Any]] = []
+        self.orders = Orders(self.local, commands, self.devices, self._other, self.said.append)
 
     async def _other(self, command: WriteAsked | Refused) -> None:
         self.others.append(command)
@@ -114,3 +115,18 @@ async def test_other_commands_go_on(tmp_path: Path) -> None:
     other = WriteAsked("room-1", "setpoint", 1.0)
     await desk.orders.follow(other)
     assert desk.others == [other]
+
+
+async def test_what_is_refused_is_said_until_it_is_mended(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    wrong = pack([rule("c", output="horn")])
+    await desk.send(pack([rule("a")]))
+    await desk.send(wrong)
+    await desk.send(wrong)
+    version, refused = RuleSet.of([rule("a")]).version, RuleSet.of([rule("c", output="horn")]).version
+    assert [(each["version"], each["refused"]) for each in desk.said] == [(version, ""), (version, refused)]
+    assert "no [[output]] named 'horn'" in desk.said[-1]["reason"]
+    assert "no [[output]] named 'horn'" in desk.local.document()["refused"]
+    await desk.send(pack([rule("a")]))
+    assert desk.said[-1] == {"version": version, "refused": "", "reason": ""}
+    assert desk.local.document()["refused"] == ""
