@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
 from frostline_cloud.store.port import Place, RowForm
 from frostline_core.reading import DeviceDescription
 from frostline_core.rules import Evaluator, RuleSet, Series
-from frostline_core.sparkplug import BoundMetric, Metrics, NodeView
+from frostline_core.sparkplug import Metrics, NodeView
 
 NOT_A_SERIES = -2
 """Slot of metrics that control or describe: never stored, never ruled."""
@@ -62,10 +62,16 @@ class _Clock:
 
 
 class SeriesTable:
-    """Slots of every series that was ever born, by birth."""
+    """Slots of every series that was ever born, by birth.
 
-    def __init__(self, evaluator: Evaluator) -> None:
-        self._evaluator = evaluator
+    Args:
+        evaluator: Holds what rules know of each slot.
+        most_forms: Forms of rows that are remembered; a device that sends another selection of its metrics each time
+            has more than anybody wants to keep. At the bound it starts anew.
+    """
+
+    def __init__(self, evaluator: Evaluator, most_forms: int = 65_536) -> None:
+        self._evaluator, self._most_forms = evaluator, most_forms
         self._slots: dict[DeviceKey, dict[str, int]] = {}
         self._clocks: dict[DeviceKey, _Clock] = {}
         self._forms: dict[tuple[Place, tuple[str, ...]], RowForm] = {}
@@ -127,6 +133,8 @@ class SeriesTable:
         """One object for each form, through all births, because stores remember forms by identity."""
         form = self._forms.get((place, names))
         if form is None:
+            if len(self._forms) >= self._most_forms:
+                self._forms.clear()
             form = self._forms[place, names] = RowForm(place, names)
         return form
 
@@ -219,8 +227,3 @@ def read_clock(raw: bytes) -> dict[int, int]:
     """What `SeriesTable.clock` wrote; a damaged tail is ignored."""
     whole = len(raw) // _CLOCK.size * _CLOCK.size
     return dict(_CLOCK.iter_unpack(raw[:whole]))
-
-
-def series_of(bound: Iterable[BoundMetric]) -> list[int]:
-    """The slots that are series."""
-    return [metric.slot for metric in bound if metric.slot >= 0]

@@ -76,6 +76,7 @@ class LineEncoder:
     def __init__(self) -> None:
         self._prefixes: dict[int, tuple[Place, str]] = {}
         self._keys: dict[str, str] = {}
+        self._further: dict[str, bytes] = {}  # one object for all forms that have the name
         self._forms: dict[int, _Pieces] = {}
 
     def lines(self, rows: Sequence[AnyRow]) -> tuple[list[bytes], list[int], list[tuple[int, str]]]:
@@ -143,7 +144,7 @@ class LineEncoder:
         if not form.names:
             raise ValueError("a row without fields")
         pieces = [b""] * (2 * len(form.names))
-        pieces[0::2] = [f",{self._key(name)}".encode() for name in form.names]
+        pieces[0::2] = [self._further.get(name) or self._further_key(name) for name in form.names]
         pieces[0] = f"{self._prefix(form.place)} {self._key(form.names[0])}".encode()
         if len(self._forms) >= _CACHED:
             self._forms.clear()
@@ -168,6 +169,14 @@ class LineEncoder:
         if len(self._keys) >= _CACHED:
             self._keys.clear()
         self._keys[name] = key
+        return key
+
+    def _further_key(self, name: str) -> bytes:
+        """The key of a value that is not the first of its line."""
+        key = f",{self._key(name)}".encode()
+        if len(self._further) >= _CACHED:
+            self._further.clear()
+        self._further[name] = key
         return key
 
 
