@@ -15,7 +15,8 @@ from frostline_core.errors import ProtocolError
 MOST_PACKET = 1024 * 1024 + 64 * 1024
 """Largest packet that is taken: a payload of 1 MiB with its topic."""
 _LONGEST_TEXT = 65_535
-_MOST_TOPICS = 50_000
+_MOST_TOPICS, _LONGEST_KEPT = 50_000, 1_024
+"""Topics that a parser remembers, and the bytes of the longest: whoever may publish chooses them."""
 
 
 class Kind(IntEnum):
@@ -173,7 +174,8 @@ class Parser:
             raise ProtocolError("mqtt: a topic is not UTF-8") from error
         if len(self._topics) >= _MOST_TOPICS:
             self._topics.clear()
-        self._topics[raw] = topic
+        if len(raw) <= _LONGEST_KEPT:
+            self._topics[raw] = topic
         return topic
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,3 +87,15 @@ def test_a_packet_of_the_largest_size_comes_out_whole_in_small_pieces() -> None:
 def test_what_mqtt_does_not_allow_is_refused(raw: str) -> None:
     with pytest.raises(ProtocolError):
         Parser().feed(bytes.fromhex(raw) + bytes(4))
+
+
+def test_long_topics_are_read_and_not_remembered() -> None:
+    parser = Parser()
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            topic = f"{number:05d}" * 12_000
+            assert parser.feed(mqtt_wire.publish(topic.encode(), b"x")) == [Received(topic, b"x")]
+        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()
