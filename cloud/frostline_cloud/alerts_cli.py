@@ -1,4 +1,4 @@
-"""`frostline alerts`: what is open, what people do with it, and silences; directly on SQL."""
+"""`frostline alerts`: what is open, what people do with it, silences, and the noisiest rules; directly on SQL."""
 
 from __future__ import annotations
 
@@ -32,19 +32,22 @@ from frostline_cloud.alerts import (
 )
 from frostline_cloud.alerts.message import instant
 from frostline_cloud.alerts.noise import DAY_MS, noisiest
+from frostline_cloud.alerts.reach import Reach, reach
 from frostline_cloud.alerts.read import NEEDS_SOMEBODY
+from frostline_cloud.client import ConfigPath
 from frostline_cloud.config import load_cloud
+from frostline_cloud.evidence_cli import AlertId, close_alert, export
 from frostline_cloud.sql import migrate, open_engine, translated
 from frostline_core.errors import ConfigError
 from frostline_core.rules import duration
 
-app = typer.Typer(no_args_is_help=True, help="Alerts: what is open, notes, shelves, silences.")
+app = typer.Typer(no_args_is_help=True, help="Alerts: what is open, notes, shelves, silences, evidence.")
 silence = typer.Typer(no_args_is_help=True, help="What is not told for a while.")
 app.add_typer(silence, name="silence")
+app.command("close")(close_alert)
+app.command("export")(export)
 
-ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="cloud.toml")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
-AlertId = Annotated[str, typer.Argument(help="The alert's id, as `list` shows it.")]
 Reason = Annotated[str, typer.Option(help="Why; for whoever asks later.")]
 For = Annotated[str, typer.Option("--for", help="How long: 90m, 8h, 3d.")]
 
@@ -70,13 +73,16 @@ def show_open(
 
 
 @app.command()
-def show(alert_id: AlertId, config: ConfigPath) -> None:
+def show(alert_id: AlertId, config: ConfigPath, as_json: AsJson = False) -> None:
     """Shows the timeline of an alert."""
     with _database(config) as connection:
         entries = timeline(connection, alert_id)
     if not entries:
         raise ConfigError(f"there is no alert {alert_id}")
     for each in entries:
+        if as_json:
+            typer.echo(json.dumps(asdict(each), ensure_ascii=False))
+            continue
         what = each.act or f"{each.before} > {each.after}"
         typer.echo("\t".join((str(instant(each.noted_ms)), what, each.who or "-", each.note)))
 
@@ -148,8 +154,25 @@ def add(
     now_ms = _now_ms()
     wanted = Silence(0, dict(map(_matcher, matchers)), reason, _who(), now_ms, now_ms + _length_ms(length), now_ms)
     with _database(config) as connection:
+        found = reach(connection, wanted.matchers, now_ms)
         number = add_silence(connection, wanted)
-    typer.echo(f"silence {number} until {instant(wanted.to_ms)}")
+    typer.echo(f"silence {number} until {instant(wanted.to_ms)}; {_covers(found)}")
+
+
+@silence.command("preview")
+def preview(
+    matchers: Annotated[list[str], typer.Argument(help="As of `add`.")], config: ConfigPath, as_json: AsJson = False
+) -> None:
+    """Shows what a silence would cover; changes nothing."""
+    with _database(config) as connection:
+        found = reach(connection, dict(map(_matcher, matchers)), _now_ms())
+    if as_json:
+        rows = [each.to_row() for each in found.open]
+        typer.echo(json.dumps(asdict(found) | {"open": rows}, ensure_ascii=False))
+        return
+    typer.echo(_covers(found))
+    for each in found.open:
+        typer.echo("\t".join((each.id, each.severity, each.state, each.summary)))
 
 
 @silence.command("list")
@@ -176,6 +199,11 @@ def _act(config: Path, alert_id: str, does: Callable[[Connection, Doing], bool])
     with _database(config) as connection:
         if not does(connection, Doing(_who(), _now_ms())):
             raise ConfigError(f"there is no alert {alert_id}")
+
+
+def _covers(found: Reach) -> str:
+    devices = f"{found.device_count} of {found.device_total} devices"
+    return f"covers {found.open_count} open alerts, {found.week_count} of the last 7 days, {devices}"
 
 
 def _matcher(text: str) -> tuple[str, str]:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from frostline_cloud.client import Api, ConfigPath, TokenFile, answered, api_client, own_address
 from frostline_cloud.config import load_cloud
-from frostline_cloud.delivery_cli import Api, ConfigPath, TokenFile, answered, api_client, own_address
 from frostline_cloud.sql import migrate, open_engine
 from frostline_cloud.writeoff import MOST_REASON, NothingToWriteOffError, WriteOff
 from frostline_cloud.writeoff import write_off as give_up

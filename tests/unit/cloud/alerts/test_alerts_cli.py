@@ -65,6 +65,16 @@ def test_a_silence_is_added_listed_and_ended(config: str) -> None:
     assert run(config, "silence", "list") == ""
 
 
+def test_what_a_silence_would_cover_is_shown_before_it_is_made(config: str) -> None:
+    found = json.loads(run(config, "silence", "preview", "device=freezer-*", "--json"))
+    lines = run(config, "silence", "preview", "device=freezer-*").splitlines()
+
+    assert [each["id"] for each in found["open"]] == [FREEZER]
+    assert lines[0].startswith("covers 1 open alerts, ")
+    assert lines[0].endswith(", 1 of 6 devices")
+    assert run(config, "silence", "list") == ""
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
