@@ -26,8 +26,8 @@ from frostline_gateway.uplink_config import UplinkConfig
 
 CONNECT_S = 15.0
 CLOSE_S = 3.0
-INCOMING_MAX = 1000
-"""Commands waiting to be read; beyond it the newest is dropped and counted."""
+INCOMING_MAX, INCOMING_BYTES_MAX = 1000, 4 << 20
+"""Commands waiting to be read, and what they may weigh; beyond it the newest is dropped and counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class Link:
         self._accepted: asyncio.Future[None] = self._loop.create_future()
         self._subscribed: asyncio.Future[None] = self._loop.create_future()
         self._incoming: deque[Incoming] = deque()
+        self._came_bytes = self._read_bytes = 0  # each is counted by one thread: paho's, the loop's
         self._handed: deque[int] = deque()
         self._lost = ""
         self._leaving = False
@@ -123,7 +124,11 @@ class Link:
 
     def received(self) -> Incoming | None:
         """The oldest message that was not yet read."""
-        return self._incoming.popleft() if self._incoming else None
+        if not self._incoming:
+            return None
+        oldest = self._incoming.popleft()
+        self._read_bytes += len(oldest.payload)
+        return oldest
 
     def handed(self) -> int | None:
         """The oldest id of a publish that has left for the broker."""
@@ -162,9 +167,11 @@ class Link:
         self._later(lambda: self._gone(f"broker {self._config.url}: connection lost ({code})"))
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        if len(self._incoming) >= INCOMING_MAX:
+        waiting = self._came_bytes - self._read_bytes + len(message.payload)
+        if len(self._incoming) >= INCOMING_MAX or waiting > INCOMING_BYTES_MAX:
             self.dropped += 1
             return
+        self._came_bytes += len(message.payload)
         self._incoming.append(Incoming(message.topic, bytes(message.payload)))
         self._later(self._wake)
 
