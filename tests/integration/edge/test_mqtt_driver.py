@@ -148,6 +148,17 @@ async def test_messages_beyond_the_queue_are_dropped_and_counted(
     assert len(emit.values("fridge")) < 50
 
 
+async def test_a_message_that_is_far_too_long_is_refused_and_the_next_one_read(
+    fresh_mosquitto: Mosquitto, publish: Publisher
+) -> None:
+    emit = Recorder()
+    async with running(Driver(config(fresh_mosquitto, max_payload_bytes=100)), emit):
+        publish("zigbee2mqtt/fridge", '{"temperature": 4, "x": "' + "x" * 1_000_000 + '"}')
+        publish("zigbee2mqtt/fridge", '{"temperature": 5}')
+        await eventually_async(lambda: emit.values("fridge") == [5.0])
+        await eventually_async(lambda: 1 in emit.values("local", "refused"))
+
+
 async def test_a_retained_value_is_skipped_and_the_next_one_read(
     fresh_mosquitto: Mosquitto, publish: Publisher
 ) -> None:

@@ -177,6 +177,8 @@ class Presence:
         """Which tags have departed by now, and which zones have settled. To be called now and then."""
         for zone in self._zones.values():
             zone.settled |= zone.hearing and at_ms - zone.since_ms >= self._rules.settle_ms
+            for gtin in [gtin for gtin, count in zone.counts.items() if not count]:
+                del zone.counts[gtin]  # else it grows with every trade item that ever passed
         limit = at_ms - self._rules.departed_after_ms
         gone = [(epc, tag) for epc, tag in self._tags.items() if tag.seen_ms <= limit and self._heeds(tag, limit)]
         for epc, tag in gone:
@@ -191,7 +193,7 @@ class Presence:
         return state.hearing and at_ms - state.since_ms >= self._rules.settle_ms and not state.missing
 
     def counts(self, zone: str) -> Mapping[str, int]:
-        """Tags in the zone by GTIN-14; "" counts those that name no trade item. Zero once a GTIN has gone."""
+        """Tags in the zone by GTIN-14; "" counts those that name no trade item. What has gone is 0 until a `check`."""
         return self._zones[zone].counts
 
     def _arrive(self, epc: bytes, zone: str, rssi_dbm: float, at_ms: int) -> Movement | None:

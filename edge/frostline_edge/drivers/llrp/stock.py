@@ -22,13 +22,13 @@ class ZoneStock:
         self.zone = zone
         self._reader = reader
         self._most_gtins = most_gtins
-        self._gtins: list[str] = []
+        self._gtins: dict[str, None] = {}
 
     def grow(self, counts: Mapping[str, int]) -> bool:
         """Takes up GTINs that are new, up to the bound; the device must be born again when this is true."""
         room = self._most_gtins - len(self._gtins)
         fresh = sorted(gtin for gtin in counts if gtin and gtin not in self._gtins)[:room]
-        self._gtins += fresh
+        self._gtins |= dict.fromkeys(fresh)
         return bool(fresh)
 
     def description(self) -> DeviceDescription:

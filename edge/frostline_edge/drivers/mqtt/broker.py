@@ -128,7 +128,8 @@ class Broker:
             self.dropped += 1
             return
         now_ms = time.time_ns() // 1_000_000
-        self._messages.append(Message(found.topic, bytes(found.payload), found.retain, now_ms, time.monotonic()))
+        payload = bytes(found.payload[: self._config.max_payload_bytes + 1])  # of one too long no more is needed
+        self._messages.append(Message(found.topic, payload, found.retain, now_ms, time.monotonic()))
         self._rouse()
 
 

@@ -45,6 +45,14 @@ def test_a_tag_departs_when_nobody_has_heard_it_for_long_enough() -> None:
     assert presence.counts("dock")[GTIN] == 0
 
 
+def test_a_trade_item_that_has_gone_is_forgotten_with_the_next_look() -> None:
+    presence = hearing()
+    presence.read(TAG, "dock", -50, START + 2000)
+    presence.check(START + 62_000)
+    presence.check(START + 63_000)
+    assert presence.counts("dock") == {}
+
+
 def test_a_departed_tag_arrives_again() -> None:
     presence = hearing()
     presence.read(TAG, "dock", -50, START + 2000)
