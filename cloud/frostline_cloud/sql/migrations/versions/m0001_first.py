@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
+from alembic.util import CommandError
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -38,7 +39,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refused: the first migration has nothing to go back to."""
-    raise NotImplementedError("0001 is the first state of the database; restore a backup instead")
+    raise CommandError("0001 is the first state of the database; restore a backup instead")
 
 
 def _registry() -> None:

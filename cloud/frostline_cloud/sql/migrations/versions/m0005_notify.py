@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
+from alembic.util import CommandError
 from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Integer, String, Text, false
 
 revision = "0005"
@@ -62,4 +63,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refused: what the columns say would be lost."""
-    raise NotImplementedError("restore the backup from before the update")
+    raise CommandError("restore the backup from before the update")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
+from alembic.util import CommandError
 from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, String
 
 revision = "0006"
@@ -30,4 +31,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refused: what gateways told would be lost."""
-    raise NotImplementedError("restore the backup from before the update")
+    raise CommandError("restore the backup from before the update")

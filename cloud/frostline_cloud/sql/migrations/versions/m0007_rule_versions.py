@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
+from alembic.util import CommandError
 from sqlalchemy import JSON, BigInteger, Column, Integer, PrimaryKeyConstraint, String, Text
 
 revision = "0007"
@@ -47,4 +48,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refused: what was in force when would be lost."""
-    raise NotImplementedError("restore the backup from before the update")
+    raise CommandError("restore the backup from before the update")

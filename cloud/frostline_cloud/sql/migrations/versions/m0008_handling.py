@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
+from alembic.util import CommandError
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, String, Text
 
 revision = "0008"
@@ -55,4 +56,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refused: what people did would be lost."""
-    raise NotImplementedError("restore the backup from before the update")
+    raise CommandError("restore the backup from before the update")

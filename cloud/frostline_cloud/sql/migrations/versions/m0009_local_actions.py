@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
+from alembic.util import CommandError
 from sqlalchemy import BigInteger, Boolean, Column, Integer, PrimaryKeyConstraint, String, Text
 
 revision = "0009"
@@ -36,4 +37,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refused: what was switched when would be lost."""
-    raise NotImplementedError("restore the backup from before the update")
+    raise CommandError("restore the backup from before the update")

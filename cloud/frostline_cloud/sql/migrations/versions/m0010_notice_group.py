@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
+from alembic.util import CommandError
 from sqlalchemy import JSON, BigInteger, Column, Integer, PrimaryKeyConstraint, String
 
 revision = "0010"
@@ -33,4 +34,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refused: what waits in groups would be told by nobody."""
-    raise NotImplementedError("restore the backup from before the update")
+    raise CommandError("restore the backup from before the update")
