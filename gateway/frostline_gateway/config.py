@@ -93,6 +93,13 @@ class HttpConfig(ConfigModel):
         pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^:\s]+):\d{1,5}$",
     )
 
+    @field_validator("listen")
+    @classmethod
+    def _port_exists(cls, value: str) -> str:
+        if int(value.rpartition(":")[2]) > 65_535:
+            raise ValueError("a port is at most 65535")
+        return value
+
     @property
     def host(self) -> str:
         """The address."""

@@ -53,6 +53,11 @@ def test_what_the_sample_comments_out_are_the_defaults() -> None:
     assert f"# interval_s = {output.interval_s}" in text
 
 
+def test_a_port_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="http.listen: a port is at most 65535"):
+        _load(tmp_path, f'{HEAD}[http]\nlisten = "127.0.0.1:65536"\n')
+
+
 def test_two_outputs_of_one_name_or_place_are_refused(tmp_path: Path) -> None:
     one = '[[output]]\nname = "{name}"\nfile = "{file}"\n'
     for names, files_ in ((("a", "a"), ("/1", "/2")), (("a", "b"), ("/1", "/1"))):
