@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
@@ -88,7 +89,7 @@ def binary(name: str) -> str:
     return shutil.which(name, path=path) or missing(name)
 
 
-class Service:
+class Service(ABC):
     """A server process: one port and one folder from first start to end, so that a restart is the same server again."""
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -114,13 +115,13 @@ class Service:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
+    @abstractmethod
     def command(self) -> list[str]:
         """What to execute; writes the config that it needs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ready(self) -> bool:
         """Whether it answers now."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Starts it, unless it runs, and returns when it answers."""

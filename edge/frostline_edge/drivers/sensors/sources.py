@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -63,7 +64,7 @@ class W1Source:
         return {self._metric: value}
 
 
-class ChipSource:
+class ChipSource(ABC):
     """A chip of hwmon or IIO, found by its name each time, because numbers change when a chip is plugged again."""
 
     def __init__(self, config: ChipConfig, parent: Path) -> None:
@@ -88,8 +89,9 @@ class ChipSource:
         at = f" at {self._config.at}" if self._config.at else ""
         raise UnavailableError(f"no chip '{self._config.chip}'{at} under {self._parent}")
 
+    @abstractmethod
     def _channel(self, folder: Path, channel: str) -> float | None:
-        raise NotImplementedError
+        """One channel; None where the chip says that there is no value."""
 
 
 class HwmonSource(ChipSource):
