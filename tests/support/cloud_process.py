@@ -20,12 +20,16 @@ COMMAND = [sys.executable, "-c", "from frostline_core.cli import main; main()", 
 
 @dataclass
 class CloudProcess:
-    """Ingest and notify in one folder, with the embedded store and SQLite; receivers are hooks by name."""
+    """Ingest and notify in one folder, with SQLite and the embedded store, unless `store` is another's table.
+
+    Receivers are hooks by name.
+    """
 
     folder: Path
     broker: Mosquitto
     hooks: dict[str, Hook]
     tables: Sequence[str] = ()
+    store: str = 'path = "history.duckdb"'
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     engine: Engine = field(init=False)
 
@@ -39,7 +43,7 @@ class CloudProcess:
         ]
         fixed = [
             f'[broker]\nurl = "mqtt://{self.broker.host}:{self.broker.port}"\n',
-            '[sql]\nurl = "sqlite:///frostline.db"\n[store]\npath = "history.duckdb"\n',
+            f'[sql]\nurl = "sqlite:///frostline.db"\n[store]\n{self.store}\n',
             '[http]\nlisten = "127.0.0.1:0"\n[ingest]\noffline_after_s = 1\nonline_after_s = 0\n',
         ]
         (self.folder / "cloud.toml").write_text("\n".join([*fixed, *receivers, *self.tables]))

@@ -33,12 +33,13 @@ TOO_WARM = {
 
 @dataclass
 class Cloud:
-    """One ingest, the embedded store and SQLite in a folder."""
+    """One ingest and SQLite in a folder; the embedded store there too, unless another is given."""
 
     folder: Path
     broker: Mosquitto
     rules: RuleSet
     linger_ms: int = 10
+    kept_in: StoreConfig | None = None
     engine: Engine = field(init=False)
     store: Store = field(init=False)
     ingest: Ingest = field(init=False)
@@ -47,7 +48,7 @@ class Cloud:
         """Opens everything and starts ingest."""
         config = CloudConfig(
             broker=BrokerConfig(url=f"mqtt://{self.broker.host}:{self.broker.port}"),
-            store=StoreConfig(path=self.folder / "history.duckdb"),
+            store=self.kept_in or StoreConfig(path=self.folder / "history.duckdb"),
             ingest=IngestConfig(offline_after_s=1, online_after_s=0.5, linger_ms=self.linger_ms),
         )
         self.engine = open_engine(f"sqlite:///{self.folder}/frostline.db")

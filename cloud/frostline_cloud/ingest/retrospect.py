@@ -43,7 +43,8 @@ FOLLOW_MS: Final = 60_000
 """What is open at the end of a span is looked at so often."""
 SETTLED_MS: Final = 60_000
 """What is followed is read up to so long ago: a flush may be under way."""
-
+SHOWN_MS: Final = 15_000
+"""So long after the end of a span the store is first asked: VictoriaMetrics shows a new series after eleven seconds."""
 DECIDED_MS: Final = 900_000
 """So long a device waits at most for what was pending in SQL to fire or end live: else it might be found twice."""
 
@@ -141,7 +142,7 @@ class Retrospect:
             scene = self._scene(connection, span)
             pending = any(_is_undecided(each, span) for each in _incidents(connection, span))
         now_ms = self._clock_ms()
-        if pending and now_ms - span.goal_ms < DECIDED_MS:
+        if now_ms - span.goal_ms < (DECIDED_MS if pending else SHOWN_MS):
             return False
         most_ms = now_ms - SETTLED_MS if span.is_over else span.goal_ms
         until_ms = max(span.reached_ms, min(span.reached_ms + PART_MS, most_ms))
@@ -215,6 +216,7 @@ def _retroactive(found: Iterable[Transition], span: Span, known: Sequence[Incide
             span.open.add(name)
         if each.after not in OPEN:
             span.open.discard(name)
+            over[name] = each.at_ms
         yield replace(each, track=Track.BACKLOG)
 
 

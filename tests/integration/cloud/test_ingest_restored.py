@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from frostline_cloud.ingest import forgotten
-from frostline_cloud.ingest.retrospect import FOLLOW_MS, Retrospect
-from frostline_cloud.rules import AssetState, Pause, Rulebook, add_pause
-from frostline_cloud.sql.tables import alert, loss, outbox
+from frostline_cloud.ingest.retrospect import FOLLOW_MS
+from frostline_cloud.rules import AssetState, Pause, add_pause
+from frostline_cloud.sql.tables import alert, loss
 from frostline_core.errors import UnavailableError
 from frostline_core.rules import RuleSet, parse
 from tests.support.edge_node import EdgeNode, mark, now_ms, room
 from tests.support.ingest_cloud import RUN, TOO_WARM, Cloud
+from tests.support.restored import LATER, MINUTE, left, looks_back, restore, retrospect, send, told
 from tests.support.services import Mosquitto, eventually
-
-MINUTE = 60_000
-LATER = RUN + 1
-Samples = Sequence[tuple[int, float]]
-"""How many minutes ago, and the temperature."""
 
 
 def test_a_restored_sql_is_noticed_once_and_its_gap_listed(
@@ -73,41 +69,6 @@ def edge(cloud: Cloud) -> Iterator[EdgeNode]:
         node.wait_for_host()
         node.birth([room()])
         yield node
-
-
-def send(edge: EdgeNode, run: int, samples: Samples, now: int, first: int = 1) -> None:
-    for n, (minutes, value) in enumerate(samples, first):
-        edge.data("freezer-1", {"air_temperature": value}, now - minutes * MINUTE, mark(run, n))
-        eventually(lambda n=n: edge.committed(run) == n)  # type: ignore[misc]
-
-
-def restore(cloud: Cloud, edge: EdgeNode, known: Samples, forgotten_samples: Samples, now: int) -> None:
-    """Samples, a backup of SQL, more samples, and the backup in place of SQL."""
-    send(edge, RUN, known, now)
-    cloud.stop()
-    shutil.copy(cloud.folder / "frostline.db", cloud.folder / "backup.db")
-    cloud.start()
-    eventually(lambda: edge.states[-1:] == [True])
-    send(edge, RUN, forgotten_samples, now, len(known) + 1)
-    cloud.stop()
-    shutil.copy(cloud.folder / "backup.db", cloud.folder / "frostline.db")
-    cloud.start()
-    eventually(lambda: edge.states[-1:] == [True])
-
-
-def looks_back(cloud: Cloud, clock_ms: Callable[[], int] = now_ms) -> Retrospect:
-    made = Retrospect(cloud.engine, cloud.store, Rulebook(cloud.engine, cloud.rules), ["desk"], clock_ms)
-    made.step()
-    return made
-
-
-def left(cloud: Cloud) -> int:
-    with cloud.engine.connect() as connection:
-        return len(forgotten.waiting(connection))
-
-
-def told(cloud: Cloud, kind: str) -> int:
-    return len(cloud.rows(outbox, type=kind))
 
 
 def test_a_forgotten_excursion_is_one_retroactive_incident_told_once(cloud: Cloud, edge: EdgeNode) -> None:
@@ -199,7 +160,7 @@ def test_a_pause_counts_for_what_is_forgotten(cloud: Cloud, edge: EdgeNode) -> N
 def test_a_store_that_is_away_is_asked_again_and_said(cloud: Cloud, edge: EdgeNode) -> None:
     now = now_ms()
     restore(cloud, edge, [(60, -20.0)], [(50, -5.0), (40, -20.0)], now)
-    again = Retrospect(cloud.engine, cloud.store, Rulebook(cloud.engine, cloud.rules), ["desk"], now_ms)
+    again = retrospect(cloud)
     cloud.store.close()
     with pytest.raises(UnavailableError):
         for _ in range(3):
