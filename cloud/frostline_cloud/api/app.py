@@ -57,6 +57,8 @@ _CONFLICTS = (
     "/silences/preview",
     "/close",
     "/pauses",
+    "/rules",
+    "/rules/{rule_id}",
 )
 _PUBLIC = ("/healthz", "/readyz")
 
@@ -145,16 +147,16 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     schemas |= whole.pop("$defs") | {"Problem": whole}
     content = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path, operations in document["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             if path in _PUBLIC:
                 continue
             for status, description in _FAULTS.items():
-                if _may_answer(path, status):
+                if _may_answer(path, method, status):
                     operation["responses"][str(status)] = {"description": description, "content": content}
     return document
 
 
-def _may_answer(path: str, status: int) -> bool:
+def _may_answer(path: str, method: str, status: int) -> bool:
     if status == 404:
         return "{" in path or path.endswith("/series")
-    return status != 409 or path.endswith(_CONFLICTS)
+    return status != 409 or (method != "get" and path.endswith(_CONFLICTS))

@@ -27,7 +27,7 @@ class Services:
         store: The time series.
         rules: Those of files; `in_force` has all.
         status: What ingest says of itself, asked at each look: `connected` (bool: a broker session is up), `online`
-            (bool: data can be kept), `reason` (str: why not), and any numbers, which become metrics. Without
+            (bool: data can be kept), `reason` (str: why not). Without
             `connected` nothing is known, and nothing is then called ready or fresh.
         config: Where to listen and whom to let in.
         clock: UTC milliseconds.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frostline_cloud.api import Services, build
+from frostline_cloud.api import Role, Services, build
 from frostline_cloud.api.paging import decode, encode
 from frostline_cloud.api.series import MAX_POINTS, bucket_for
 from tests.support.web import NOW_MS
@@ -42,11 +43,16 @@ class Caller:
         self._client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app),
             base_url="http://127.0.0.1:8080",
-            headers={"Authorization": f"Bearer {token_for(services)}"},
+            headers={"Authorization": f"Bearer {token_for(services, Role.OPERATOR)}"},
         )
 
     def get(self, path: str, query: dict[str, str]) -> httpx.Response:
         return self._loop.run_until_complete(self._client.get(path, params=query))
+
+    def send(self, method: str, path: str, tag: str, body: object) -> httpx.Response:
+        return self._loop.run_until_complete(
+            self._client.request(method, path, json=body, headers={"If-Match": tag.encode("ascii", "replace")})
+        )
 
     def close(self) -> None:
         self._loop.run_until_complete(self._client.aclose())
@@ -86,6 +92,44 @@ def test_no_input_is_an_error_of_ours(caller: Caller, data: st.DataObject) -> No
         assert answer.json()["status"] == answer.status_code
 
 
+def _writes(document: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
+    """Method, path, and the keys that its body may have."""
+    schemas = document["components"]["schemas"]
+    found = []
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+            keys = list(schemas.get(name, {}).get("properties", {})) or list(RULE)
+            found += [(method, path, keys)] if method != "get" else []
+    return found
+
+
+RULE = ("id", "type", "above", "select", "title", "severity", "for", "where")
+CONTENT = st.one_of(
+    SENT,
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.lists(SENT, max_size=3),
+    st.dictionaries(st.sampled_from(["site", "rule", "label.x", "kind", "metric", ""]), SENT, max_size=3),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_nothing_that_is_sent_is_an_error_of_ours(caller: Caller, data: st.DataObject) -> None:
+    method, path, keys = data.draw(st.sampled_from(_writes(caller.document)))
+    while "{" in path:
+        path = re.sub(r"\{[^}]*\}", quote(data.draw(SENT), safe="").replace("\\", ""), path, count=1)
+    body = data.draw(st.dictionaries(st.sampled_from(keys), CONTENT, max_size=len(keys)) | CONTENT)
+    answer = caller.send(method, path, data.draw(SENT), body)
+    assert answer.status_code < 500 or answer.status_code == 503, answer.text
+    if answer.status_code >= 400:
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
 @given(st.lists(st.one_of(st.integers(-(2**63) + 1, 2**63 - 1), st.text("abc é'\"", max_size=9)), max_size=4))
 def test_a_cursor_reads_back(key: list[str | int]) -> None:
     assert decode(encode(tuple(key)), tuple(type(part) for part in key)) == tuple(key)
@@ -122,6 +166,18 @@ def test_every_endpoint_tells_its_errors_as_problems(caller: Caller) -> None:
             if path not in ("/healthz", "/readyz"):
                 assert {"401", "422", "503"} <= faults.keys()
                 assert all(list(each["content"]) == ["application/problem+json"] for each in faults.values())
+
+
+def test_only_what_changes_something_may_conflict(caller: Caller) -> None:
+    conflicts = {
+        (method, path.removeprefix("/api/v1"))
+        for path, operations in caller.document["paths"].items()
+        for method, operation in operations.items()
+        if "409" in operation["responses"]
+    }
+    assert all(method != "get" for method, _ in conflicts)
+    assert {("post", "/rules"), ("put", "/rules/{rule_id}"), ("delete", "/rules/{rule_id}")} <= conflicts
+    assert {("post", "/pauses"), ("post", "/silences"), ("post", "/alerts/{alert_id}/close")} <= conflicts
 
 
 def test_every_reference_in_the_document_leads_somewhere(caller: Caller) -> None:
