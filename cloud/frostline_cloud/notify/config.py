@@ -20,7 +20,7 @@ from frostline_core.config import ConfigModel, nearest
 
 
 def _kind(table: Any) -> str | None:
-    """The tag of a table; a table without `type` is a webhook, as it was when there was no other kind."""
+    """The tag of a table; one without `type` is a webhook."""
     found = table.get("type", "webhook") if isinstance(table, Mapping) else getattr(table, "type", None)
     return f"tagged-{found}"
 

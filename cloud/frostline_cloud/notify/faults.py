@@ -17,7 +17,7 @@ from frostline_cloud.sql.tables import alert
 from frostline_core.rules import OPEN, Phase, RuleSet, Series, Transition, parse
 
 RECEIVER_RULE: Final = "frostline-receiver"
-CANARY_RULE: Final = "frostline-canary-failed"
+MISSED_RULE: Final = "frostline-canary-failed"
 SITE, NODE = "frostline", "cloud"
 
 
@@ -33,11 +33,11 @@ def _rule(rule_id: str, title: str, metric: str) -> dict[str, object]:
     }
 
 
-_METRICS: Final = {RECEIVER_RULE: "failures", CANARY_RULE: "missed"}
+_METRICS: Final = {RECEIVER_RULE: "failures", MISSED_RULE: "missed"}
 _RULES = RuleSet.of(
     [
         parse(_rule(RECEIVER_RULE, "A receiver cannot be told", "failures"), "built in"),
-        parse(_rule(CANARY_RULE, "The canary did not arrive", "missed"), "built in"),
+        parse(_rule(MISSED_RULE, "The canary did not arrive", "missed"), "built in"),
     ]
 )
 
@@ -47,7 +47,7 @@ class Fault:
     """Something wrong with notify.
 
     Attributes:
-        rule: `RECEIVER_RULE` or `CANARY_RULE`.
+        rule: `RECEIVER_RULE` or `MISSED_RULE`.
         receiver: The receiver that it is about.
         amount: Failures in a row.
         note: What is wrong, for people.

@@ -90,7 +90,7 @@ class Canary:
         with translated("sql"), self._engine.begin() as connection:
             ended = {"took_ms": took_ms, "error": error}
             connection.execute(update(canary).where(canary.c.id == number).values(**ended))
-            fault = Fault(faults.CANARY_RULE, self._config.to, 1 if error else 0, error or "it arrived again")
+            fault = Fault(faults.MISSED_RULE, self._config.to, 1 if error else 0, error or "it arrived again")
             change = faults.begin if error else faults.end
             change(connection, fault, [self._config.alarm], self._clock())
         if error:
