@@ -126,11 +126,6 @@ class Uplink:
         """Calls that whenever another client seems to use our identity, on the event loop."""
         self._on_conflict = told
 
-    def ask_rebirth(self) -> None:
-        """Sends all births again in this session. On the event loop only."""
-        self._signals.rebirth = True
-        self._signals.wake.set()
-
     def status(self) -> UplinkStatus:
         """How the uplink fares now; from any thread."""
         session, now_ms = self._session, self._clocks.utc_ms()

@@ -42,7 +42,6 @@ _TICK_MS = 1_000
 _MOST_PAUSE_MS = 50
 """After a flush, the next one waits as long as SQL took, at most so long: so SQL never has more than half of the time,
 and under load flushes grow instead of becoming many."""
-_COMMITS_PER_NCMD = 8
 _LAST_MARK_S = 5.0
 _GC = (200_000, 20, 100)
 """Messages make no cycles, but thousands of them wait for a flush: with Python's own (700, 10, 10) the collector would

@@ -111,7 +111,6 @@ class Reader:
             self._handle(item, now_ms)
         if arrived:
             self._status.messages += arrived
-            self._status.message_ms = now_ms
 
     def events(self, events: Iterable[Event], now_ms: int) -> None:
         """Does what events ask for."""

@@ -14,7 +14,6 @@ class IngestStatus:
     online: bool = False
     reason: str = "starting"
     connected_ms: int = 0
-    message_ms: int = 0
     messages: int = 0
     samples: int = 0
     flushes: int = 0

@@ -27,7 +27,6 @@ _BITS = (0, 8, 16, 32, 64, 8, 16, 32, 64)
 """Width of the integer types 1 to 8, by type."""
 _HIGHEST = tuple((1 << bits) - 1 if kind > 4 else (1 << bits - 1) - 1 if bits else 0 for kind, bits in enumerate(_BITS))
 _FLOAT32_MAX = 3.4028234663852886e38
-SCALARS = frozenset(range(DataType.INT8, DataType.UUID + 1)) | _BYTES
 
 
 def value_of(metric: MetricMessage, datatype: DataType) -> Value:
