@@ -28,7 +28,7 @@ from frostline_core.logs import LogFormat
 class RulesConfig(ConfigModel):
     """Where the rules are."""
 
-    folder: Path = Field(default=Path("rules"), description="Folder of *.toml files with [[rule]] tables.")
+    folder: Path = Field(default=Path("rules"), description="Folder of rule files, *.toml and *.yaml.")
 
 
 class LogConfig(ConfigModel):

@@ -40,7 +40,8 @@ _MINUTE_MS, _DAY_MS = 60_000, 86_400_000
 
 @app.command()
 def check(
-    path: Annotated[Path, typer.Argument(help="A rule file, or a folder of them.")], as_json: AsJson = False
+    path: Annotated[Path, typer.Argument(help="A rule file (TOML or YAML), or a folder of them.")],
+    as_json: AsJson = False,
 ) -> None:
     """Check rule files as a set; exit code 1 when something is wrong, with every fault."""
     try:
@@ -66,7 +67,7 @@ def schema() -> None:
 
 @app.command("test")
 def run_tests(
-    files: Annotated[list[Path], typer.Argument(help="Files of [[test]] tables.")], as_json: AsJson = False
+    files: Annotated[list[Path], typer.Argument(help="Files of tests, TOML or YAML.")], as_json: AsJson = False
 ) -> None:
     """Run tests of rules; exit code 1 when one fails, with what is expected (-) and what happened (+)."""
     results = [(file, result) for file in files for result in load_trial(file).run()]

@@ -49,15 +49,25 @@ def read(path: Path) -> dict[str, Any]:
         ConfigError: The file is absent, unreadable, over 4 MiB, or no TOML.
     """
     try:
+        return tomllib.loads(text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
+
+
+def text(path: Path) -> str:
+    """The file as it stands.
+
+    Raises:
+        ConfigError: The file is absent, unreadable, over 4 MiB, or no UTF-8.
+    """
+    try:
         if path.stat().st_size > _MAX_BYTES:
             raise ConfigError(f"{path}: larger than {_MAX_BYTES} bytes; a config file is a few kilobytes")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
 
 
 def parse(table: Mapping[str, Any], model: type[Model], source: str) -> Model:

@@ -12,11 +12,12 @@ Editors complete and check rule files with this schema, saved as rules.schema.js
   or for a whole folder in .taplo.toml:
     [[rule]]
     include = ["rules/*.toml"]
-    schema = { path = "./rules.schema.json" }"""
+    schema = { path = "./rules.schema.json" }
+  YAML language server: first line of each file   # yaml-language-server: $schema=./rules.schema.json"""
 
 
 def file_schema() -> dict[str, Any]:
-    """JSON schema (draft 2020-12) of a rule file: `[[rule]]` tables of any kind, and nothing else."""
+    """JSON schema (draft 2020-12) of a rule file, TOML or YAML: a list `rule` of any kinds, and nothing else."""
     rule = schema()
     kinds: dict[str, Any] = rule.pop("$defs", {})
     for name in rule.get("discriminator", {}).get("mapping", {}).values():

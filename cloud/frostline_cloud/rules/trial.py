@@ -16,7 +16,7 @@ freezer-warm = ["10m pending", "20m firing", "25m clearing", "30m resolved"]
 freezer-warm = ["20m to 30m"]       # "20m" alone: it is not over at the end
 ```
 
-A rule that a test does not name must not fire in it.
+A rule that a test does not name must not fire in it. YAML with the same keys is read too.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from frostline_core.rules import Phase, Rule, RuleSet, Series, Transition, load_
 from frostline_core.rules.duration import Duration
 from frostline_core.rules.duration import parse as parse_duration
 from frostline_core.rules.duration import text as duration_text
+from frostline_core.rules.files import read
 
 _MINUTE_MS = 60_000
 _START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -118,7 +119,7 @@ def load_trial(path: Path) -> Trial:
     Raises:
         ConfigError: Every fault, with file and key.
     """
-    content = config.load(path, FileModel)
+    content = config.parse(read(path).content, FileModel, str(path))
     rules = [rule for name in content.rules for rule in load_rules(path.parent / name).rules]
     rules += [parse(table, str(path)) for table in content.rule]
     if not rules:

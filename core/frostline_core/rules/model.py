@@ -1,14 +1,13 @@
-"""Rule files: a folder of TOML with `[[rule]]` tables, checked as a whole, and the set of rules that comes of it."""
+"""One rule of a table of keys, and the set of rules that counts as a whole."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
@@ -18,9 +17,6 @@ from frostline_core.config import nearest
 from frostline_core.errors import ConfigError
 from frostline_core.rules.kinds import KINDS
 from frostline_core.rules.rule import Rule
-
-MAX_RULES = 10_000
-"""The most rules that one folder may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,41 +52,6 @@ class RuleSet:
         return next((rule for rule in self.rules if rule.id == rule_id), None)
 
 
-def load_folder(path: Path) -> RuleSet:
-    """Reads and checks every `*.toml` of a folder; an empty folder is no rules.
-
-    Raises:
-        ConfigError: The folder is absent, or something does not fit; the message lists every fault with its file, rule
-            and key.
-    """
-    if not path.is_dir():
-        raise ConfigError(f"{path}: is not a folder of rule files")
-    return load_files(sorted(path.glob("*.toml")))
-
-
-def load_files(files: Sequence[Path]) -> RuleSet:
-    """Reads and checks rule files as one set.
-
-    Raises:
-        ConfigError: Something does not fit; the message lists every fault with its file, rule and key.
-    """
-    rules: list[Rule] = []
-    faults: list[str] = []
-    origin: dict[str, Path] = {}
-    for file in files:
-        for rule in _read(file, faults):
-            if rule.id in origin:
-                faults.append(f"{file}: rule '{rule.id}': id: is already used in {origin[rule.id]}")
-                continue
-            origin[rule.id] = file
-            rules.append(rule)
-    if len(rules) > MAX_RULES:
-        faults.append(f"{len(rules)} rules; the most is {MAX_RULES}")
-    if faults:
-        raise ConfigError("\n".join(faults))
-    return RuleSet.of(rules)
-
-
 def parse(table: Mapping[str, Any], source: str) -> Rule:
     """Checks one `[[rule]]` table; `source` is what errors name before the rule.
 
@@ -109,24 +70,3 @@ def schema() -> dict[str, Any]:
     """The JSON schema of a rule, all kinds together, told apart by `type`."""
     kinds: Any = reduce(or_, KINDS.values())
     return TypeAdapter[Any](Annotated[kinds, Field(discriminator="type")]).json_schema()
-
-
-def _read(file: Path, faults: list[str]) -> Iterator[Rule]:
-    try:
-        content = config.read(file)
-    except ConfigError as error:
-        faults.append(str(error))
-        return
-    unknown = sorted(content.keys() - {"rule"})
-    faults += [
-        f"{file}: {key}: unknown key{nearest(key, ['rule'])}; a rule file holds [[rule]] tables" for key in unknown
-    ]
-    tables = content.get("rule", [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        faults.append(f"{file}: rule: must be [[rule]] tables")
-        return
-    for table in tables:
-        try:
-            yield parse(table, str(file))
-        except ConfigError as error:
-            faults.append(str(error))

@@ -22,9 +22,11 @@ def _as_list(value: object) -> object:
 _WILD = re.compile(r"[*?\[]")
 Test = Callable[[Series], bool]
 
+_Glob = Annotated[str, Field(min_length=1, max_length=200)]
+_Several = Annotated[list[_Glob], Field(min_length=1, max_length=1000)]
 Globs = Annotated[
-    tuple[Annotated[str, Field(min_length=1, max_length=200)], ...],
-    BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
+    tuple[_Glob, ...],
+    BeforeValidator(_as_list, json_schema_input_type=_Glob | _Several),
     Field(min_length=1, max_length=1000),
 ]
 """One glob or a list of which one must match; `*`, `?` and `[...]` as in file names, and case counts."""

@@ -62,7 +62,8 @@ class RulesConfig(ConfigModel):
 
     folder: Path | None = Field(
         default=None,
-        description='Folder of rule files; those with where = "gateway" that may select something here are used.',
+        description='Folder of rule files, *.toml and *.yaml; those with where = "gateway" that may select something '
+        "here are used.",
     )
 
     @field_validator("folder")
