@@ -11,42 +11,16 @@ The account never leaks: read = kept + filtered + rejected, at any moment.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import dataclass
 
-from frostline_core.errors import ConfigError
-from frostline_core.reading import (
-    INTEGERS,
-    NUMBERS,
-    DataType,
-    DeviceDescription,
-    MetricDescription,
-    Quality,
-    Reading,
-    Value,
-)
-from frostline_core.units import convert
+from frostline_core.reading import DeviceDescription, Reading
+from frostline_edge.sampled_metric import Metric, Rejection
 from frostline_edge.sampling import Sampling
+from frostline_edge.scan import Scan
 
 _DEFAULT = Sampling(every=True)
-_TEXTS = frozenset({DataType.STRING, DataType.TEXT, DataType.UUID})
-_FLOAT32_MAX = 3.4028234663852886e38
-# A step of exactly one deadband counts as a change, although 0.3 - 0.2 is a little less than 0.1 in binary.
-_NEARLY = 1 - 1e-9
-# Readings that share an instant come from one burst; a second is more than a burst lasts, and less than a clock step.
-_BURST_MS = 1000
-
-
-class Rejection(StrEnum):
-    """Why a reading became nothing."""
-
-    DEVICE = "unknown device"
-    METRIC = "unknown metric"
-    TYPE = "wrong type"
-    SIZE = "does not fit its type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +44,8 @@ class Sampler:
     """Thins and cleans the readings of every device. Memory is bounded by the metrics that `configure` declared."""
 
     def __init__(self) -> None:
-        self._metrics: dict[str, dict[str, _Metric]] = {}
+        self._metrics: dict[str, dict[str, Metric]] = {}
+        self._columns: dict[str, tuple[tuple[str, ...], list[Metric | None]]] = {}
         self._read = self._kept = self._filtered = 0
         self._rejections: Counter[Rejection] = Counter()
 
@@ -97,15 +72,17 @@ class Sampler:
         """
         before = self._metrics.get(device, {})
         made = {
-            metric.name: _Metric(device, metric, sampling.get(metric.name, _DEFAULT)) for metric in description.metrics
+            metric.name: Metric(device, metric, sampling.get(metric.name, _DEFAULT)) for metric in description.metrics
         }
         for name, metric in made.items():
             metric.stamp_ms = before[name].stamp_ms if name in before else metric.stamp_ms
         self._metrics[device] = made
+        self._columns.pop(device, None)
 
     def forget(self, device: str) -> None:
         """Drops a device that has left the configuration; its readings are rejected from now on."""
         self._metrics.pop(device, None)
+        self._columns.pop(device, None)
 
     def take(self, readings: Sequence[Reading], *, event: bool = False) -> list[Reading]:
         """The samples among the readings, in their order.
@@ -114,125 +91,58 @@ class Sampler:
             readings: What a driver emitted.
             event: Something happened: unit, calibration and range apply, but nothing is filtered.
         """
+        if isinstance(readings, Scan) and not event:
+            return self._take_scan(readings)
         kept: list[Reading] = []
         for reading in readings:
-            self._read += 1
-            device = self._metrics.get(reading.device)
-            metric = device.get(reading.metric) if device is not None else None
-            if metric is None:
-                self._rejections[Rejection.DEVICE if device is None else Rejection.METRIC] += 1
-                continue
-            result = metric.clean(reading)
-            if isinstance(result, Rejection):
-                self._rejections[result] += 1
-            elif event or metric.is_news(result):
-                metric.last = result
-                kept.append(metric.stamped(result))
-                self._kept += 1
-            else:
-                self._filtered += 1
+            sample = self._one(reading, event=event)
+            if sample is not None:
+                kept.append(sample)
         return kept
 
+    def _one(self, reading: Reading, *, event: bool) -> Reading | None:
+        self._read += 1
+        device = self._metrics.get(reading.device)
+        metric = device.get(reading.metric) if device is not None else None
+        if metric is None:
+            self._rejections[Rejection.DEVICE if device is None else Rejection.METRIC] += 1
+            return None
+        result = metric.clean(reading)
+        if isinstance(result, Rejection):
+            self._rejections[result] += 1
+            return None
+        if event or metric.is_news(result):
+            self._kept += 1
+            return metric.keep(reading, result)
+        self._filtered += 1
+        return None
 
-class _Metric:
-    """One metric: its rules, compiled, and its last sample."""
+    def _take_scan(self, scan: Scan) -> list[Reading]:
+        """The same for columns: a value inside its metric's guard is filtered without becoming a reading."""
+        kept: list[Reading] = []
+        quiet, at_ms = 0, scan.at_ms
+        for index, (metric, value) in enumerate(zip(self._column(scan), scan.values, strict=True)):
+            if (
+                metric is not None
+                and type(value) is metric.kind
+                and metric.floor <= value <= metric.ceiling
+                and metric.from_ms <= at_ms < metric.until_ms
+            ):
+                quiet += 1
+                continue
+            sample = self._one(scan[index], event=False)
+            if sample is not None:
+                kept.append(sample)
+        self._read += quiet
+        self._filtered += quiet
+        return kept
 
-    __slots__ = ("_convert", "_high", "_low", "_metric", "_number", "_sampling", "last", "stamp_ms")
-
-    def __init__(self, device: str, metric: MetricDescription, sampling: Sampling) -> None:
-        self._metric = metric
-        self._sampling = sampling
-        self._number = metric.datatype in NUMBERS
-        self._low = -math.inf if metric.low is None else metric.low
-        self._high = math.inf if metric.high is None else metric.high
-        source = sampling.source_unit
-        self._convert = (source, metric.unit) if source and source != metric.unit else None
-        self.last: Reading | None = None
-        self.stamp_ms = -1
-        if self._convert is not None:
-            try:
-                convert(0.0, *self._convert)
-            except ConfigError as error:
-                raise ConfigError(f"{device}/{metric.name}: {error}") from error
-
-    def clean(self, reading: Reading) -> Reading | Rejection:
-        """The reading in the metric's unit, calibrated; without a value where that is implausible."""
-        value = reading.value
-        if value is None:
-            return reading
-        if not _is_of(value, self._metric.datatype):
-            return Rejection.TYPE
-        if not self._number:
-            return reading
-        try:
-            number = self._calibrated(float(value) if isinstance(value, float) else int(value))
-        except OverflowError:  # an integer that no float can hold, from a device that speaks JSON
-            number = math.inf
-        if not math.isfinite(number) or not self._low <= number <= self._high:
-            return Reading(reading.device, reading.metric, None, reading.at_ms, Quality.BAD)
-        if not _fits(number, self._metric.datatype):
-            return Rejection.SIZE
-        if number is value or (number == value and type(number) is type(value)):
-            return reading
-        return Reading(reading.device, reading.metric, number, reading.at_ms, reading.quality)
-
-    def stamped(self, reading: Reading) -> Reading:
-        """The sample with an instant of its own: a store keeps one value per series and instant.
-
-        Readings that come in a burst (tags that move together, messages that waited) share a millisecond; each but the
-        first is moved to the next free one. A clock that went back further than a burst lasts is not hidden here.
-        """
-        at_ms = reading.at_ms
-        if self.stamp_ms - _BURST_MS <= at_ms <= self.stamp_ms:
-            at_ms = self.stamp_ms + 1
-            reading = replace(reading, at_ms=at_ms)
-        self.stamp_ms = at_ms
-        return reading
-
-    def _calibrated(self, number: float | int) -> float | int:
-        """The value in the metric's unit; rounded where the metric is an integer."""
-        if self._convert is not None:
-            number = convert(number, *self._convert)
-        if self._sampling.calibration_offset:
-            number += self._sampling.calibration_offset
-        if self._metric.datatype in INTEGERS:
-            return round(number) if math.isfinite(number) else number
-        return float(number)
-
-    def is_news(self, reading: Reading) -> bool:
-        """Whether the reading is worth a sample."""
-        last, sampling = self.last, self._sampling
-        if last is None or sampling.every or reading.quality is not last.quality:
-            return True
-        age_s = (reading.at_ms - last.at_ms) / 1000
-        if age_s < 0 or age_s >= sampling.max_interval_s:
-            return True
-        return age_s >= sampling.min_interval_s and self._has_changed(last.value, reading.value)
-
-    def _has_changed(self, before: Value, now: Value) -> bool:
-        if not self._number or before is None or now is None:
-            return before != now
-        step = abs(float(now) - float(before))
-        percent = self._sampling.deadband_percent
-        band = max(self._sampling.deadband, abs(float(before)) * percent / 100) if percent else self._sampling.deadband
-        return step > 0 and step >= band * _NEARLY
-
-
-def _is_of(value: Value, datatype: DataType) -> bool:
-    """Whether a value has the type that the metric declares."""
-    if datatype in INTEGERS or datatype is DataType.DATETIME:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if datatype in NUMBERS:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if datatype is DataType.BOOLEAN:
-        return isinstance(value, bool)
-    return isinstance(value, str if datatype in _TEXTS else bytes)
-
-
-def _fits(number: float | int, datatype: DataType) -> bool:
-    """Whether a number survives the way over the wire."""
-    if datatype in INTEGERS:
-        bits = 8 << ((datatype - 1) % 4)
-        low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if datatype <= DataType.INT64 else (0, (1 << bits) - 1)
-        return low <= number <= high
-    return datatype is not DataType.FLOAT or abs(number) <= _FLOAT32_MAX
+    def _column(self, scan: Scan) -> list[Metric | None]:
+        """The metrics in the order of a scan's values; None for those that nobody declared."""
+        known = self._columns.get(scan.device)
+        if known is None or known[0] is not scan.names:
+            device = self._metrics.get(scan.device, {})
+            known = scan.names, [device.get(name) for name in scan.names]
+            if device:
+                self._columns[scan.device] = known
+        return known[1]

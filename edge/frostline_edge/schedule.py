@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import math
+from collections.abc import Iterable
 
 STEP_S = 10.0
 """Devices take turns in groups so far apart: a machine that wakes up once and then reads ten devices does so at half
@@ -28,6 +30,33 @@ def until_tick_s(now_s: float, period_s: float, phase: float) -> float:
 def missed(started_s: float, ended_s: float, period_s: float) -> int:
     """Ticks that passed during a poll, by a clock that cannot be set; they are counted and not made up for."""
     return max(0, int((ended_s - started_s) / period_s))
+
+
+class Agenda:
+    """Who is due when, by any clock; each name once. At one instant those go first that have waited longest."""
+
+    __slots__ = ("_due", "_queue", "_turn")
+
+    def __init__(self, names: Iterable[str], at_s: float) -> None:
+        """All are due at once, in their order; there is at least one."""
+        self._due = {name: (at_s, turn) for turn, name in enumerate(names)}
+        self._turn = len(self._due)
+        self._queue = [(*due, name) for name, due in self._due.items()]
+
+    def put(self, name: str, at_s: float) -> None:
+        """From now on a name is due then, and not when it was before."""
+        self._turn += 1
+        self._due[name] = at_s, self._turn
+        heapq.heappush(self._queue, (at_s, self._turn, name))
+        if len(self._queue) > 4 * len(self._due):
+            self._queue = sorted((*due, each) for each, due in self._due.items())
+
+    def first(self) -> tuple[float, str]:
+        """Who is due next, and when."""
+        queue, due = self._queue, self._due
+        while due[queue[0][2]] != queue[0][:2]:
+            heapq.heappop(queue)  # was put elsewhere since
+        return queue[0][0], queue[0][2]
 
 
 class Alarm:

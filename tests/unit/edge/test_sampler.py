@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from frostline_core.errors import ConfigError
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality, Reading, Value
-from frostline_edge.sampler import Rejection, Sampler, SamplerAccount
+from frostline_edge.sampled_metric import Rejection
+from frostline_edge.sampler import Sampler, SamplerAccount
 from frostline_edge.sampling import Sampling
 
 T = "air_temperature"

@@ -1,8 +1,7 @@
-"""The Modbus driver: one bus, one task per device, writes in between."""
+"""The Modbus driver: one bus, its devices one after the other, writes in between."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,7 +12,7 @@ from frostline_edge.drivers.modbus.bus import Bus
 from frostline_edge.drivers.modbus.config import Config
 from frostline_edge.drivers.modbus.unit import Poll, Unit, UnitStatistics
 from frostline_edge.profiles import model
-from frostline_edge.schedule import Alarm, missed, phase_s, until_tick_s
+from frostline_edge.schedule import Agenda, Alarm, missed, phase_s, until_tick_s
 
 # After a silence that is not yet death the unit is asked again so soon, so that neither a lost frame nor a dead device
 # with a long period leaves a hole as long as the period.
@@ -26,7 +25,12 @@ class Driver:
     def __init__(self, config: Config, wall_s: Callable[[], float] = time.time) -> None:
         self._bus = Bus(config)
         self._units = {unit.name: Unit(unit, model.load(unit.profile)) for unit in config.unit}
-        self._alarms = {name: Alarm() for name in self._units}
+        self._phases = {
+            name: phase_s(place, len(self._units), unit.config.period_s)
+            for place, (name, unit) in enumerate(self._units.items())
+        }
+        self._alarm = Alarm()
+        self._written: set[str] = set()
         self._wall_s = wall_s
         self._born: set[str] = set()
         self._dead: set[str] = set()
@@ -49,17 +53,11 @@ class Driver:
         await self._bus.open()
         self._running = True
         try:
-            async with asyncio.TaskGroup() as tasks:
-                for index, unit in enumerate(self._units.values()):
-                    phase = phase_s(index, len(self._units), unit.config.period_s)
-                    tasks.create_task(self._watch(unit, phase, emit), name=f"modbus {unit.name}")
-        except BaseExceptionGroup as group:
-            lost = [error for error in group.exceptions if isinstance(error, UnavailableError)]
-            if len(lost) < len(group.exceptions):
-                raise
+            await self._poll(emit)
+        except UnavailableError as lost:
             for name in sorted(self._born):
-                self._bury(name, str(lost[0]), emit)
-            raise lost[0] from None
+                self._bury(name, str(lost), emit)
+            raise
         finally:
             self._running = False
             self._born.clear()
@@ -79,23 +77,40 @@ class Driver:
         if not self._running:
             raise UnavailableError(f"{self._bus.where} is not connected")
         await self._bus.write(unit.config.unit, span, words, mask)
-        self._alarms[device].ring()
+        self._written.add(device)
+        self._alarm.ring()
 
-    async def _watch(self, unit: Unit, phase: float, emit: Emit) -> None:
-        """Polls one unit for ever: at once, at its ticks, soon after a silence; while dead, when a probe is due."""
+    async def _poll(self, emit: Emit) -> None:
+        """Polls for ever, one unit after the other: at once, at their ticks, soon after a silence, after a write.
+
+        One task for the bus, which carries one request at a time: a task for each unit would cost two more turns of
+        the event loop for each poll.
+        """
+        agenda = Agenda(self._units, time.monotonic())
         while True:
-            started = time.monotonic()
-            was_open = unit.breaker.is_open
-            if was_open and all(each.breaker.is_open for each in self._units.values()):
-                await self._bus.renew()  # nobody answers: the connection may be a dead one that looks alive
-            poll = await unit.poll(self._bus, self._wall_ms)
-            self._tell(unit, poll, was_open, emit)
-            unit.statistics.missed += missed(started, time.monotonic(), unit.config.period_s)
-            wait_s = unit.breaker.wait_s(time.monotonic())
-            if not unit.breaker.is_open:
-                tick_s = until_tick_s(self._wall_s(), unit.config.period_s, phase)
-                wait_s = tick_s if poll.answered else min(tick_s, RETRY_S)
-            await self._alarms[unit.name].wait(wait_s)
+            if self._written:
+                due_s, name = time.monotonic(), self._written.pop()
+            else:
+                due_s, name = agenda.first()
+                wait_s = due_s - time.monotonic()
+                if wait_s > 0:
+                    await self._alarm.wait(wait_s)
+                    continue
+            agenda.put(name, await self._poll_unit(self._units[name], due_s, emit))
+
+    async def _poll_unit(self, unit: Unit, due_s: float, emit: Emit) -> float:
+        """Polls one unit; returns when it is due again, by the monotonic clock. While dead, when a probe is due."""
+        was_open = unit.breaker.is_open
+        if was_open and all(each.breaker.is_open for each in self._units.values()):
+            await self._bus.renew()  # nobody answers: the connection may be a dead one that looks alive
+        poll = await unit.poll(self._bus, self._wall_ms)
+        self._tell(unit, poll, was_open, emit)
+        now_s, period_s = time.monotonic(), unit.config.period_s
+        unit.statistics.missed += missed(due_s, now_s, period_s)
+        if unit.breaker.is_open:
+            return now_s + unit.breaker.wait_s(now_s)
+        tick_s = until_tick_s(self._wall_s(), period_s, self._phases[unit.name])
+        return now_s + (tick_s if poll.answered else min(tick_s, RETRY_S))
 
     def _wall_ms(self) -> int:
         return int(self._wall_s() * 1000)

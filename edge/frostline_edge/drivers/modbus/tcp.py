@@ -31,6 +31,8 @@ class TcpLine(asyncio.Protocol):
         self._buffer = bytearray()
         self._garbled = False
         self._transaction = 0
+        self._due_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self.received = 0
         self.last_received_s = 0.0
 
@@ -62,6 +64,9 @@ class TcpLine(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     async def ask(self, request: Request) -> Answer:
         """Sends one request and waits for an answer, no longer than the configured time-out.
@@ -80,12 +85,24 @@ class TcpLine(asyncio.Protocol):
         pending: asyncio.Future[Answer] = loop.create_future()
         self._pending = pending
         self._transport.write(pdu.frame(request, self._transaction))
-        timer = loop.call_later(self._config.timeout_s, self._fail, NoAnswerError())
+        self._due_s = loop.time() + self._config.timeout_s
+        if self._timer is None:
+            self._timer = loop.call_at(self._due_s, self._look)
         try:
             return await pending
         finally:
-            timer.cancel()
             self._pending = None
+
+    def _look(self) -> None:
+        """One timer for many requests: it looks whether the present one is late, and else waits for that."""
+        self._timer = None
+        if self._pending is None or self._pending.done():
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._due_s:
+            self._fail(NoAnswerError())
+        else:
+            self._timer = loop.call_at(self._due_s, self._look)
 
     # ---- asyncio.Protocol
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -97,6 +114,7 @@ class TcpLine(asyncio.Protocol):
         """Ends the request under way."""
         self._transport = None
         self._fail(LineLostError())
+        self.close()
 
     def data_received(self, data: bytes) -> None:
         """Takes whole frames out of what came."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from frostline_core.errors import ProtocolError
-from frostline_core.reading import DeviceDescription, MetricDescription, Quality, Reading, Value
+from frostline_core.reading import DeviceDescription, MetricDescription, Reading, Value
 from frostline_edge.drivers.modbus.breaker import Breaker
 from frostline_edge.drivers.modbus.bus import Bus, GarbledError, RefusedError, SilentError, Span
 from frostline_edge.drivers.modbus.config import UnitConfig
@@ -16,12 +16,37 @@ from frostline_edge.drivers.modbus.planner import Block, plan, split
 from frostline_edge.profiles.model import Point, Profile, Table
 from frostline_edge.profiles.registers import Codec, codec, datatype
 from frostline_edge.sampling import Sampling
+from frostline_edge.scan import Scan
 
 # The device does not have (all of) what was asked: illegal address, illegal value (a count that it does not like).
 _TOO_MUCH = (2, 3)
 
-_Part = tuple[str, slice, Callable[[Sequence[int]], Value]]
-"""A point's name, where it lies in a block's answer, and what decodes it."""
+_Part = tuple[int, slice, Callable[[Sequence[int]], Value]]
+"""A point's place among the unit's points, where it lies in a block's answer, and what decodes it."""
+
+
+@dataclass(slots=True)
+class _Compiled:
+    """A block as it is decoded: its request, its parts, and the last answer with what came of it.
+
+    Decoding costs more than looking whether the registers are still the same.
+    """
+
+    block: Block
+    span: Span
+    parts: list[_Part]
+    words: Sequence[int]
+    values: list[Value]
+
+    def decode(self, words: Sequence[int], values: list[Value]) -> None:
+        """Puts the values of an answer into their places."""
+        before, known = self.words, self.values
+        for number, (index, part, decode) in enumerate(self.parts):
+            piece = words[part]
+            if piece != before[part]:
+                known[number] = decode(piece)
+            values[index] = known[number]
+        self.words = words
 
 
 @dataclass(slots=True)
@@ -58,7 +83,7 @@ class Poll:
         error: Why not everything was read; "" if it was.
     """
 
-    scan: tuple[Reading, ...]
+    scan: Scan
     events: tuple[Reading, ...]
     answered: bool
     error: str
@@ -74,11 +99,12 @@ class Unit:
         self.description = _describe(config, profile)
         self.sampling: Mapping[str, Sampling] = {point.name: _sampling(point) for point in profile.points}
         self._points = {point.name: point for point in profile.points}
-        self._blocks = plan(profile.points, profile.max_gap, profile.max_registers)
         self._codecs: dict[str, Codec] = {point.name: codec(point) for point in profile.points}
-        self._parts: dict[tuple[Table, int, int], tuple[Block, list[_Part]]] = {}
-        self._event_points = frozenset(point.name for point in profile.points if point.event)
+        self._names = tuple(self._points)
+        self._places = {name: place for place, name in enumerate(self._names)}
+        self._event_points = tuple((self._places[point.name], point.name) for point in profile.points if point.event)
         self._last_events: dict[str, Value] = {}
+        self._blocks = self._compiled(plan(profile.points, profile.max_gap, profile.max_registers))
 
     @property
     def name(self) -> str:
@@ -96,14 +122,14 @@ class Unit:
             UnavailableError: The line is gone.
         """
         self.statistics.polls += 1
-        values: dict[str, Value] = {}
+        values: list[Value] = [None] * len(self._names)
         answered, error = False, ""
         at_ms = 0
-        todo, done = deque(self._blocks), list[Block]()
+        todo, done = deque(self._blocks), list[_Compiled]()
         while todo:
             block = todo.popleft()
             try:
-                words = await bus.read(self.config.unit, Span(block.table, block.address, block.count))
+                words = await bus.read(self.config.unit, block.span)
             except RefusedError as refusal:
                 at_ms = at_ms or wall_ms()
                 answered, error = True, str(refusal)
@@ -119,7 +145,7 @@ class Unit:
                 at_ms = at_ms or wall_ms()
                 answered = True
                 done.append(block)
-                self._decode(block, words, values)
+                block.decode(words, values)
                 continue
             done += [block, *todo]
             break
@@ -151,45 +177,42 @@ class Unit:
         mask = 1 << (point.bit or 0) if is_flag else 0xFFFF
         return Span(point.table, point.address, len(words)), words, mask
 
-    def _decode(self, block: Block, words: Sequence[int], values: dict[str, Value]) -> None:
-        place = block.table, block.address, block.count
-        known = self._parts.get(place)
-        if known is None or known[0] is not block:
-            known = self._parts[place] = block, self._compiled(block)
-        for name, part, decode in known[1]:
-            values[name] = decode(words[part])
+    def _compiled(self, blocks: Sequence[Block]) -> tuple[_Compiled, ...]:
+        made: list[_Compiled] = []
+        for block in blocks:
+            parts: list[_Part] = []
+            for point in block.points:
+                known, first = self._codecs[point.name], point.address - block.address
+                parts.append((self._places[point.name], slice(first, first + known.width), known.decode))
+            span = Span(block.table, block.address, block.count)
+            made.append(_Compiled(block, span, parts, (), [None] * len(parts)))
+        return tuple(made)
 
-    def _compiled(self, block: Block) -> list[_Part]:
-        found: list[_Part] = []
-        for point in block.points:
-            known, first = self._codecs[point.name], point.address - block.address
-            found.append((point.name, slice(first, first + known.width), known.decode))
-        return found
-
-    def _refused(self, block: Block, code: int, done: list[Block]) -> tuple[Block, ...]:
+    def _refused(self, refused: _Compiled, code: int, done: list[_Compiled]) -> tuple[_Compiled, ...]:
         """The parts to ask instead; none if the block cannot be taken apart or is refused for another reason."""
-        parts = split(block) if code in _TOO_MUCH else (block,)
+        parts = split(refused.block) if code in _TOO_MUCH else (refused.block,)
         if len(parts) > 1:
-            return parts
-        done.append(block)
+            return self._compiled(parts)
+        done.append(refused)
         if code in _TOO_MUCH:
-            self.statistics.refused |= {point.name: code for point in block.points}
+            self.statistics.refused |= {point.name: code for point in refused.block.points}
         return ()
 
-    def _result(self, values: Mapping[str, Value], now_ms: int, answered: bool, error: str) -> Poll:
-        scan: list[Reading] = []
-        events: list[Reading] = []
-        device = self.name
-        for name in self._points:
-            value = values.get(name)
-            reading = Reading(device, name, value, now_ms, Quality.BAD if value is None else Quality.GOOD)
-            if name in self._event_points and value is not None:
-                is_change = self._last_events.get(name, value) != value
+    def _result(self, values: list[Value], now_ms: int, answered: bool, error: str) -> Poll:
+        """Points that tell of events are in the scan as long as nothing has happened, so that their age is known."""
+        changed: set[int] = set()
+        for place, name in self._event_points:
+            value = values[place]
+            if value is not None:
+                if self._last_events.get(name, value) != value:
+                    changed.add(place)
                 self._last_events[name] = value
-                (events if is_change else scan).append(reading)
-            else:
-                scan.append(reading)
-        return Poll(tuple(scan), tuple(events), answered, error)
+        scan = Scan(self.name, self._names, values, now_ms)
+        if not changed:
+            return Poll(scan, (), answered, error)
+        quiet = [place for place in range(len(values)) if place not in changed]
+        rest = Scan(self.name, tuple(self._names[each] for each in quiet), [values[each] for each in quiet], now_ms)
+        return Poll(rest, tuple(scan[place] for place in sorted(changed)), answered, error)
 
 
 def _describe(config: UnitConfig, profile: Profile) -> DeviceDescription:
