@@ -97,7 +97,8 @@ class Exposure(Tally):
             known = _anew(known, begins_ms, look.at_ms) if begins_ms != NEVER else {}
         memory = {**self.count(known, look.heard.last_ms, look.at_ms, look.value), "trip": begins_ms}
         if begins_ms == NEVER:
-            return Verdict(None if trip.value is None else False, memory={**memory, "parts": []})
+            is_known = trip.value is not None and look.value is not None
+            return Verdict(False if is_known else None, memory={**memory, "parts": []})
         said = Verdict(None) if look.value is None else self.weigh(look, memory)
         return replace(said, memory=memory)
 

@@ -29,6 +29,7 @@ class DeviceBench:
         self.evaluator = Evaluator(rules)
         self.metrics = metrics
         self.slots = {metric: self.evaluator.bind(replace(ROOM, metric=metric)) for metric in metrics}
+        self.saved: dict[str, dict[str, dict[str, Any]]] = {}  # what SQL holds, by metric and name
 
     def see(self, *samples: tuple[float, float | None], metric: str = "") -> DeviceBench:
         """Samples of one metric, as ingest shows them: the guard inline, the evaluator outside of it."""
@@ -58,11 +59,13 @@ class DeviceBench:
 
     def restarted(self) -> DeviceBench:
         """Another process, with what SQL holds."""
-        saved: dict[str, dict[str, Any]] = {}
+        saved = {metric: dict(rows) for metric, rows in self.saved.items()}
         for name, series, content in self.evaluator.staged().states:
+            saved.setdefault(series.metric, {}).pop(name, None)
             if content is not None:
-                saved.setdefault(series.metric, {})[name] = content
+                saved[series.metric][name] = content
         again = DeviceBench.__new__(DeviceBench)
+        again.saved = saved
         again.evaluator, again.metrics, again.slots = Evaluator(self.evaluator.rules), self.metrics, {}
         for metric, slot in self.slots.items():
             last_ms = self.evaluator.last_ms[slot]

@@ -263,3 +263,12 @@ def test_a_backlog_and_live_samples_together_count_as_in_order(
 def memory(bench: DeviceBench) -> object:
     (content,) = [content for name, _, content in bench.evaluator.staged().states if name == "r"]
     return content and content["memory"]
+
+
+def test_between_trips_a_sample_without_a_value_is_no_good_news() -> None:
+    bench = (
+        exposure(within=None, during="trip_active").see((0, 0.0), metric="trip_active").see((0, 5.0)).wait(0).wait(20)
+    )
+
+    assert bench.see((21, None)).path == ["unknown@10"]
+    assert bench.see((22, 5.0)).path[-1] == "ok@22"
