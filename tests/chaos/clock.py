@@ -8,7 +8,7 @@ other words than the gateway's own code, from what was done to the clock and whe
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 START_MS = 6_000
@@ -45,57 +45,84 @@ class _Span:
     held_ms: float
 
     def wrong_ms(self, at_ms: float) -> float:
-        return self.ahead_ms + self.left_ms(at_ms)
+        return self.ahead_ms + max(0.0, self.held_ms - max(0.0, at_ms - self.at_ms) / 2)
 
-    def left_ms(self, at_ms: float) -> float:
-        return max(0.0, self.held_ms - (at_ms - self.at_ms) / 2)
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the gateway may believe.
+
+    Attributes:
+        span: What it last saw.
+        lost_ms: By how much our time was wrong when the clock was lost, if it is.
+        waits: The eras in which samples were read without a clock.
+    """
+
+    span: _Span
+    lost_ms: float | None = None
+    waits: tuple[int, ...] = ()
+
+    def wrong_ms(self, at_ms: float) -> float:
+        return self.span.wrong_ms(at_ms) if self.lost_ms is None else self.lost_ms
 
 
 class StampErrors:
     """By how much a stamp may be off.
+
+    From one setting to the next is an era, and each has all spans that the gateway may be in: it may or may not have
+    seen a setting, and may have seen it late.
 
     Args:
         settings: In order of time; before the first the clock was right.
     """
 
     def __init__(self, settings: Sequence[Setting] = ()) -> None:
-        at_once = [replace(each, seen_ms=each.at_ms) for each in settings]
-        certain = [each for each in settings if each.seen_ms < float("inf")]
-        self._lines = [_spans(at_once), _spans(settings), _spans(certain)]
+        never = float("-inf")
+        self._begins = [never, *(each.at_ms for each in settings)]
+        self._eras = [{_Span(never, 0.0, 0.0)}]
+        states = {_State(_Span(never, 0.0, 0.0))}
+        for each, end_ms in zip(settings, [*self._begins[2:], float("inf")], strict=False):
+            self._eras.append(set())
+            after = {found for state in states for found in self._after(state, each, end_ms)}
+            self._eras[-1] |= {state.span for state in after if state.lost_ms is None}
+            states = _extremes(after, min(end_ms, each.at_ms + START_MS))
 
     def around(self, at_ms: float) -> tuple[float, float]:
         """The least and the most that the stamp of a sample of that moment may be off by."""
-        found = [error for line in self._lines for error in _around(line, at_ms)]
-        return min(found), max(found)
+        first, last = at_ms - NEAR_MS, at_ms + NEAR_MS
+        found = [
+            span.wrong_ms(moment)
+            for (begin, end), spans in zip(itertools.pairwise([*self._begins, float("inf")]), self._eras, strict=True)
+            if begin <= last and end >= first
+            for span in spans
+            for moment in (max(begin, first), min(end, last))
+        ]
+        return min(found, default=0.0), max(found, default=0.0)
+
+    def _after(self, state: _State, setting: Setting, end_ms: float) -> Iterator[_State]:
+        """What the gateway may believe after a setting."""
+        if setting.seen_ms == float("inf"):
+            yield state
+        for look_ms in {setting.at_ms, min(max(setting.at_ms, setting.seen_ms), end_ms)}:
+            if look_ms == float("inf"):
+                continue
+            wrong_ms = state.wrong_ms(look_ms)
+            if setting.lost:
+                yield replace(state, lost_ms=wrong_ms, waits=(*state.waits, len(self._eras) - 1))
+                continue
+            held_ms = max(0.0, wrong_ms - setting.ahead_ms)
+            # What was read while the clock was lost is stamped by what is known when it is back.
+            for era in state.waits:
+                self._eras[era].add(_Span(setting.at_ms, setting.ahead_ms + held_ms, 0.0))
+            yield _State(_Span(look_ms, setting.ahead_ms, held_ms))
 
 
-def _spans(settings: Sequence[Setting]) -> list[_Span]:
-    spans = [_Span(float("-inf"), 0.0, 0.0)]
-    waiting: list[Setting] = []
-    for each in settings:
-        if each.lost:
-            waiting.append(each)
-            continue
-        # Our time has gone on at half speed until somebody saw that the clock was lost, and at full speed from then on.
-        until_ms = min([each.at_ms, *(max(lost.at_ms, lost.seen_ms) for lost in waiting)])
-        held_ms = max(0.0, spans[-1].wrong_ms(until_ms) - each.ahead_ms)
-        # What was read while the clock was lost is stamped by what is known when it is back.
-        spans += [_Span(lost.at_ms, each.ahead_ms + held_ms, 0.0) for lost in waiting]
-        spans.append(_Span(each.at_ms, each.ahead_ms, held_ms))
-        waiting = []
-    return spans
-
-
-def _around(spans: Sequence[_Span], at_ms: float) -> list[float]:
-    """The errors just before, just after, and at each step between."""
-    found = [
-        next(span for span in reversed(spans) if span.at_ms <= moment).wrong_ms(moment)
-        for moment in (at_ms - NEAR_MS, at_ms + NEAR_MS)
-    ]
-    for before, span in itertools.pairwise(spans):
-        if abs(span.at_ms - at_ms) <= NEAR_MS:
-            found += [before.wrong_ms(span.at_ms), span.wrong_ms(span.at_ms)]
-    return found
+def _extremes(states: set[_State], at_ms: float) -> set[_State]:
+    """Of states that differ only in how far our time is ahead, those that are ahead least and most from a moment on."""
+    kept: dict[object, list[_State]] = {}
+    for state in sorted(states, key=lambda state: state.wrong_ms(at_ms)):
+        kept.setdefault((state.span.ahead_ms, state.lost_ms is None, state.waits), []).append(state)
+    return {state for alike in kept.values() for state in (alike[0], alike[-1])}
 
 
 def seen(settings: Sequence[Setting], lives: Sequence[tuple[float, float]]) -> list[Setting]:

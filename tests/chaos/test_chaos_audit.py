@@ -105,8 +105,19 @@ def test_a_clock_that_no_process_looked_at_may_be_unknown_to_all() -> None:
     settings = [Setting(100_000, 10_000), Setting(104_000, 0)]
     looked = seen(settings, [(0, 99_000), (103_000, 9e18)])
     assert [each.seen_ms for each in looked] == [float("inf"), 109_000]
-    assert StampErrors(looked).around(108_000) == (0, 9_000)
+    assert StampErrors(looked).around(108_000) == (0, 10_000)
     assert [each.seen_ms for each in seen(settings, [(0, 9e18)])] == [100_000, 104_000]
+
+
+def test_of_two_settings_that_may_have_been_seen_each_may_have_been() -> None:
+    unseen = float("inf")
+    settings = [
+        Setting(0, 6_000, seen_ms=unseen),
+        Setting(2_000, 0),
+        Setting(10_000, -5_000, seen_ms=unseen),
+        Setting(16_000, 0),
+    ]
+    assert StampErrors(settings).around(13_000) == (-2_500, 1_500)  # only the second; only the first
 
 
 def test_our_time_may_run_at_half_speed_until_a_process_sees_that_the_clock_is_lost() -> None:
