@@ -51,7 +51,7 @@ class Caller:
 
     def send(self, method: str, path: str, tag: str, body: object) -> httpx.Response:
         return self._loop.run_until_complete(
-            self._client.request(method, path, json=body, headers={"If-Match": tag.encode("ascii", "replace")})
+            self._client.request(method, path, json=body, headers={"If-Match": tag.encode("ascii", "replace").decode()})
         )
 
     def close(self) -> None:
