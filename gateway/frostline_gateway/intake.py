@@ -22,7 +22,8 @@ from frostline_core.reading import DataType, DeviceDescription, MetricDescriptio
 from frostline_core.sparkplug import MetricMessage, PayloadMessage, set_quality, set_value
 from frostline_edge.sampler import Sampler, SamplerAccount
 from frostline_edge.sampling import Sampling
-from frostline_gateway.devices import AUDIT, CLOCK, IDENTITY, LOCAL_RULES, OUTPUT, OWN, Devices
+from frostline_edge.scan import Scan
+from frostline_gateway.devices import AUDIT, CLOCK, CONFLICT, IDENTITY, LOCAL_RULES, OUTPUT, OWN, Devices
 from frostline_gateway.grouping import RowLimits, together
 from frostline_gateway.spool import Spool
 from frostline_gateway.spool.rows import AccountDelta, Lost, NewRow, loss_notice
@@ -294,6 +295,10 @@ class Intake:
 
     def _hear(self, stream: Stream, device: str, readings: Sequence[Reading]) -> None:
         """Readings get their times; what is worth keeping becomes rows."""
+        if isinstance(readings, Scan) and (self._keeper is None or self._keeper.passes(device, readings.at_ms)):
+            self._take(stream, device, self.sampler.take(readings, event=stream is Stream.EVENTS), "")
+            self.devices.heard(device, readings.at_ms)
+            return
         timed = [(reading, False) for reading in readings] if self._keeper is None else self._keeper.stamped(readings)
         for waits in (True, False):
             part = [reading for reading, its in timed if its is waits]

@@ -17,6 +17,8 @@ from frostline_gateway.clock import Before, Clock, Look, Trust
 log = logging.getLogger("frostline.clock")
 
 _EVERY_S = 1.0
+_ALL = ""
+"""In place of a metric's name: all metrics of a device."""
 _MEMORY_BYTES = 256
 
 
@@ -81,11 +83,23 @@ class Timekeeper:
                 newest[series] = reading.at_ms
         return [(reading, False) for reading in readings]
 
+    def passes(self, device: str, at_ms: int) -> bool:
+        """Whether readings of a device from that instant keep it as their time, as they do while the clock is steady.
+
+        Notes it as the newest of all its series; else they are to be `stamped`.
+        """
+        self._see()
+        if not self.clock.steady:
+            return False
+        if at_ms > self._newest.get((device, _ALL), 0):
+            self._newest[device, _ALL] = at_ms
+        return True
+
     def _stamped(self, reading: Reading) -> tuple[Reading, bool]:
         stamp = self.clock.stamp(reading.at_ms)
         at_ms, quality, series = stamp.at_ms, reading.quality, (reading.device, reading.metric)
         if not stamp.waits:
-            newest_ms = self._newest.get(series, 0)
+            newest_ms = max(self._newest.get(series, 0), self._newest.get((reading.device, _ALL), 0))
             if self.clock.unsteady and at_ms <= newest_ms < at_ms + self.clock.window_ms:
                 at_ms = newest_ms + 1
             self._newest[series] = max(at_ms, newest_ms)
