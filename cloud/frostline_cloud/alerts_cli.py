@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,10 +31,9 @@ from frostline_cloud.alerts.message import instant
 from frostline_cloud.alerts.noise import DAY_MS, noisiest
 from frostline_cloud.alerts.reach import Reach, reach
 from frostline_cloud.alerts.read import NEEDS_SOMEBODY
-from frostline_cloud.client import ConfigPath
-from frostline_cloud.config import load_cloud
 from frostline_cloud.evidence_cli import AlertId, close_alert, export
-from frostline_cloud.sql import migrate, open_engine, translated
+from frostline_cloud.instant import now_ms
+from frostline_cloud.shell import AsJson, ConfigPath, database, who
 from frostline_core.errors import ConfigError
 from frostline_core.rules import duration
 
@@ -47,7 +43,6 @@ app.add_typer(silence, name="silence")
 app.command("close")(close_alert)
 app.command("export")(export)
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Reason = Annotated[str, typer.Option(help="Why; for whoever asks later.")]
 For = Annotated[str, typer.Option("--for", help="How long: 90m, 8h, 3d.")]
 
@@ -60,7 +55,7 @@ def show_open(
     as_json: AsJson = False,
 ) -> None:
     """Lists alerts, newest first, at most 1000."""
-    with _database(config) as connection:
+    with database(config) as connection:
         found = alerts(connection, Filters(states=None if every else NEEDS_SOMEBODY, site=site, limit=1000))
         handled = handlings(connection, [each.id for each in found])
     for each in found:
@@ -75,7 +70,7 @@ def show_open(
 @app.command()
 def show(alert_id: AlertId, config: ConfigPath, as_json: AsJson = False) -> None:
     """Shows the timeline of an alert."""
-    with _database(config) as connection:
+    with database(config) as connection:
         entries = timeline(connection, alert_id)
     if not entries:
         raise ConfigError(f"there is no alert {alert_id}")
@@ -133,8 +128,8 @@ def noise(
     as_json: AsJson = False,
 ) -> None:
     """Lists the rules that called most often, and how often they did so again and again."""
-    with _database(config) as connection:
-        found = noisiest(connection, _now_ms() - round(days * DAY_MS))
+    with database(config) as connection:
+        found = noisiest(connection, now_ms() - round(days * DAY_MS))
     for each in found:
         if as_json:
             typer.echo(json.dumps(asdict(each) | {"flap_score": each.flap_score}, ensure_ascii=False))
@@ -151,10 +146,12 @@ def add(
     length: For = "8h",
 ) -> None:
     """Tells nobody of what all matchers fit; it goes on being recorded."""
-    now_ms = _now_ms()
-    wanted = Silence(0, dict(map(_matcher, matchers)), reason, _who(), now_ms, now_ms + _length_ms(length), now_ms)
-    with _database(config) as connection:
-        found = reach(connection, wanted.matchers, now_ms)
+    begins_ms = now_ms()
+    wanted = Silence(
+        0, dict(map(_matcher, matchers)), reason, who(), begins_ms, begins_ms + _length_ms(length), begins_ms
+    )
+    with database(config) as connection:
+        found = reach(connection, wanted.matchers, begins_ms)
         number = add_silence(connection, wanted)
     typer.echo(f"silence {number} until {instant(wanted.to_ms)}; {_covers(found)}")
 
@@ -164,8 +161,8 @@ def preview(
     matchers: Annotated[list[str], typer.Argument(help="As of `add`.")], config: ConfigPath, as_json: AsJson = False
 ) -> None:
     """Shows what a silence would cover; changes nothing."""
-    with _database(config) as connection:
-        found = reach(connection, dict(map(_matcher, matchers)), _now_ms())
+    with database(config) as connection:
+        found = reach(connection, dict(map(_matcher, matchers)), now_ms())
     if as_json:
         rows = [each.to_row() for each in found.open]
         typer.echo(json.dumps(asdict(found) | {"open": rows}, ensure_ascii=False))
@@ -178,8 +175,8 @@ def preview(
 @silence.command("list")
 def listed(config: ConfigPath, as_json: AsJson = False) -> None:
     """Lists silences in force and to come."""
-    with _database(config) as connection:
-        found = silences(connection, _now_ms())
+    with database(config) as connection:
+        found = silences(connection, now_ms())
     for each in found:
         row: dict[str, Any] = asdict(each)
         fits = " ".join(f"{name}={pattern}" for name, pattern in each.matchers.items())
@@ -190,14 +187,14 @@ def listed(config: ConfigPath, as_json: AsJson = False) -> None:
 @silence.command("end")
 def end(number: Annotated[int, typer.Argument(help="Its number.")], config: ConfigPath) -> None:
     """Ends a silence now; what it covered and still fires is told."""
-    with _database(config) as connection:
-        if not end_silence(connection, number, _who(), _now_ms()):
+    with database(config) as connection:
+        if not end_silence(connection, number, who(), now_ms()):
             raise ConfigError(f"no silence {number} is in force or to come")
 
 
 def _act(config: Path, alert_id: str, does: Callable[[Connection, Doing], bool]) -> None:
-    with _database(config) as connection:
-        if not does(connection, Doing(_who(), _now_ms())):
+    with database(config) as connection:
+        if not does(connection, Doing(who(), now_ms())):
             raise ConfigError(f"there is no alert {alert_id}")
 
 
@@ -218,22 +215,3 @@ def _length_ms(text: str) -> int:
         return duration.parse(text)
     except ValueError as error:
         raise ConfigError(f"--for {text}: {error}") from error
-
-
-def _who() -> str:
-    return f"{getpass.getuser()} on the command line"
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-@contextmanager
-def _database(path: Path) -> Iterator[Connection]:
-    engine = open_engine(load_cloud(path).sql.url)
-    try:
-        migrate(engine)
-        with translated("sql"), engine.begin() as connection:
-            yield connection
-    finally:
-        engine.dispose()

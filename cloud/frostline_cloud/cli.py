@@ -5,14 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
 from frostline_cloud.api import tokens
 from frostline_cloud.api.tokens import Role
@@ -21,9 +16,9 @@ from frostline_cloud.config import CloudConfig, load_cloud
 from frostline_cloud.delivery_cli import letters, refetch
 from frostline_cloud.gone_cli import retire, write_off
 from frostline_cloud.import_cli import import_history
-from frostline_cloud.run import now_ms
+from frostline_cloud.instant import now_ms, utc
 from frostline_cloud.run import run as run_parts
-from frostline_cloud.sql import migrate, open_engine, translated
+from frostline_cloud.shell import ConfigPath, database
 from frostline_core.errors import FrostlineError
 from frostline_core.logs import setup
 
@@ -35,8 +30,6 @@ app.command()(refetch)
 app.command("write-off")(write_off)
 app.command()(retire)
 app.command("import")(import_history)
-
-ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="cloud.toml")]
 
 
 @app.command()
@@ -81,14 +74,14 @@ def create(
     days: Annotated[float | None, typer.Option(help="How long it is valid; until it is revoked where absent.")] = None,
 ) -> None:
     """Makes a token and prints it: this once, since only its hash is kept."""
-    with _database(config) as connection:
+    with database(config) as connection:
         typer.echo(tokens.create_token(connection, name, role, now_ms(), days=days))
 
 
 @token.command("list")
 def show(config: ConfigPath) -> None:
     """Names, roles and dates; never the tokens."""
-    with _database(config) as connection:
+    with database(config) as connection:
         for each in tokens.list_tokens(connection):
             state = "valid" if each.valid(now_ms()) else "ended"
             typer.echo(f"{each.name}\t{each.role}\t{state}\t{utc(each.created_ms)}")
@@ -97,24 +90,8 @@ def show(config: ConfigPath) -> None:
 @token.command("revoke")
 def revoke(config: ConfigPath, name: Annotated[str, typer.Argument(help="As it was created.")]) -> None:
     """Makes a token worthless at once."""
-    with _database(config) as connection:
+    with database(config) as connection:
         tokens.revoke_token(connection, name, now_ms())
-
-
-@contextmanager
-def _database(path: Path) -> Iterator[Connection]:
-    engine = open_engine(load_cloud(path).sql.url)
-    try:
-        migrate(engine)
-        with translated("sql"), engine.begin() as connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
-def utc(at_ms: int) -> str:
-    """An instant for people, UTC."""
-    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at_ms / 1000))
 
 
 def _run(config: CloudConfig, *, ingest: bool, web: bool) -> None:

@@ -14,7 +14,6 @@ from frostline_cloud.config import CloudConfig
 from frostline_cloud.store import Store, open_store
 from frostline_core.errors import ConfigError, UnavailableError
 
-ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="cloud.toml")]
 Api = Annotated[
     str, typer.Option(help="Address of the running process, such as http://127.0.0.1:8080; without it, SQL directly.")
 ]

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 
-from frostline_cloud.api.parameters import Instant
-from frostline_cloud.client import Api, ConfigPath, TokenFile, answered, api_client, own_address
+from frostline_cloud.client import Api, TokenFile, answered, api_client, own_address
 from frostline_cloud.config import load_cloud
+from frostline_cloud.instant import utc
 from frostline_cloud.letters import PAGE, SHOWN, Letter, opened
+from frostline_cloud.shell import ConfigPath, instant_of
 from frostline_cloud.sql.ledger import Span
 from frostline_core.errors import ConfigError
 
@@ -110,22 +109,14 @@ def refetch(  # noqa: PLR0913 - the options of the command
 ) -> None:
     """Have a gateway send a span of time again, as far as it still has it."""
     with api_client(api or own_address(load_cloud(config)), token_file) as client:
-        body = {"from_ms": _instant(start, "--from"), "to_ms": _instant(end, "--to"), "device": device}
+        body = {"from_ms": instant_of(start, "--from"), "to_ms": instant_of(end, "--to"), "device": device}
         asked = answered(client.post(f"/api/v1/nodes/{site}/{node}/refetch", json=body))
     said = f"{site}/{node} was asked; what it still has arrives in the background"
     typer.echo(json.dumps(asked) if as_json else said)
 
 
 def _span(site: str | None, node: str | None, since: str | None) -> Span:
-    return Span(site, node, None if since is None else _instant(since, "--since"), None, None, PAGE)
-
-
-def _instant(text: str, option: str) -> int:
-    try:
-        found: int = TypeAdapter(Instant).validate_python(text)
-    except ValidationError as error:
-        raise ConfigError(f"{option} {text}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
-    return found
+    return Span(site, node, None if since is None else instant_of(since, "--since"), None, None, PAGE)
 
 
 def _known(letter: Letter | None, letter_id: int) -> Letter:
@@ -141,4 +132,4 @@ def _line(letter: Letter) -> str:
 
 
 def _utc(at_ms: int | None) -> str:
-    return "" if at_ms is None else time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at_ms / 1000))
+    return "" if at_ms is None else utc(at_ms)

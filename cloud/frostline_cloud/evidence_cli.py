@@ -19,8 +19,9 @@ from frostline_cloud.alerts import Doing, Incident, one_alert
 from frostline_cloud.alerts.evidence import Closing, Disposition, check_closing, close, frozen, gather
 from frostline_cloud.alerts.evidence_csv import as_csv
 from frostline_cloud.api.alerts import detail
-from frostline_cloud.client import Api, ConfigPath, TokenFile, answered, api_client, own_store
+from frostline_cloud.client import Api, TokenFile, answered, api_client, own_store
 from frostline_cloud.config import CloudConfig, load_cloud
+from frostline_cloud.shell import ConfigPath
 from frostline_cloud.sql import migrate, open_engine, read_only, translated
 from frostline_core.errors import ConfigError
 

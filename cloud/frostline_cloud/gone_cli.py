@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
-import time
 from typing import Annotated
 
 import typer
 
-from frostline_cloud.client import Api, ConfigPath, TokenFile, answered, api_client, own_address
+from frostline_cloud.client import Api, TokenFile, answered, api_client, own_address
 from frostline_cloud.config import load_cloud
-from frostline_cloud.sql import migrate, open_engine
+from frostline_cloud.instant import now_ms
+from frostline_cloud.shell import ConfigPath, opened, who
 from frostline_cloud.writeoff import MOST_REASON, NothingToWriteOffError, WriteOff
 from frostline_cloud.writeoff import write_off as give_up
 from frostline_core.errors import ConfigError
@@ -36,7 +35,7 @@ def write_off(  # noqa: PLR0913 - the options of the command
             path = f"/api/v1/nodes/{site}/{node}/runs/{run}/write-off"
             first = int(answered(client.post(path, json={"reason": reason}))["first"])
     else:
-        first = _directly(config, WriteOff(site, node, run, reason, f"{getpass.getuser()} on the command line"))
+        first = _directly(config, WriteOff(site, node, run, reason, who()))
     typer.echo(f"{site}/{node} run {run}: everything from batch {first} on is listed as lost")
 
 
@@ -58,11 +57,8 @@ def retire(  # noqa: PLR0913 - the options of the command
 
 
 def _directly(config: ConfigPath, wanted: WriteOff) -> int:
-    engine = open_engine(load_cloud(config).sql.url)
     try:
-        migrate(engine)
-        return give_up(engine, wanted, time.time_ns() // 1_000_000).first
+        with opened(load_cloud(config)) as engine:
+            return give_up(engine, wanted, now_ms()).first
     except NothingToWriteOffError as error:
         raise ConfigError(str(error)) from error
-    finally:
-        engine.dispose()

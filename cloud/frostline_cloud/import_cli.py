@@ -17,7 +17,9 @@ from sqlalchemy import Engine
 
 from frostline_cloud.config import load_cloud
 from frostline_cloud.importer import Imported, Into, Mapped, import_csv
-from frostline_cloud.sql import migrate, open_engine, translated
+from frostline_cloud.instant import now_ms
+from frostline_cloud.shell import ConfigPath, opened
+from frostline_cloud.sql import translated
 from frostline_cloud.sql.tables import account
 from frostline_cloud.sql.upsert import upsert
 from frostline_cloud.store import Place, open_store
@@ -28,7 +30,7 @@ _NAME = re.compile(r"^[A-Za-z0-9_.-]+$")
 
 def import_history(  # noqa: PLR0913 - the options of the command
     file: Annotated[Path, typer.Argument(help="CSV, UTF-8, with a heading.")],
-    config: Annotated[Path, typer.Option("--config", "-c", help="cloud.toml")],
+    config: ConfigPath,
     device: Annotated[str, typer.Option(help="SITE/NODE/DEVICE.")],
     kind: Annotated[str, typer.Option(help="What the device is, for example cold_room.")],
     metric: Annotated[str, typer.Option(help="The metric, for example air_temperature.")],
@@ -51,17 +53,13 @@ def import_history(  # noqa: PLR0913 - the options of the command
         raise ConfigError("--delimiter: one character")
     mapped = Mapped(place, metric, time_column, value_column, _zone(time_zone), source_unit, unit, delimiter)
     loaded = load_cloud(config)
-    engine = open_engine(loaded.sql.url)
-    try:
-        migrate(engine)
+    with opened(loaded) as engine:
         store = open_store(loaded.store)
         try:
             with _progress(file, quiet=as_json) as progress:
-                done = import_csv(file, mapped, Into(store, _now_ms(), _counted(engine, place)), progress)
+                done = import_csv(file, mapped, Into(store, now_ms(), _counted(engine, place)), progress)
         finally:
             store.close()
-    finally:
-        engine.dispose()
     _show(file, done, as_json=as_json)
     if done.refused:
         raise typer.Exit(1)
@@ -121,7 +119,3 @@ def _show(file: Path, done: Imported, *, as_json: bool) -> None:
     if done.refused > len(done.listed):
         typer.echo(f"and {done.refused - len(done.listed)} more", err=True)
     typer.echo(f"read {done.read}: {done.written} written, {done.known} known before, {done.refused} refused")
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,17 +10,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Connection
 
-from frostline_cloud.api.parameters import Instant
 from frostline_cloud.config import CloudConfig, load_cloud
+from frostline_cloud.instant import now_ms, utc
 from frostline_cloud.rules import in_force
 from frostline_cloud.rules.backtest import LEAD_MS, Found, Score, Target, backtest, read_events, score
 from frostline_cloud.rules.faults import faults
 from frostline_cloud.rules.schema import HINT, file_schema
 from frostline_cloud.rules.table import early_text, rate_text, span_text, table
 from frostline_cloud.rules.trial import Result, load_rules, load_trial
-from frostline_cloud.sql import migrate, open_engine, read_only, translated
+from frostline_cloud.shell import AsJson, ConfigPath, instant_of, opened
+from frostline_cloud.sql import read_only, translated
 from frostline_cloud.sql.registry import Scope, devices
 from frostline_cloud.store import Place, open_store
 from frostline_core.config import nearest
@@ -31,8 +31,6 @@ from frostline_core.rules.duration import parse as parse_duration
 
 app = typer.Typer(no_args_is_help=True, help="Rules: check them, test them, try them on stored data.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
-_TIME: TypeAdapter[int] = TypeAdapter(Instant)
 _PAGE = 500
 _STEPS = 1000
 _MINUTE_MS, _DAY_MS = 60_000, 86_400_000
@@ -86,7 +84,7 @@ def run_tests(
 @app.command("backtest")
 def run_backtest(  # noqa: PLR0913 - the options of the command
     rule: Annotated[str, typer.Argument(help="A rule's id, or a file or folder of rules.")],
-    config: Annotated[Path, typer.Option("--config", "-c", help="cloud.toml")],
+    config: ConfigPath,
     begin: Annotated[str, typer.Option("--from", help="Not before: 2026-01-31T12:00:00Z, or UTC milliseconds.")],
     end: Annotated[str, typer.Option("--to", help="Before; now, if absent.")] = "",
     device: Annotated[
@@ -102,7 +100,7 @@ def run_backtest(  # noqa: PLR0913 - the options of the command
     """What rules would have done with stored data. Changes nothing."""
     loaded = load_cloud(config)
     rules = _rules(rule, loaded)
-    span = (_instant(begin, "--from"), _instant(end, "--to") if end else time.time_ns() // 1_000_000)
+    span = (instant_of(begin, "--from"), instant_of(end, "--to") if end else now_ms())
     known = read_events(events) if events is not None else []
     lead_ms = _lead(lead)
     targets = _targets(loaded, device or [], kind, zone)
@@ -129,13 +127,8 @@ def _rules(wanted: str, loaded: CloudConfig) -> Sequence[Rule]:
     path = Path(wanted)
     if path.exists():
         return load_rules(path).rules
-    engine = open_engine(loaded.sql.url)
-    try:
-        migrate(engine)
-        with translated("SQL"), read_only(engine).connect() as connection:
-            known = in_force(connection, load_rules(loaded.rules.folder))
-    finally:
-        engine.dispose()
+    with opened(loaded) as engine, translated("SQL"), read_only(engine).connect() as connection:
+        known = in_force(connection, load_rules(loaded.rules.folder))
     found = known.rule(wanted)
     if found is None:
         ids = [each.id for each in known.rules]
@@ -144,33 +137,31 @@ def _rules(wanted: str, loaded: CloudConfig) -> Sequence[Rule]:
 
 
 def _targets(loaded: CloudConfig, wanted: Sequence[str], kind: str, zone: str) -> list[Target]:
-    engine = open_engine(loaded.sql.url)
-    try:
-        migrate(engine)
-        with translated("SQL"), read_only(engine).connect() as connection:
-            if not wanted:
-                found: list[Target] = []
-                after: tuple[str, str, str] | None = None
-                while page := devices(connection, Scope(), after, _PAGE):
-                    found += [Target(each.place, dict(each.description.labels)) for each in page]
-                    after = (page[-1].site, page[-1].node, page[-1].description.id)
-                if not found:
-                    raise ConfigError("no device was ever born here; name imported ones by --device and --kind")
-                return found
-            targets = []
-            for name in wanted:
-                parts = name.split("/")
-                if len(parts) != 3 or not all(parts):
-                    raise ConfigError(f"--device: SITE/NODE/DEVICE, not '{name}'")
-                born = devices(connection, Scope(*parts), None, 1)
-                if not born and not kind:
-                    raise ConfigError(f"--device: {name} was never born here; say its kind by --kind")
-                site, node, device = parts
-                place = born[0].place if born else Place(kind, site, node, device, zone)
-                targets.append(Target(place, dict(born[0].description.labels) if born else {}))
-            return targets
-    finally:
-        engine.dispose()
+    with opened(loaded) as engine, translated("SQL"), read_only(engine).connect() as connection:
+        return [_named(connection, name, kind, zone) for name in wanted] or _all_known(connection)
+
+
+def _all_known(connection: Connection) -> list[Target]:
+    found: list[Target] = []
+    after: tuple[str, str, str] | None = None
+    while page := devices(connection, Scope(), after, _PAGE):
+        found += [Target(each.place, dict(each.description.labels)) for each in page]
+        after = (page[-1].site, page[-1].node, page[-1].description.id)
+    if not found:
+        raise ConfigError("no device was ever born here; name imported ones by --device and --kind")
+    return found
+
+
+def _named(connection: Connection, name: str, kind: str, zone: str) -> Target:
+    parts = name.split("/")
+    if len(parts) != 3 or not all(parts):
+        raise ConfigError(f"--device: SITE/NODE/DEVICE, not '{name}'")
+    for born in devices(connection, Scope(*parts), None, 1):
+        return Target(born.place, dict(born.description.labels))
+    if not kind:
+        raise ConfigError(f"--device: {name} was never born here; say its kind by --kind")
+    site, node, device = parts
+    return Target(Place(kind, site, node, device, zone), {})
 
 
 @contextmanager
@@ -184,13 +175,6 @@ def _progress(total: int, *, quiet: bool) -> Iterator[Any]:
             bar.update(max(0, round(done / max(1, total) * _STEPS) - bar.pos))
 
         yield tell
-
-
-def _instant(text: str, option: str) -> int:
-    try:
-        return _TIME.validate_python(text)
-    except ValidationError as error:
-        raise ConfigError(f"{option}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
 
 
 def _lead(text: str) -> int:
@@ -239,8 +223,3 @@ def _show(found: Found, its_score: Score) -> None:
         typer.echo(f"  false alarms: {its_score.false_alarms}, {rate_text(its_score)} a week")
     if found.suppressed_ms:
         typer.echo(f"  suppressed: {found.suppressed_ms / _MINUTE_MS:.0f} min")
-
-
-def utc(at_ms: int) -> str:
-    """An instant for people."""
-    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at_ms / 1000))

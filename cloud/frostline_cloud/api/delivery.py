@@ -12,10 +12,11 @@ from starlette.exceptions import HTTPException
 from frostline_cloud.api.access import Operator
 from frostline_cloud.api.account import LetterId
 from frostline_cloud.api.fleet import known_device
-from frostline_cloud.api.parameters import Instant, Text
+from frostline_cloud.api.parameters import Text
 from frostline_cloud.api.problems import not_found, unfit
 from frostline_cloud.api.services import Services, Wired
 from frostline_cloud.ingest.errands import NotPossibleError, Refetch, Retirement
+from frostline_cloud.instant import Instant
 from frostline_cloud.replay import replay
 from frostline_cloud.sql import registry
 from frostline_cloud.sql.registry import Scope

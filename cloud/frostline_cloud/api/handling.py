@@ -15,9 +15,10 @@ from frostline_cloud.alerts import Doing, assign, comment, shelve, unshelve
 from frostline_cloud.alerts.handling import MOST_TEXT
 from frostline_cloud.api.access import Caller, Operator
 from frostline_cloud.api.alerts import AlertDetailOut, AlertId, detail
-from frostline_cloud.api.parameters import Instant, Text
+from frostline_cloud.api.parameters import Text
 from frostline_cloud.api.problems import not_found
 from frostline_cloud.api.services import Services, Wired
+from frostline_cloud.instant import Instant
 from frostline_core.errors import ConfigError
 
 router = APIRouter(tags=["alerts"])

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from frostline_cloud.alerts.noise import DAY_MS, noisiest
 from frostline_cloud.api.access import Viewer
-from frostline_cloud.api.parameters import Instant
 from frostline_cloud.api.services import Wired
+from frostline_cloud.instant import Instant
 
 router = APIRouter(tags=["alerts"])
 

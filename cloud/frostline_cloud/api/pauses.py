@@ -12,9 +12,10 @@ from starlette.exceptions import HTTPException
 
 from frostline_cloud.api.access import Operator, Viewer
 from frostline_cloud.api.paging import MOST
-from frostline_cloud.api.parameters import Instant, SiteFilter, Text
+from frostline_cloud.api.parameters import SiteFilter, Text
 from frostline_cloud.api.problems import not_found
 from frostline_cloud.api.services import Wired
+from frostline_cloud.instant import Instant
 from frostline_cloud.rules import AssetState, Pause, add_pause, end_pause, pauses
 from frostline_core.errors import ConfigError
 

@@ -14,9 +14,10 @@ from frostline_cloud.alerts.reach import reach
 from frostline_cloud.api.access import Operator, Viewer
 from frostline_cloud.api.alerts import AlertOut, shown
 from frostline_cloud.api.paging import MOST
-from frostline_cloud.api.parameters import Instant, Text
+from frostline_cloud.api.parameters import Text
 from frostline_cloud.api.problems import not_found
 from frostline_cloud.api.services import Wired
+from frostline_cloud.instant import Instant
 from frostline_core.errors import ConfigError
 
 router = APIRouter(tags=["alerts"])

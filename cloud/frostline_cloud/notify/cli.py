@@ -1,4 +1,4 @@
-"""`frostline webhook`: a receiver for trying things out, secrets, and a second chance for what was given up."""
+"""`frostline webhook`: a receiver for trying things out, and secrets."""
 
 from __future__ import annotations
 
@@ -14,15 +14,11 @@ from pathlib import Path
 
 import typer
 
-from frostline_cloud.notify.dead_letters import revive
 from frostline_cloud.notify.listener import Heard, serve
 from frostline_cloud.notify.receivers.webhook.signature import key, new_secret
-from frostline_cloud.sql import open_engine, translated
 from frostline_core.errors import ConfigError, UnavailableError
 
-app = typer.Typer(
-    no_args_is_help=True, help="Receive webhooks for a try, make secrets for them, and send again what was given up."
-)
+app = typer.Typer(no_args_is_help=True, help="Receive webhooks for a try, and make secrets for them.")
 
 _SHOWN = "{at}  {type:<14}  {proof:<8}  {summary}"
 
@@ -31,21 +27,6 @@ _SHOWN = "{at}  {type:<14}  {proof:<8}  {summary}"
 def new_secret_command() -> None:
     """Print a fresh secret; keep it in a file that only the two sides can read."""
     typer.echo(new_secret())
-
-
-@app.command()
-def resend(
-    config: Path = typer.Option(Path("cloud.toml"), "--config", "-c", help="The cloud's config file."),
-    receiver: str = typer.Option("", help="Only notifications to this receiver."),
-) -> None:
-    """Try notifications again that were given up after 24 h."""
-    from frostline_cloud.config import load_cloud  # it reads the config of notify, so it cannot be imported above
-
-    engine = open_engine(load_cloud(config).sql.url)
-    with translated("outbox"), engine.begin() as connection:
-        revived = revive(connection, time.time_ns() // 1_000_000, receiver or None)
-    engine.dispose()
-    typer.echo(f"{revived} notifications will be tried again by the running ingest")
 
 
 @app.command()

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection
 
+from frostline_cloud.config import load_cloud
+from frostline_cloud.instant import now_ms, utc
 from frostline_cloud.notify.build import Tables
 from frostline_cloud.notify.config import ReceiverConfig
 from frostline_cloud.notify.dead_letters import dead_letters, revive
@@ -25,7 +23,7 @@ from frostline_cloud.notify.receivers.settings import PeopleSettings
 from frostline_cloud.notify.routing import Facts, choose
 from frostline_cloud.notify.samples import sample
 from frostline_cloud.notify.stage import Stage
-from frostline_cloud.sql import migrate, open_engine, translated
+from frostline_cloud.shell import AsJson, ConfigPath, database
 from frostline_core.config import nearest
 from frostline_core.errors import ConfigError
 from frostline_core.rules import Severity
@@ -34,8 +32,6 @@ app = typer.Typer(no_args_is_help=True, help="Notifications: previews, routes, r
 letters = typer.Typer(no_args_is_help=True, help="Notifications that were given up.")
 app.add_typer(letters, name="dead-letters")
 
-ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="cloud.toml")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 StageOption = Annotated[Stage | None, typer.Option(help="Only this stage; all where absent.")]
 
 
@@ -56,7 +52,7 @@ def preview(
     texts.check(tongue, "--language" if language else f"receiver '{receiver}'")
     shown: list[dict[str, Any]] = []
     for each in Stage if stage is None else (stage,):
-        body = sample(each, _now_ms(), tables.notify.public_url)
+        body = sample(each, now_ms(), tables.notify.public_url)
         if isinstance(found, PeopleSettings):
             text = texts.render(body, receiver, tongue, zone)
             shown.append({"stage": each.value, "language": tongue, "subject": text.subject, "body": text.body})
@@ -80,13 +76,13 @@ def test(
 ) -> None:
     """Sends one sample to a receiver, once, and says what it answered."""
     tables = _tables(config)
-    body = sample(stage, _now_ms(), tables.notify.public_url)
-    body["id"] = f"msg_test_{_now_ms()}"
+    body = sample(stage, now_ms(), tables.notify.public_url)
+    body["id"] = f"msg_test_{now_ms()}"
 
     async def send() -> tuple[bool, str]:
         opened = open_receiver(_receiver(tables, receiver), tables.texts())
         try:
-            said = await opened.send(Message(body["id"], body["type"], json.dumps(body)), _now_ms() // 1000)
+            said = await opened.send(Message(body["id"], body["type"], json.dumps(body)), now_ms() // 1000)
         finally:
             await opened.close()
         answer = " ".join(filter(None, (str(said.status or ""), said.error)))
@@ -114,7 +110,7 @@ def route(  # noqa: PLR0913 - the options of the command
     tables = _tables(config)
     labels = dict(_label(each) for each in label or [])
     facts = Facts(severity.value, site, rule, stage, kind, zone, labels)
-    choice = choose(tables.routes, facts, _now_ms())
+    choice = choose(tables.routes, facts, now_ms())
     to = choice.receivers if tables.routes else dict.fromkeys((each.name for each in tables.receivers), "")
     steps: list[dict[str, Any]] = [
         {"route": each.name, "after_minutes": step.after_minutes, "to": list(step.to)}
@@ -137,7 +133,7 @@ def route(  # noqa: PLR0913 - the options of the command
 def receivers(config: ConfigPath, as_json: AsJson = False) -> None:
     """Shows every receiver and how it is doing."""
     tables = _tables(config)
-    with _database(config) as connection:
+    with database(config) as connection:
         found = [health_of(connection, each.name, each.target) for each in tables.receivers]
     if as_json:
         kinds = {each.name: each.type for each in tables.receivers}
@@ -145,7 +141,7 @@ def receivers(config: ConfigPath, as_json: AsJson = False) -> None:
         typer.echo(json.dumps([entry | {"type": kinds[entry["receiver"]]} for entry in entries]))
         return
     for each in found:
-        trouble = f"\t{each.failures} failures since {_utc(each.since_ms)}: {each.reason}" if each.failures else ""
+        trouble = f"\t{each.failures} failures since {utc(each.since_ms)}: {each.reason}" if each.failures else ""
         typer.echo(f"{each.receiver}\t{each.state}{trouble}")
 
 
@@ -153,7 +149,7 @@ def receivers(config: ConfigPath, as_json: AsJson = False) -> None:
 def enable(config: ConfigPath, receiver: Annotated[str, typer.Argument(help="A receiver's name.")]) -> None:
     """Tries a receiver again that is gone or rests."""
     _receiver(_tables(config), receiver)
-    with _database(config) as connection:
+    with database(config) as connection:
         was = enable_receiver(connection, receiver)
     typer.echo(f"{receiver} is tried again" if was else f"{receiver} was well already")
 
@@ -166,14 +162,14 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """Shows notifications that were given up, the newest first."""
-    with _database(config) as connection:
+    with database(config) as connection:
         found = dead_letters(connection, receiver or None, limit)
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False))
         return
     for each in found:
         tried = f"{each.attempts} attempts"
-        typer.echo(f"{each.id}\t{_utc(each.created_ms)}\t{each.receiver}\t{each.type}\t{tried}\t{each.error}")
+        typer.echo(f"{each.id}\t{utc(each.created_ms)}\t{each.receiver}\t{each.type}\t{tried}\t{each.error}")
     if not found:
         typer.echo("none")
 
@@ -188,28 +184,13 @@ def replay_letters(
     """Has the running process try them for another 24 h; what is superseded by newer news stays."""
     if bool(ids) == everything:
         raise ConfigError("name the ids to replay, or say --all")
-    with _database(config) as connection:
-        count = revive(connection, _now_ms(), receiver or None, ids or None)
+    with database(config) as connection:
+        count = revive(connection, now_ms(), receiver or None, ids or None)
     typer.echo(f"{count} notifications will be tried again by the running ingest")
 
 
 def _tables(path: Path) -> Tables:
-    from frostline_cloud.config import load_cloud  # it reads the config of notify, so it cannot be imported above
-
     return load_cloud(path).notices
-
-
-@contextmanager
-def _database(path: Path) -> Iterator[Connection]:
-    from frostline_cloud.config import load_cloud  # as above
-
-    engine = open_engine(load_cloud(path).sql.url)
-    try:
-        migrate(engine)
-        with translated("sql"), engine.begin() as connection:
-            yield connection
-    finally:
-        engine.dispose()
 
 
 def _receiver(tables: Tables, name: str) -> ReceiverConfig:
@@ -225,11 +206,3 @@ def _label(text: str) -> tuple[str, str]:
     if not key or not equals:
         raise ConfigError(f"--label {text}: must be key=value")
     return key, value
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _utc(at_ms: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at_ms / 1000))

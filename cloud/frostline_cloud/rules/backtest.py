@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from frostline_cloud.api.parameters import Instant
+from frostline_cloud.instant import Instant
 from frostline_cloud.rules.episode import Episode, Episodes
 from frostline_cloud.rules.playback import Playback, Seen
 from frostline_cloud.store import Place, Store

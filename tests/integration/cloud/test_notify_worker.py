@@ -13,14 +13,11 @@ from threading import Event
 
 import pytest
 from sqlalchemy import Engine, select, text
-from typer.testing import CliRunner
 
 from frostline_cloud.alerts import record
 from frostline_cloud.notify import NotifyWorker
-from frostline_cloud.notify.cli import app
 from frostline_cloud.notify.dead_letters import revive
 from frostline_cloud.notify.health import enable
-from frostline_cloud.notify.outbox import bury
 from frostline_cloud.notify.receivers.webhook import Webhook, WebhookConfig, verify
 from frostline_cloud.notify.receivers.webhook.signature import new_secret
 from frostline_cloud.sql import open_engine
@@ -353,19 +350,6 @@ async def test_what_was_given_up_and_overtaken_stays_so(
 
     with engine.begin() as connection:
         assert revive(connection, clock.now) == 0
-
-
-def test_the_command_revives_what_was_given_up(engine: Engine, tmp_path: Path) -> None:
-    tell(engine, FIRES)
-    with engine.begin() as connection:
-        bury(connection, [], NOW + HOUR, NOW + HOUR)
-    broker = '[broker]\nurl = "mqtt://127.0.0.1:1883"\n'
-    (tmp_path / "cloud.toml").write_text(broker + '[sql]\nurl = "sqlite:///frostline.db"\n')
-
-    done = CliRunner().invoke(app, ["resend", "-c", str(tmp_path / "cloud.toml")])
-
-    assert done.output == "1 notifications will be tried again by the running ingest\n"
-    assert states(engine) == [("firing", "waiting")]
 
 
 async def test_resolved_waits_until_firing_was_delivered(
