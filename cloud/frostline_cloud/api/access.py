@@ -52,7 +52,7 @@ class Access:
         self._services = services
         self._limit = FailureLimit()
         with services.writing() as connection:
-            self._key = sessions.signing_key(connection)
+            self._key = sessions.cookie_key(connection)
 
     def caller(self, request: HTTPConnection, bearer: str | None = None) -> Caller | None:
         """Who calls; None when nothing says so.

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 from typing import Final
 
-from sqlalchemy import Connection, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection
 
-from frostline_cloud.sql.tables import setting
+from frostline_cloud.sql.signing import signing_key
 
 COOKIE: Final = "frostline_session"
 _KEY = "session_key"
 _DIGITS = 18  # of a number in a cookie: what fits SQL's integers
 
 
-def signing_key(connection: Connection) -> bytes:
-    """The key that signs cookies: made at the first start, kept in SQL, shared by all processes on that database."""
-    found = _stored(connection)
-    if found is None:
-        try:
-            with connection.begin_nested():
-                connection.execute(insert(setting).values(key=_KEY, value=secrets.token_hex(32)))
-        except IntegrityError:  # another process was first; its key counts
-            pass
-        found = _stored(connection)
-    return bytes.fromhex(str(found))
+def cookie_key(connection: Connection) -> bytes:
+    """The key that signs cookies."""
+    return signing_key(connection, _KEY)
 
 
 def sign(key: bytes, token_id: int, ends_ms: int) -> str:
@@ -45,10 +35,6 @@ def read(key: bytes, cookie: str, now_ms: int) -> int | None:
     if not (number.isdecimal() and ends.isdecimal() and len(number) <= _DIGITS and len(ends) <= _DIGITS):
         return None
     return int(number) if now_ms < int(ends) else None
-
-
-def _stored(connection: Connection) -> str | None:
-    return connection.scalar(select(setting.c.value).where(setting.c.key == _KEY))
 
 
 def _signature(key: bytes, body: str) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-import secrets as entropy
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -20,7 +19,8 @@ from sqlalchemy.exc import IntegrityError
 
 from frostline_cloud.alerts import acknowledge
 from frostline_cloud.alerts.event import EventType
-from frostline_cloud.sql.tables import alert, outbox, setting, used_link
+from frostline_cloud.sql.signing import signing_key
+from frostline_cloud.sql.tables import alert, outbox, used_link
 
 PATH: Final = "/acknowledge"
 _CONTEXT = b"frostline acknowledge link 1\n"
@@ -134,17 +134,8 @@ def forget_links(connection: Connection, before_ms: int) -> int:
 
 
 def link_key(connection: Connection) -> bytes:
-    """The key that signs links: made at the first start, kept in SQL, shared by all processes on that database."""
-    query = select(setting.c.value).where(setting.c.key == _KEY)
-    found = connection.scalar(query)
-    if found is None:
-        try:
-            with connection.begin_nested():
-                connection.execute(insert(setting).values(key=_KEY, value=entropy.token_hex(32)))
-        except IntegrityError:  # another process was first; its key counts
-            pass
-        found = connection.scalar(query)
-    return bytes.fromhex(str(found))
+    """The key that signs links."""
+    return signing_key(connection, _KEY)
 
 
 def _signature(key: bytes, message_id: str, ends_s: int) -> str:
