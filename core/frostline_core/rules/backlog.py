@@ -258,9 +258,28 @@ class Backlog:
             self._tell(slot, rule.id, [*passed.steps, end])
 
     def _watch(self, known: Slot, hole: Hole, value: float | None, at_ms: int) -> None:
+        changes: dict[Watch, Input] = {}
         for watch in known.device.watched.get(known.series.metric, ()):
             said = None if value is None else watch.read(value)
-            hole.inputs = {**hole.inputs, watch: hole.inputs.get(watch, Input()).then(said, at_ms)}
+            before = hole.inputs.get(watch, Input())
+            after = before.then(said, at_ms)
+            if after is not before:
+                changes[watch] = after
+        if changes:
+            for user in known.users:
+                self._end_suppression(user, at_ms)
+            hole.inputs = {**hole.inputs, **changes}
+
+    def _end_suppression(self, slot: int, at_ms: int) -> None:
+        """Before something else suppresses: what suppressed so far may have ended, and no sample has said so yet."""
+        hole = next((each for each in self._ledger.holes.get(slot, ()) if each.last_ms < at_ms < each.to_ms), None)
+        if hole is None:
+            return
+        heard = self._heard(self._slots[slot], hole, at_ms)
+        for rule in self._slots[slot].rules:
+            state = hole.states.get(rule.id, DEFAULT)
+            if state.is_suppressed:
+                self._keep(slot, hole, rule, rule.expire(state, heard, at_ms - 1))
 
     def _heard(self, known: Slot, hole: Hole, at_ms: int) -> Heard:
         inputs = self._inputs(known, at_ms) if known.device.inputs else NO_INPUTS

@@ -188,6 +188,9 @@ class Condition(Rule, Suppression):
         return max(ends)
 
 
+Condition.shared_keys = frozenset(Condition.model_fields)
+
+
 def beyond(value: float, low: float | None, high: float | None) -> bool:
     """Whether a value is outside of a band; None is no limit."""
     return (high is not None and value > high) or (low is not None and value < low)

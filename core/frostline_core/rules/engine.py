@@ -24,10 +24,11 @@ from typing import Any, TypeVar
 from frostline_core.rules.backlog import Backlog
 from frostline_core.rules.choice import Choice
 from frostline_core.rules.device import Device
-from frostline_core.rules.hole import HOLE_MS, Hole, inputs_from_json
-from frostline_core.rules.ledger import HOLES, INPUTS, Ledger
+from frostline_core.rules.hole import HOLE_MS, inputs_from_json
+from frostline_core.rules.ledger import INPUTS, Ledger
 from frostline_core.rules.model import RuleSet
 from frostline_core.rules.rule import Rule
+from frostline_core.rules.saved import holes_of, marked, states_of
 from frostline_core.rules.series import Series
 from frostline_core.rules.slot import Slot
 from frostline_core.rules.state import (
@@ -41,12 +42,11 @@ from frostline_core.rules.state import (
     Heard,
     Outcome,
     Phase,
-    State,
     Step,
     Track,
 )
 from frostline_core.rules.transition import Staged, Transition
-from frostline_core.rules.watch import Input
+from frostline_core.rules.watch import Input, Watch
 
 LATENESS_MS = 2_000
 """How long the clock waits for samples that are still under way before it believes a silence."""
@@ -124,8 +124,9 @@ class Evaluator:
             slot = self._add(series, states, last_ms)
         elif self._slots[slot].series == series:
             return slot
+        else:
+            self._slots[slot].series, self._slots[slot].rules = series, self._choice.of(series)
         known = self._slots[slot]
-        known.series, known.rules = series, self._choice.of(series)
         known.pauses = tuple(sorted(self._calendar(series)))
         known.guards = [OPEN_GUARD] * len(known.rules)
         for metric in known.device.use(slot, known.rules):
@@ -133,6 +134,8 @@ class Evaluator:
                 self._refresh(known.device.slots[metric], ())
         if self._states_beyond(slot, {rule.id for rule in known.rules}):
             self._orphaned.add(slot)
+        for user in known.users if INPUTS in states else ():  # bound before what they watch was known
+            self._refresh(user)
         self._refresh(slot)
         return slot
 
@@ -245,8 +248,9 @@ class Evaluator:
 
     def staged(self) -> Staged:
         """What has changed since the last `settle`, for the caller's SQL transaction."""
-        rows = tuple((name, self._slots[slot].series, content) for name, slot, content in self._ledger.rows())
-        return Staged(tuple(self._ledger.transitions), rows)
+        rows = [(name, self._slots[slot], content) for name, slot, content in self._ledger.rows()]
+        written = tuple([(name, known.series, marked(name, row, known.memory_keys)) for name, known, row in rows])
+        return Staged(tuple(self._ledger.transitions), written)
 
     def settle(self) -> None:
         """Keeps what was staged: SQL has it."""
@@ -271,10 +275,12 @@ class Evaluator:
         slot = self._by_key[series.key] = len(self._slots)
         device = self._devices.setdefault((series.site, series.node, series.device), Device())
         device.slots[series.metric] = slot
-        self._slots.append(Slot(series, device, listening_ms=self._now_ms))
-        self._ledger.states.append({name: State.from_json(entry) for name, entry in saved.items() if name[0] != "~"})
-        if HOLES in saved:
-            self._ledger.holes[slot] = [Hole.from_json(entry) for entry in saved[HOLES]["holes"]]
+        known = Slot(series, device, self._choice.of(series), listening_ms=self._now_ms)
+        self._slots.append(known)
+        keys = known.memory_keys if saved else {}
+        self._ledger.states.append(states_of(saved, keys))
+        if holes := holes_of(saved, keys):
+            self._ledger.holes[slot] = holes
             self._backlog.restored(slot)
         if INPUTS in saved:
             self._ledger.inputs[slot] = inputs_from_json(saved[INPUTS]["inputs"])
@@ -298,18 +304,30 @@ class Evaluator:
     def _watch(self, slot: int, value: float | None, at_ms: int) -> None:
         """Tells the watches of a slot; rules that use one that changes have new guards."""
         known = self._slots[slot]
-        device, changed = known.device, False
+        device, changes = known.device, dict[Watch, Input]()
         for watch in device.watched[known.series.metric]:
             said = None if value is None else watch.read(value)
             before = device.inputs.get(watch, Input())
             after = before.then(said, at_ms)
             if after is not before:
-                self._ledger.touch_inputs(slot)[watch] = device.inputs[watch] = after
-                changed = True
-        if changed:
-            for user in self._slots[slot].users:
-                self._refresh(user)
-            self._refresh(slot, ())
+                changes[watch] = after
+        if not changes:
+            return
+        for user in known.users:
+            self._end_suppression(user, at_ms)
+        self._ledger.touch_inputs(slot).update(changes)
+        device.inputs.update(changes)
+        for user in known.users:
+            self._refresh(user)
+        self._refresh(slot, ())
+
+    def _end_suppression(self, slot: int, at_ms: int) -> None:
+        """Before something else suppresses: what suppressed so far may have ended, and no sample has said so yet."""
+        heard, states = replace(self._heard(slot), listening_ms=NEVER), self._ledger.states[slot]
+        for rule in self._slots[slot].rules:
+            state = states.get(rule.id, DEFAULT)
+            if state.is_suppressed:
+                self._apply(slot, rule.id, rule.expire(state, heard, at_ms - 1))
 
     def _is_unwatched(self, slot: int) -> bool:
         return not self._slots[slot].is_watched

@@ -45,6 +45,12 @@ class Rule(ConfigModel, ABC):
     in_backlog: ClassVar[bool] = True
     """Whether it also looks at what comes late; False for rules about now."""
 
+    shared_keys: ClassVar[frozenset[str]] = frozenset()
+    """Keys that are not the kind's own."""
+
+    counts_by: ClassVar[tuple[str, ...] | None] = None
+    """Its own keys that say what its memory means; None: all of them."""
+
     type: str = Field(description="The kind of rule.")
     id: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$",
@@ -79,6 +85,13 @@ class Rule(ConfigModel, ABC):
         """16 hex digits of the SHA-256 of the rule's content: what is written in another way is the same rule."""
         content = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    @cached_property
+    def memory_key(self) -> str:
+        """8 hex digits that say what the rule's memory means: one with another key can do nothing with it."""
+        keys = set(self.counts_by or type(self).model_fields.keys() - self.shared_keys)
+        content = json.dumps([self.type, self.model_dump(mode="json", include=keys)], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:8]
 
     def inputs(self) -> tuple[Watch, ...]:
         """Other metrics of the same device that the rule needs; `heard.inputs` has them. The same tuple every time."""
@@ -126,3 +139,6 @@ class Rule(ConfigModel, ABC):
         if late.phase in (Phase.FIRING, Phase.CLEARING) and live.phase not in (Phase.FIRING, Phase.CLEARING):
             return replace(late, memory=live.memory)
         return live
+
+
+Rule.shared_keys = frozenset(Rule.model_fields)

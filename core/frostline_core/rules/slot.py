@@ -35,6 +35,11 @@ class Slot:
     pauses: tuple[tuple[int, int], ...] = ()
 
     @property
+    def memory_keys(self) -> dict[str, str]:
+        """What the memory of each rule means; see `Rule.memory_key`."""
+        return {rule.id: rule.memory_key for rule in self.rules}
+
+    @property
     def is_watched(self) -> bool:
         """Whether rules of other series of the device watch this one."""
         return self.series.metric in self.device.watched

@@ -94,6 +94,11 @@ class State:
     held_ms: int = NEVER
     suppressed_ms: int = 0
 
+    @property
+    def is_suppressed(self) -> bool:
+        """Whether a value is out of range that opens nothing, because something suppresses it."""
+        return self.phase is Phase.OK and self.held_ms != NEVER
+
     def to_json(self) -> dict[str, Any] | None:
         """As a small JSON object, or None for the default."""
         if self == DEFAULT:

@@ -29,7 +29,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -46,6 +46,7 @@ _LOOKS = 20
 class Buffered(Condition, Limits):
     """Fires while a virtual buffer is beyond a limit."""
 
+    counts_by: ClassVar[tuple[str, ...]] = ("tau",)
     type: Literal["buffered"] = "buffered"
     tau: Duration = Field(ge=60_000, le=86_400_000, description="After this time the buffer is 63 % of the way: 30m.")
     tolerance: Number = Field(

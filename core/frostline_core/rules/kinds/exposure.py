@@ -33,7 +33,7 @@ Cost: samples that cross the limit are looked at, and one in `max_gap`. The wind
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -50,6 +50,7 @@ _MINUTE_MS = 60_000
 class Exposure(Tally):
     """Fires when a value has been beyond a limit for so long, all in all."""
 
+    counts_by: ClassVar[tuple[str, ...]] = ("above", "below", "within", "during")
     type: Literal["exposure"] = "exposure"
     above: Number | None = Field(None, description="What is above this counts.")
     below: Number | None = Field(None, description="What is below this counts.")
@@ -134,12 +135,14 @@ class Exposure(Tally):
         return (after(high), HIGHEST) if known > high else (-HIGHEST, before(low))
 
     def rests_until_ms(self, state: State) -> int | None:
-        """Until the sum may have reached what is allowed, and no longer than `max_gap`."""
+        """Until the sum may have reached what is allowed, or twice what was told, and no longer than `max_gap`."""
         until = super().rests_until_ms(state)
         known = state.memory.get("value")
-        if until is None or known is None or state.phase is Phase.FIRING or not self.rate(known):
+        if until is None or known is None or not self.rate(known):
             return until
-        return min(until, int(state.memory["at"] + max(1.0, self.allowed - self.total(state.memory).sum)))
+        told = state.value if state.phase is Phase.FIRING else None
+        news_ms = self.allowed if told is None else 2 * told * _MINUTE_MS
+        return min(until, int(state.memory["at"] + max(1.0, news_ms - self.total(state.memory).sum)))
 
     def merged(self, late: Memory, live: Memory, twice: Memory) -> Memory:
         """A trip that began after the hole has nothing of it; one that the backlog knows better is the backlog's."""

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -53,6 +53,7 @@ _Extreme = Sequence[float]  # (index of a part, lowest, highest)
 class Mkt(Tally):
     """Fires while the mean kinetic temperature is above a limit."""
 
+    counts_by: ClassVar[tuple[str, ...]] = ("within",)
     type: Literal["mkt"] = "mkt"
     above: Number = Field(description="The highest mean kinetic temperature that is in order, degrees Celsius.")
     hysteresis: Number = Field(0.0, ge=0, description="How far below the limit it must come back.")

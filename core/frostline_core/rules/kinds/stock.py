@@ -37,7 +37,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from statistics import fmean
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -60,6 +60,7 @@ _DAYS_TO_TRIM = 5
 class Stock(Tally):
     """Fires while a count is too low, by itself or for what is used of it."""
 
+    counts_by: ClassVar[tuple[str, ...]] = ("settle",)
     type: Literal["stock"] = "stock"
     below: Number | None = Field(None, ge=0, description="Fewer are too few, whatever is used.")
     lead_time: Duration | None = Field(
@@ -99,8 +100,10 @@ class Stock(Tally):
 
     def count(self, memory: Memory, last_ms: int, at_ms: int, value: float | None) -> Memory:
         """Also adds to each day what was used on it."""
-        counted = dict(super().count(memory, last_ms, at_ms, value))
         held, span = memory.get("value"), at_ms // self.settle
+        if held is not None and last_ms > memory["at"] and self.lasts_until(memory, last_ms, at_ms) < at_ms:
+            memory = self.count(memory, last_ms, last_ms, held)  # what the guard has passed, up to the gap
+        counted = dict(super().count(memory, last_ms, at_ms, value))
         if held is None or self.lasts_until(memory, last_ms, at_ms) < at_ms:
             return {**counted, "span": span, "top": value, "before": None}
         before, top, known = memory["before"], memory["top"], int(memory["span"])
