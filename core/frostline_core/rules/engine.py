@@ -260,13 +260,14 @@ class Evaluator:
     def forget(self) -> None:
         """Takes back every sample and timer since the last `settle`: SQL did not get it. Bindings stay."""
         touched = self._ledger.forget()
+        unheard = {slot for slot, at_ms in enumerate(self._settled_ms) if at_ms == NEVER != self.last_ms[slot]}
         self.last_ms[:] = self._settled_ms
         for slot in touched:
             known = self._slots[slot]
             for watch in known.device.watched.get(known.series.metric, ()):
                 known.device.inputs.pop(watch, None)
             known.device.inputs.update(self._ledger.inputs.get(slot, {}))
-        for slot in touched | {user for each in touched for user in self._slots[each].users}:
+        for slot in touched | unheard | {user for each in touched for user in self._slots[each].users}:
             self._refresh(slot)
         self._orphaned |= touched
         self._rebuild_heap()
