@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
@@ -24,6 +25,7 @@ router = APIRouter(tags=["account"])
 
 _DAY_MS = 24 * 3600 * 1000
 _BIGGEST_ID = 2**63 - 1
+Listing = TypeVar("Listing", bound=BaseModel)
 
 
 class GatewayDayOut(BaseModel):
@@ -164,42 +166,34 @@ def list_account(  # noqa: PLR0913 - the query parameters of the endpoint
     return Page(items=items, next=encode((last.day, last.site, last.node)) if last else None)
 
 
-@router.get("/losses", summary="List what is lost, with the reason")
-def list_losses(  # noqa: PLR0913 - the query parameters of the endpoint
-    services: Wired,
-    _caller: Viewer,
+def _span(  # noqa: PLR0913 - the query parameters of two lists
     site: SiteFilter = None,
     node: NodeFilter = None,
     start: From = None,
     end: To = None,
     cursor: Cursor = None,
     limit: Limit = 100,
-) -> Page[LossOut]:
+) -> Span:
+    """A page and one row more, which says whether another page follows."""
+    before = int(decode(cursor, (int,))[0]) if cursor else None
+    return Span(site, node, start, end, before, limit + 1)
+
+
+Listed = Annotated[Span, Depends(_span)]
+
+
+@router.get("/losses", summary="List what is lost, with the reason")
+def list_losses(services: Wired, _caller: Viewer, span: Listed) -> Page[LossOut]:
     """The list of losses, newest first; from and to are about when an entry was listed."""
-    span = Span(site, node, start, end, _before(cursor), limit + 1)
     with services.reading() as connection:
-        rows = ledger.losses(connection, span)
-    items = [LossOut.model_validate(row._asdict()) for row in rows[:limit]]
-    return Page(items=items, next=encode((items[-1].id,)) if len(rows) > limit else None)
+        return _page(ledger.losses(connection, span), span, LossOut)
 
 
 @router.get("/dead-letters", summary="List what could not be stored")
-def list_dead_letters(  # noqa: PLR0913 - the query parameters of the endpoint
-    services: Wired,
-    _caller: Viewer,
-    site: SiteFilter = None,
-    node: NodeFilter = None,
-    start: From = None,
-    end: To = None,
-    cursor: Cursor = None,
-    limit: Limit = 100,
-) -> Page[DeadLetterOut]:
+def list_dead_letters(services: Wired, _caller: Viewer, span: Listed) -> Page[DeadLetterOut]:
     """Dead letters without their content, newest first."""
-    span = Span(site, node, start, end, _before(cursor), limit + 1)
     with services.reading() as connection:
-        rows = ledger.dead_letters(connection, span)
-    items = [DeadLetterOut.model_validate(row._asdict()) for row in rows[:limit]]
-    return Page(items=items, next=encode((items[-1].id,)) if len(rows) > limit else None)
+        return _page(ledger.dead_letters(connection, span), span, DeadLetterOut)
 
 
 @router.get("/dead-letters/kept", summary="Say how many dead letters are kept")
@@ -233,8 +227,9 @@ def _gateway(row: Row[Any] | None) -> GatewayDayOut | None:
     return GatewayDayOut.model_validate({**row._asdict(), "residue": residue})
 
 
-def _before(cursor: str | None) -> int | None:
-    return int(decode(cursor, (int,))[0]) if cursor else None
+def _page(rows: Sequence[Row[Any]], span: Span, model: type[Listing]) -> Page[Listing]:
+    items = [model.model_validate(row._asdict()) for row in rows[: span.most - 1]]
+    return Page(items=items, next=encode((rows[len(items) - 1].id,)) if len(rows) == span.most else None)
 
 
 def _utc_day(at_ms: int) -> str:
