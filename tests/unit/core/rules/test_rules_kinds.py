@@ -99,7 +99,7 @@ def test_grafana_39711_for_is_not_skipped_when_data_are_missing(name: str) -> No
 
 
 @every_kind
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     fires=st.booleans(),
     script=st.lists(step, max_size=12),
@@ -166,7 +166,7 @@ def told(found: DeviceBench, track: Track, until: float) -> list[tuple[str, floa
 
 
 @every_condition
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(script=steps, keys=shared)
 def test_what_comes_late_is_told_as_it_would_have_been_live(name: str, script: Walk, keys: dict[str, Any]) -> None:
     case = CASES[name]
@@ -193,7 +193,7 @@ def test_what_comes_late_is_no_silence_of_now() -> None:
 
 
 @every_kind
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(script=steps, keys=shared)
 def test_what_is_sent_twice_changes_nothing(name: str, script: Walk, keys: dict[str, Any]) -> None:
     once, twice = (CASES[name].bench(**only_for(name, keys)) for _ in range(2))
@@ -208,7 +208,7 @@ def test_what_is_sent_twice_changes_nothing(name: str, script: Walk, keys: dict[
 
 
 @every_kind
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(script=steps, keys=shared, cut=st.integers(0, 60))
 def test_a_restart_changes_nothing(name: str, script: Walk, keys: dict[str, Any], cut: int) -> None:
     straight, restarted = (CASES[name].bench(**only_for(name, keys)) for _ in range(2))
@@ -225,7 +225,7 @@ def test_a_restart_changes_nothing(name: str, script: Walk, keys: dict[str, Any]
 
 
 @every_condition
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(script=steps, keys=shared, cut=st.integers(0, 60), delay=st.sampled_from([0.0, 0.01, 0.03]))
 def test_the_clock_and_a_restart_under_it_change_no_incident(
     name: str, script: Walk, keys: dict[str, Any], cut: int, delay: float
@@ -274,7 +274,7 @@ sparse = st.lists(
 
 
 @pytest.mark.parametrize("name", ["levels", "change_times"])
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(before=dense, hole=sparse, live=dense)
 def test_what_a_backlog_counts_is_as_if_it_had_come_in_order(
     name: str,
