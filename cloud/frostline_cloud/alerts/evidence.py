@@ -17,6 +17,7 @@ from sqlalchemy import Connection, insert, select
 
 from frostline_cloud.alerts.handling import MOST_TEXT, Act, Doing, handlings, keep, locked, note
 from frostline_cloud.alerts.incident import Incident
+from frostline_cloud.alerts.read import Filters
 from frostline_cloud.sql.tables import alert_evidence
 from frostline_cloud.store.port import Place, Store
 from frostline_core.errors import ConfigError
@@ -33,6 +34,10 @@ MOST_KEPT: Final = 2_000
 
 _MAX_GAP_MS: Final = 600_000  # of rules that say nothing else
 _COMPLIANCE: Final = "compliance"
+
+
+TO_CLOSE: Final = Filters(states=(Phase.RESOLVED.value,), is_closed=False, category=_COMPLIANCE)
+"""Alerts about compliance that are over and wait for cause and disposition."""
 
 
 class Disposition(StrEnum):
@@ -72,7 +77,7 @@ def gather(store: Store, incident: Incident, now_ms: int) -> dict[str, Any]:
     place = Place(
         str(incident.evidence.get("kind") or ""), incident.site, incident.node, incident.device, incident.zone
     )
-    tally = _Tally(begin, end, _max_gap_ms(incident))
+    tally = _Tally(begin, end, longest_gap_ms(incident.evidence.get("rule")))
     start_ms, end_ms = max(0, begin - AROUND_MS), end + AROUND_MS
     if incident.metric and place.measurement:
         for at_ms, value in store.samples(place, incident.metric, start_ms, end_ms):
@@ -153,9 +158,9 @@ def close(connection: Connection, alert_id: str, closing: Closing, content: Mapp
     return True
 
 
-def _max_gap_ms(incident: Incident) -> int:
-    """How long a value speaks, by the rule as it was."""
-    said = (incident.evidence.get("rule") or {}).get("content", {}).get("max_gap")
+def longest_gap_ms(rule: Mapping[str, Any] | None) -> int:
+    """How long a value speaks, by the rule as it was when the alert opened (`evidence["rule"]`)."""
+    said = ((rule or {}).get("content") or {}).get("max_gap")
     return _MAX_GAP_MS if said is None else duration.parse(said)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
 from frostline_cloud.alerts.incident import Incident
 from frostline_cloud.sql.tables import alert, alert_event, handling
@@ -24,6 +24,7 @@ class Filters:
         site: The site.
         severity: The severity.
         is_closed: Whether somebody has closed it.
+        category: Of the rule, as it was when the alert opened.
         limit: The most to return, 1 to 1000.
         before: Only incidents that opened before this (opened_ms, id); the last of one page begins the next.
     """
@@ -32,6 +33,7 @@ class Filters:
     site: str | None = None
     severity: str | None = None
     is_closed: bool | None = None
+    category: str | None = None
     limit: int = 100
     before: tuple[int, str] | None = None
 
@@ -70,7 +72,21 @@ def open_alerts(connection: Connection, limit: int = 1000) -> list[Incident]:
 
 def alerts(connection: Connection, filters: Filters) -> list[Incident]:
     """Incidents by when they opened, newest first."""
-    query: Select[Any] = select(alert).order_by(alert.c.opened_ms.desc(), alert.c.id.desc())
+    query = _where(select(alert), filters).order_by(alert.c.opened_ms.desc(), alert.c.id.desc())
+    if filters.before is not None:
+        opened, alert_id = filters.before
+        earlier = (alert.c.opened_ms == opened) & (alert.c.id < alert_id)
+        query = query.where((alert.c.opened_ms < opened) | earlier)
+    rows = connection.execute(query.limit(max(1, min(filters.limit, 1000)))).mappings()
+    return [Incident.from_row(row) for row in rows]
+
+
+def count_alerts(connection: Connection, filters: Filters) -> int:
+    """How many incidents there are, whatever `limit` and `before` say."""
+    return connection.scalar(_where(select(func.count()).select_from(alert), filters)) or 0
+
+
+def _where(query: Select[Any], filters: Filters) -> Select[Any]:
     if filters.states is not None:
         query = query.where(alert.c.state.in_(filters.states))
     if filters.site is not None:
@@ -80,12 +96,9 @@ def alerts(connection: Connection, filters: Filters) -> list[Incident]:
     if filters.is_closed is not None:
         closed = select(handling.c.id).where(handling.c.id == alert.c.id, handling.c.closed_ms.is_not(None)).exists()
         query = query.where(closed if filters.is_closed else ~closed)
-    if filters.before is not None:
-        opened, alert_id = filters.before
-        earlier = (alert.c.opened_ms == opened) & (alert.c.id < alert_id)
-        query = query.where((alert.c.opened_ms < opened) | earlier)
-    rows = connection.execute(query.limit(max(1, min(filters.limit, 1000)))).mappings()
-    return [Incident.from_row(row) for row in rows]
+    if filters.category is not None:
+        query = query.where(alert.c.evidence["rule"]["category"].as_string() == filters.category)
+    return query
 
 
 def one_alert(connection: Connection, alert_id: str) -> Incident | None:

@@ -29,6 +29,7 @@ from frostline_cloud.api.services import Wired
 from frostline_cloud.notify.outbox import UNADDRESSED
 from frostline_cloud.sql.tables import delivery, outbox
 from frostline_core.rules import Severity
+from frostline_core.rules.rule import Category
 
 router = APIRouter(tags=["alerts"])
 
@@ -144,6 +145,7 @@ StateQuery = Annotated[
 ]
 SeverityQuery = Annotated[Severity | None, Query(description="Only alerts of this severity.")]
 ClosedQuery = Annotated[bool | None, Query(description="Only alerts that somebody has closed, or has not.")]
+CategoryQuery = Annotated[Category | None, Query(description="Only alerts of rules of this category.")]
 AlertId = Annotated[Text, Path(description="The alert's id.")]
 
 
@@ -155,6 +157,7 @@ def list_alerts(  # noqa: PLR0913 - the query parameters of the endpoint
     site: SiteFilter = None,
     severity: SeverityQuery = None,
     closed: ClosedQuery = None,
+    category: CategoryQuery = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[AlertOut]:
@@ -166,6 +169,7 @@ def list_alerts(  # noqa: PLR0913 - the query parameters of the endpoint
         site=site,
         severity=None if severity is None else severity.value,
         is_closed=closed,
+        category=None if category is None else category.value,
         limit=limit + 1,
         before=None if key is None else (int(key[0]), str(key[1])),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -12,8 +14,11 @@ from starlette.exceptions import HTTPException
 from frostline_cloud.api import Access
 from frostline_cloud.api.access import same_origin
 from frostline_cloud.api.sessions import COOKIE
+from frostline_cloud.console import links
+from frostline_cloud.console.links import LOGIN as PATH
 
-PATH = "/login"
+_OWN_PAGE = re.compile(r"/(?![/\\])[\x21-\x7e]{0,500}")
+"""A page of ours, and nothing that a browser takes for another site."""
 
 _STYLE = """
 :root{color-scheme:light dark;--back:#f3f6f8;--card:#fff;--line:#d5dde3;--text:#14202b;--soft:#566573;--ice:#0b6f99}
@@ -39,12 +44,14 @@ def install(app: FastAPI) -> None:
     """Adds the log-in page, what it sends to, and the log-out."""
 
     @app.get(PATH, include_in_schema=False, response_class=HTMLResponse)
-    def show() -> HTMLResponse:
-        return HTMLResponse(_page(""))
+    def show(to: str = "") -> HTMLResponse:
+        return HTMLResponse(_page("", to))
 
     @app.post(PATH, include_in_schema=False)
-    def log_in(request: Request, token: Annotated[str, Form(max_length=200)] = "") -> Response:
-        return _log_in(request, token.strip())
+    def log_in(
+        request: Request, token: Annotated[str, Form(max_length=200)] = "", to: Annotated[str, Form()] = ""
+    ) -> Response:
+        return _log_in(request, token.strip(), to)
 
     @app.post("/logout", include_in_schema=False)
     def log_out(request: Request) -> Response:
@@ -54,29 +61,37 @@ def install(app: FastAPI) -> None:
         return answer
 
 
-def _log_in(request: Request, token: str) -> Response:
+def then(path: str, query: str) -> str:
+    """The log-in page that leads on to a page of ours."""
+    wanted = f"{path}?{query}" if query else path
+    return PATH if wanted == links.FRONT else f"{PATH}?{urlencode({'to': wanted})}"
+
+
+def _log_in(request: Request, token: str, to: str) -> Response:
     if not same_origin(request):
-        return HTMLResponse(_page("This comes from a page of another site."), 403)
+        return HTMLResponse(_page("This comes from a page of another site.", ""), 403)
     access: Access = request.app.state.access
     try:
         record = access.check(request, token)
     except HTTPException as error:
-        return HTMLResponse(_page(f"{error.detail[:1].upper()}{error.detail[1:]}."), error.status_code, error.headers)
+        fault = f"{error.detail[:1].upper()}{error.detail[1:]}."
+        return HTMLResponse(_page(fault, to), error.status_code, error.headers)
     value, lasts_s = access.session(record)
-    answer = RedirectResponse("/", 303)
+    answer = RedirectResponse(to if _OWN_PAGE.fullmatch(to) else links.FRONT, 303)
     answer.set_cookie(
         COOKIE, value, max_age=lasts_s, httponly=True, samesite="lax", secure=request.url.scheme == "https"
     )
     return answer
 
 
-def _page(fault: str) -> str:
+def _page(fault: str, to: str) -> str:
     alarm = f"<div role=alert>{escape(fault)}</div>" if fault else ""
+    on = f'<input type=hidden name=to value="{escape(to)}">' if to else ""
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>Frostline: log in</title><style>{_STYLE}</style><form method=post action={PATH}>"
         f"<h1><span>❄</span> Frostline</h1>{alarm}<label for=token>Token</label>"
         "<input id=token name=token type=password autocomplete=current-password required autofocus>"
-        "<button>Log in</button><p>A token comes from whoever runs this system: "
+        f"{on}<button>Log in</button><p>A token comes from whoever runs this system: "
         "<code>frostline cloud token create NAME --role viewer</code></p></form></html>"
     )

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Awaitable, Callable
 from html import escape
-from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from nicegui import ui
 
-from frostline_cloud.alerts import acknowledge
-from frostline_cloud.api import Access, Caller, Role, Services
-from frostline_cloud.api.sessions import COOKIE
-from frostline_cloud.console import login
-from frostline_cloud.console.page import Header, Needs, Rooms, StockTable
-from frostline_cloud.console.source import ScreenSource
+from frostline_cloud.api import Services
+from frostline_cloud.console import links, login
+from frostline_cloud.console.alert_list import AlertList, Show
+from frostline_cloud.console.frame import Content, Frame
+from frostline_cloud.console.front.page import Front
+from frostline_cloud.console.front.source import ScreenSource
+from frostline_cloud.console.incident.page import IncidentPage
+from frostline_cloud.console.incident.shelf import Shelf
+from frostline_cloud.console.noise import NoisePage
+from frostline_cloud.console.quiet.pauses import PausesPage
+from frostline_cloud.console.quiet.silences import SilencesPage
+from frostline_cloud.console.visit import Visit
 from frostline_core.errors import UnavailableError
 
-EVERY_S: Final = 2.0
-"""How often an open page is brought up to date."""
-
-_STYLE = Path(__file__).with_name("style.css")
 _ICON = (
     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><rect width='16' height='16' rx='4' fill='#0b6f99'/>"
     "<path d='M8 2v12M3 5l10 6M13 5L3 11' stroke='#fff' stroke-width='1.4' stroke-linecap='round'/></svg>"
@@ -31,80 +32,68 @@ _LATER = (
     "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=5><title>Frostline</title>"
     "<p>Nothing can be shown now: {}. This page tries again by itself.</html>"
 )
+Refresh = Callable[[], Awaitable[None]]
+Make = Callable[[Visit, Refresh], Content]
+"""Makes a page's content; it is handed what brings the page up to date at once."""
 
 
 def mount(app: FastAPI, services: Services) -> None:
     """Adds the console to the application of `frostline_cloud.api.build`; once in a process.
 
-    Adds `/` and `/login`, and everything that their pages load: nothing comes from the internet.
+    Adds the pages of `links`, and everything that they load: nothing comes from the internet.
     """
-    source = ScreenSource(services)
+    opening = Opening(app, services)
     login.install(app)
 
-    @ui.page("/", title="Frostline", favicon=_ICON)
-    async def first(request: Request) -> Response | None:
-        visit = Visit(app.state.access, services, source, request)
-        try:
-            if await visit.caller() is None:
-                return RedirectResponse(login.PATH, 303)
-        except UnavailableError as error:
-            return HTMLResponse(_LATER.format(escape(str(error))), 503)
-        visit.build()
-        return None
+    @ui.page(links.FRONT, title="Frostline", favicon=_ICON)
+    async def front(request: Request) -> Response | None:
+        return await opening.open(request, Front, links.FRONT)
+
+    @ui.page(links.ALERTS, title="Alerts - Frostline", favicon=_ICON)
+    async def alerts(request: Request, show: str = "", before: str = "") -> Response | None:
+        wanted = Show(show) if show in set(Show) else Show.OPEN
+        return await opening.open(request, lambda visit, _: AlertList(visit, wanted, before), links.ALERTS)
+
+    @ui.page(links.ALERTS + "/{alert_id}", title="Alert - Frostline", favicon=_ICON)
+    async def alert(request: Request, alert_id: str) -> Response | None:
+        return await opening.open(request, lambda visit, refresh: IncidentPage(visit, refresh, opening.shelf, alert_id))
+
+    @ui.page(links.SILENCES, title="Silences - Frostline", favicon=_ICON)
+    async def silences(request: Request) -> Response | None:
+        return await opening.open(request, SilencesPage, links.SILENCES)
+
+    @ui.page(links.PAUSES, title="Out of service - Frostline", favicon=_ICON)
+    async def pauses(request: Request) -> Response | None:
+        return await opening.open(request, PausesPage, links.PAUSES)
+
+    @ui.page(links.NOISE, title="Noisiest rules - Frostline", favicon=_ICON)
+    async def noise(request: Request) -> Response | None:
+        return await opening.open(request, lambda visit, _: NoisePage(visit), links.NOISE)
 
     ui.run_with(app, show_welcome_message=False, dark=None, binding_refresh_interval=None, tailwind=False)
 
 
-class Visit:
-    """One open page: who looks, and what they see."""
+class Opening:
+    """Opens pages, and holds what they share."""
 
-    def __init__(self, access: Access, services: Services, source: ScreenSource, request: Request) -> None:
-        self._access, self._services, self._source, self._request = access, services, source, request
+    def __init__(self, app: FastAPI, services: Services) -> None:
+        self._app, self._services = app, services
+        self._source = ScreenSource(services)
+        self.shelf: Final = Shelf()
 
-    async def caller(self) -> Caller | None:
-        """Who looks, asked anew each time: a revoked token closes open pages too.
-
-        Raises:
-            UnavailableError: SQL does not answer.
-        """
-        return await asyncio.to_thread(self._access.caller, self._request)
-
-    def build(self) -> None:
-        """Builds the page; its content comes with the first tick."""
-        ui.add_css(_STYLE)
-        self._header = Header(may_log_out=COOKIE in self._request.cookies)
-        with ui.element("main").classes("f-page") as self._main:
-            self._needs = Needs(self._acknowledge)
-            self._rooms = Rooms()
-            self._stock = StockTable()
-        ui.timer(EVERY_S, self._tick)
-
-    async def _tick(self, *, fresh: bool = False) -> None:
+    async def open(self, request: Request, make: Make, here: str = "") -> Response | None:
+        """Builds a page for whoever is logged in; sends others to log in, and back here then."""
+        visit = Visit(self._app.state.access, self._services, request)
         try:
-            if await self.caller() is None:
-                ui.navigate.to(login.PATH)
-                return
-            screen = await asyncio.to_thread(self._source.now, fresh=fresh)
+            if await visit.caller() is None:
+                return RedirectResponse(login.then(request.url.path, request.url.query), 303)
         except UnavailableError as error:
-            self._header.fail(f"{error}; what is shown below is old")
-            self._main.classes(add="is-old")
-            return
-        self._main.classes(remove="is-old")
-        for part in (self._header, self._needs, self._rooms, self._stock):
-            part.show(screen)
+            return HTMLResponse(_LATER.format(escape(str(error))), 503)
+        frame: list[Frame] = []
 
-    async def _acknowledge(self, alert: str) -> None:
-        try:
-            caller = await self.caller()
-            if caller is None or not caller.role.may(Role.OPERATOR):
-                ui.notify("This needs the role operator.", type="warning")
-                return
-            await asyncio.to_thread(self._note, alert, caller.name)
-        except UnavailableError as error:
-            ui.notify(f"Not noted: {error}", type="negative")
-            return
-        await self._tick(fresh=True)
+        async def refresh() -> None:
+            await frame[0].refresh(fresh=True)
 
-    def _note(self, alert: str, who: str) -> None:
-        with self._services.writing() as connection:
-            acknowledge(connection, alert, who, self._services.clock())
+        frame.append(Frame(visit, self._source, make(visit, refresh), here))
+        frame[0].build()
+        return None

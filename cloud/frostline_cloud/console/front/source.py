@@ -16,10 +16,14 @@ from typing import Final
 from sqlalchemy import Connection, func, select
 
 from frostline_cloud.alerts import handlings, open_alerts
+from frostline_cloud.alerts.evidence import TO_CLOSE
+from frostline_cloud.alerts.read import count_alerts
 from frostline_cloud.api import Services
 from frostline_cloud.api.live import Freshness, live_values
-from frostline_cloud.console.screen import STOCK_KIND, Delivery, Facts, Screen, screen
-from frostline_cloud.console.values import NO_HISTORY, DeviceKey, History, key_of, main_metric, with_gaps
+from frostline_cloud.console.front.facts import Delivery, Facts
+from frostline_cloud.console.front.screen import STOCK_KIND, Screen, screen
+from frostline_cloud.console.front.values import NO_HISTORY, DeviceKey, History, key_of, main_metric, with_gaps
+from frostline_cloud.rules.taken import refusals
 from frostline_cloud.sql import ledger, registry
 from frostline_cloud.sql.registry import KnownDevice, KnownNode, Scope
 from frostline_cloud.sql.tables import device
@@ -40,7 +44,7 @@ MOST_NODES: Final = 500
 _EVERY_S: Final = 1.5
 _PASS_S: Final = 0.4
 _HISTORY_EVERY: Final = 300  # a history is read anew when this part of its length has passed
-_ACCOUNT_EVERY_S: Final = 30.0
+_SLOW_EVERY_S: Final = 30.0  # what sums up or looks through whole tables
 
 
 @dataclass
@@ -69,7 +73,8 @@ class ScreenSource:
     _lock: Lock = field(default_factory=Lock)
     _screen: Screen | None = None
     _delivery: Delivery | None = None
-    _delivery_at: float = 0.0
+    _to_close: int = 0
+    _slow_at: float = 0.0
     _made_at: float = 0.0
 
     def now(self, *, fresh: bool = False) -> Screen:
@@ -92,15 +97,17 @@ class ScreenSource:
             count = connection.scalar(select(func.count()).select_from(device)) or 0
             alerts = open_alerts(connection, MOST_ALERTS)
             handled = handlings(connection, [each.id for each in alerts])
-            if self._delivery is None or self.tick() - self._delivery_at >= _ACCOUNT_EVERY_S:
-                self._delivery, self._delivery_at = _delivery(connection), self.tick()
+            refused = refusals(connection)
+            if self._delivery is None or self.tick() - self._slow_at >= _SLOW_EVERY_S:
+                self._delivery, self._slow_at = _delivery(connection), self.tick()
+                self._to_close = count_alerts(connection, TO_CLOSE)
         fault = services.ingest_fault()
         try:
             self._ask_store(devices)
         except UnavailableError as error:
             fault = fault or f"the store does not answer: {error}"
         facts = self._facts(nodes, devices, fault, count - len(devices))
-        return screen(replace(facts, alerts=alerts, handled=handled))
+        return screen(replace(facts, alerts=alerts, handled=handled, refusals=refused))
 
     def _facts(
         self,
@@ -124,6 +131,7 @@ class ScreenSource:
             },
             histories={key: known.history for key, known in read.items() if known is not None},
             unshown=unshown,
+            to_close=self._to_close,
             delivery=self._delivery,
         )
 

@@ -77,21 +77,6 @@ class Shown:
     age_ms: int | None
 
 
-def ago(age_ms: int | None) -> str:
-    """An age in words: `12 s`, `3 min`, `2 h 5 min`, `4 d`."""
-    if age_ms is None:
-        return "never"
-    seconds = age_ms // 1000
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes, hours = seconds // 60, seconds // 3600
-    if minutes < 60:
-        return f"{minutes} min"
-    if hours < 48:
-        return f"{hours} h {minutes % 60} min"
-    return f"{hours // 24} d"
-
-
 def with_gaps(buckets: Iterable[Bucket], longest_ms: int) -> tuple[tuple[int, float | None], ...]:
     """The means of intervals, with None wherever two of them lie more than `longest_ms` apart."""
     points: list[tuple[int, float | None]] = []

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from frostline_cloud.alerts import Handling, Incident
 from frostline_cloud.alerts.topology import GATEWAY_RULE
 from frostline_cloud.api.live import LiveValue
-from frostline_cloud.console.screen import MOST_NEEDS, Delivery, Facts, Screen, account, screen, verdict
-from frostline_cloud.console.values import ago, key_of, main_metric, with_gaps
+from frostline_cloud.console.front.facts import Delivery, Facts
+from frostline_cloud.console.front.screen import MOST_NEEDS, Screen, account, screen, verdict
+from frostline_cloud.console.front.values import key_of, main_metric, with_gaps
+from frostline_cloud.console.words import ago
 from frostline_cloud.sql.registry import KnownDevice, KnownNode
 from frostline_cloud.store import Bucket
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from frostline_cloud.api import Services
-from frostline_cloud.console.screen import Delivery
-from frostline_cloud.console.source import ScreenSource
-from frostline_cloud.console.values import History
+from frostline_cloud.console.front.facts import Delivery
+from frostline_cloud.console.front.source import ScreenSource
+from frostline_cloud.console.front.values import History
 from frostline_core.errors import UnavailableError
 from tests.support.web import HOUR_MS, MINUTE_MS, NOW_MS, Cloud, seed
 

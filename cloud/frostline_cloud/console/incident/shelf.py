@@ -1,0 +1,60 @@
+"""The evidence of alerts that somebody looks at, so that many open pages read the store once.
+
+At most `MOST` alerts; of an alert that goes on it is read anew after `AGAIN_MS`, and for any when it has changed.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
+from typing import Final
+
+from frostline_cloud.api import Caller, Services
+from frostline_cloud.api.alerts import AlertDetailOut
+from frostline_cloud.api.closing import EvidenceOut, show_evidence
+
+AGAIN_MS: Final = 30_000
+MOST: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Evidence.
+
+    Attributes:
+        revision: Of the alert that it is of.
+        read_ms: When it was read.
+        evidence: As the API has it.
+    """
+
+    revision: int
+    read_ms: int
+    evidence: EvidenceOut
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Evidence by alert; from any thread."""
+
+    _kept: OrderedDict[str, Found] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def of(self, alert: AlertDetailOut) -> partial[Found]:
+        """What reads it, as a call of the API."""
+        return partial(self._read, alert=alert)
+
+    def _read(self, services: Services, caller: Caller, alert: AlertDetailOut) -> Found:
+        now_ms = services.clock()
+        with self._lock:
+            known = self._kept.get(alert.id)
+            if known is not None and known.revision == alert.revision and 0 <= now_ms - known.read_ms < AGAIN_MS:
+                return known
+        found = Found(alert.revision, now_ms, show_evidence(services, caller, alert.id))
+        with self._lock:
+            self._kept[alert.id] = found
+            self._kept.move_to_end(alert.id)
+            while len(self._kept) > MOST:
+                self._kept.popitem(last=False)
+        return found
