@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
@@ -40,11 +41,14 @@ class Metric:
     __slots__ = (
         "_convert",
         "_high",
+        "_keep_ms",
         "_low",
         "_metric",
+        "_native",
         "_number",
         "_plain",
         "_sampling",
+        "_sound",
         "ceiling",
         "floor",
         "from_ms",
@@ -63,6 +67,11 @@ class Metric:
         source = sampling.source_unit
         self._convert = (source, metric.unit) if source and source != metric.unit else None
         self._plain = self._number and self._convert is None and not sampling.calibration_offset
+        self._native: type | None = None
+        self._sound = (0.0, 0.0)
+        if self._plain:
+            self._native, self._sound = _passing(metric)
+        self._keep_ms = int(sampling.max_interval_s * 1000) - 1
         self.last: Reading | None = None
         self.stamp_ms = -1
         self.kind: type | None = None
@@ -78,7 +87,7 @@ class Metric:
     def clean(self, reading: Reading) -> Reading | Rejection:
         """The reading in the metric's unit, calibrated; without a value where that is implausible."""
         value = reading.value
-        if value is None:
+        if value is None or (type(value) is self._native and self._sound[0] <= value <= self._sound[1]):  # type: ignore[operator] # a number
             return reading
         if not _is_of(value, self._metric.datatype):
             return Rejection.TYPE
@@ -134,13 +143,15 @@ class Metric:
         self.last, self.kind = sample, None
         if sample.value is not None and sample.quality is Quality.GOOD and not self._sampling.every:
             self.kind, raw = type(reading.value), reading.value
-            self.from_ms, self.until_ms = sample.at_ms, sample.at_ms + int(self._sampling.max_interval_s * 1000) - 1
+            self.from_ms, self.until_ms = sample.at_ms, sample.at_ms + self._keep_ms
             self.floor, self.ceiling = self._quiet_span(sample.value) if self._plain else (raw, raw)
         return self._stamped(sample)
 
     def _quiet_span(self, last: Any) -> tuple[float, float]:
         """Numbers that are no change after the last sample; what drivers read is what is kept."""
         band = self._band(last) * _WELL_INSIDE
+        if not band:
+            return last, last
         floor, ceiling = max(last - band, self._low), min(last + band, self._high)
         return (
             last if self._has_changed(last, floor) else floor,
@@ -158,6 +169,23 @@ class Metric:
         return step > 0 and step >= self._band(float(before)) * _NEARLY
 
 
+def _passing(metric: MetricDescription) -> tuple[type, tuple[float, float]]:
+    """The type and the span of values that are samples as they are, where nothing is converted."""
+    least: float = -math.inf if metric.low is None else metric.low
+    most: float = math.inf if metric.high is None else metric.high
+    if metric.datatype in INTEGERS:
+        low, high = _integers(metric.datatype)
+        return int, (max(least, low), min(most, high))
+    largest = _FLOAT32_MAX if metric.datatype is DataType.FLOAT else sys.float_info.max
+    return float, (max(least, -largest), min(most, largest))
+
+
+def _integers(datatype: DataType) -> tuple[int, int]:
+    """The least and the largest number of an integer type."""
+    bits = 8 << ((datatype - 1) % 4)
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if datatype <= DataType.INT64 else (0, (1 << bits) - 1)
+
+
 def _is_of(value: Value, datatype: DataType) -> bool:
     """Whether a value has the type that the metric declares."""
     if datatype in INTEGERS or datatype is DataType.DATETIME:
@@ -172,7 +200,6 @@ def _is_of(value: Value, datatype: DataType) -> bool:
 def _fits(number: float | int, datatype: DataType) -> bool:
     """Whether a number survives the way over the wire."""
     if datatype in INTEGERS:
-        bits = 8 << ((datatype - 1) % 4)
-        low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if datatype <= DataType.INT64 else (0, (1 << bits) - 1)
+        low, high = _integers(datatype)
         return low <= number <= high
     return datatype is not DataType.FLOAT or abs(number) <= _FLOAT32_MAX

@@ -95,17 +95,17 @@ class Sampler:
             return self._take_scan(readings)
         kept: list[Reading] = []
         for reading in readings:
-            sample = self._one(reading, event=event)
+            device = self._metrics.get(reading.device)
+            metric = None if device is None else device.get(reading.metric)
+            sample = self._one(reading, metric, event=event)
             if sample is not None:
                 kept.append(sample)
         return kept
 
-    def _one(self, reading: Reading, *, event: bool) -> Reading | None:
+    def _one(self, reading: Reading, metric: Metric | None, *, event: bool) -> Reading | None:
         self._read += 1
-        device = self._metrics.get(reading.device)
-        metric = device.get(reading.metric) if device is not None else None
         if metric is None:
-            self._rejections[Rejection.DEVICE if device is None else Rejection.METRIC] += 1
+            self._rejections[Rejection.METRIC if reading.device in self._metrics else Rejection.DEVICE] += 1
             return None
         result = metric.clean(reading)
         if isinstance(result, Rejection):
@@ -130,7 +130,7 @@ class Sampler:
             ):
                 quiet += 1
                 continue
-            sample = self._one(scan[index], event=False)
+            sample = self._one(scan[index], metric, event=False)
             if sample is not None:
                 kept.append(sample)
         self._read += quiet
