@@ -103,13 +103,24 @@ def _opened(zone: ZoneInfo, windows: list[Window], here: date) -> Iterator[tuple
         day = here + timedelta(days=offset)
         for days, start, end in windows:
             if day.weekday() in days:
-                span = (_utc_ms(zone, day, start), _utc_ms(zone, day, end))
+                span = (_utc_ms(zone, day, start), _utc_ms(zone, day, end, ends=True))
                 if span[0] < span[1]:
                     yield span
 
 
-def _utc_ms(zone: ZoneInfo, day: date, minute: int) -> int:
-    """A local time of day; one that comes twice is the first, one that does not exist is when the clock has jumped."""
+def _utc_ms(zone: ZoneInfo, day: date, minute: int, *, ends: bool = False) -> int:
+    """A local time of day.
+
+    Where it comes twice, a window that begins then begins at the first, and one that `ends` then ends at the second: on
+    duty for longer rather than for shorter. Where it does not exist it is when the clock jumps.
+    """
     whole, rest = divmod(minute, _MIDNIGHT)
     local = datetime.combine(day + timedelta(days=whole), time(rest // 60, rest % 60), zone)
-    return round(local.astimezone(UTC).timestamp() * 1000)
+    first, second = (local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    found = second if ends else first
+    if first > second:
+        offset = local.utcoffset()
+        minutes = range(round((first - second).total_seconds()) // 60)
+        around = (second + timedelta(minutes=each) for each in minutes)
+        found = next((each for each in around if each.astimezone(zone).utcoffset() != offset), first)
+    return round(found.timestamp() * 1000)
