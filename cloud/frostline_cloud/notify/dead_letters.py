@@ -71,7 +71,7 @@ def revive(connection: Connection, now_ms: int, receiver: str | None = None, ids
     if ids is not None:
         dead = dead.where(outbox.c.id.in_(ids))
     again = {"state": RowState.WAITING.value, "attempts": 0, "created_ms": now_ms, "due_ms": now_ms, "done_ms": None}
-    return connection.execute(dead.values(held_ms=None, **again)).rowcount
+    return connection.execute(dead.values(held_ms=None, grouping=None, **again)).rowcount
 
 
 def _last_errors(connection: Connection, ids: Sequence[str]) -> dict[str, str]:

@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
 from sqlalchemy import Connection, Engine
 
-from frostline_cloud.notify import backoff, budget, faults, health, outbox
-from frostline_cloud.notify.budget import Digest
+from frostline_cloud.alerts.event import EventType
+from frostline_cloud.notify import backoff, budget, bundle, faults, health, outbox
+from frostline_cloud.notify.bundle import Bundle
 from frostline_cloud.notify.dispatch import Plan
 from frostline_cloud.notify.faults import RECEIVER_RULE, Fault
+from frostline_cloud.notify.grouping import telling
+from frostline_cloud.notify.grouping.telling import Telling
 from frostline_cloud.notify.health import Health, HealthState
 from frostline_cloud.notify.links import Links
 from frostline_cloud.notify.outbox import Claim, Outcome, RowState
 from frostline_cloud.notify.receivers.receiver import Attempt, Message, Receiver, Verdict
 from frostline_cloud.notify.receivers.settings import BudgetConfig
 from frostline_cloud.sql import read_only, translated
+from frostline_core.rules import Severity
 
 log = logging.getLogger("frostline.notify")
 
@@ -45,6 +49,7 @@ class Counters:
     escalated: int = 0
     held: int = 0
     digests: int = 0
+    groups: int = 0
     redirected: int = 0
 
 
@@ -101,7 +106,7 @@ class Desk:
             UnavailableError: SQL does not answer.
         """
         claims = await asyncio.to_thread(self._claim)
-        wanted = [each for each in claims if isinstance(each, Digest) or self._wants(each)]
+        wanted = [each for each in claims if isinstance(each, Bundle) or self._wants(each.type, each.severity)]
         ended = await asyncio.gather(*(self._send(each) for each in wanted), return_exceptions=True)
         for error in ended:
             if error is not None:
@@ -110,7 +115,7 @@ class Desk:
 
     # ---- claim ---------------------------------------------------------------------------------------------------
 
-    def _claim(self) -> list[Claim | Digest]:
+    def _claim(self) -> list[Claim | Bundle]:
         now = self._tools.clock()
         with translated("outbox"), read_only(self._tools.engine).connect() as connection:
             self._health = health.health_of(connection, self.name, self._target)
@@ -122,23 +127,33 @@ class Desk:
     def _has_work(self, connection: Connection, now: int) -> bool:
         if outbox.due(connection, self.name, now, 1) or budget.is_pressed(connection, self.name):
             return True
+        if telling.is_due(connection, self.name, now):
+            return True
         return budget.is_due(connection, self.name, self._limits, now)
 
-    def _take(self, connection: Connection, now: int) -> list[Claim | Digest]:
+    def _take(self, connection: Connection, now: int) -> list[Claim | Bundle]:
         lease = (now, now + round(self.receiver.timeout_s * 1000) + _LEASE_MARGIN_MS)
         budget.release(connection, self.name)
         probing = self._health.state is HealthState.RESTING
-        claims: list[Claim | Digest] = list(self._singles(connection, lease, 1 if probing else IN_FLIGHT))
+        most = 1 if probing else IN_FLIGHT
+        left = budget.left(connection, self.name, self._limits, now)
+        singles = list(self._singles(connection, lease, most, left))
+        claims: list[Claim | Bundle] = [*singles]
+        if not (probing and claims):
+            counted = sum(each.severity != Severity.CRITICAL for each in singles)
+            claims += self._telling(lease).claim(connection, most, None if left is None else left - counted)
         if budget.is_due(connection, self.name, self._limits, now) and not (probing and claims):
-            digest = budget.claim_digest(connection, self.name, self.receiver.types, lease)
+            digest = budget.claim_digest(connection, self.name, self._wants_among, lease)
             claims += [digest] if digest is not None else []
         return claims
 
-    def _singles(self, connection: Connection, lease: tuple[int, int], limit: int) -> list[Claim]:
-        left = budget.left(connection, self.name, self._limits, lease[0])
+    def _telling(self, lease: tuple[int, int]) -> Telling:
+        now, until = lease
+        return Telling(self.name, self._tools.plan.groups, self._wants_among, until, now)
+
+    def _singles(self, connection: Connection, lease: tuple[int, int], limit: int, left: int | None) -> Iterator[Claim]:
         if left == 0:
             self._counters.held += budget.hold(connection, self.name, lease[0])
-        claims = []
         for row in outbox.due(connection, self.name, lease[0], limit):
             if left is not None and not row.critical and not row.pressed:
                 if left == 0:
@@ -148,40 +163,45 @@ class Desk:
             claim = outbox.claim(connection, row, self.receiver.types, lease)
             if claim is None:
                 continue
-            claims.append(claim)
-            if not self._wants(claim):
+            if not self._wants(claim.type, claim.severity):
                 outbox.settle(connection, claim.id, RowState.SKIPPED, lease[0])
                 self._counters.skipped += 1
-        return claims
+            yield claim
 
-    def _wants(self, claim: Claim) -> bool:
-        type_fits = not self.receiver.types or claim.type in self.receiver.types
-        return type_fits and (not self.receiver.severities or claim.severity in self.receiver.severities)
+    def _wants(self, kind: str, severity: str) -> bool:
+        """Whether the receiver wants news of a type and severity."""
+        types, severities = self.receiver.types, self.receiver.severities
+        return (not types or kind in types) and (not severities or severity in severities)
+
+    def _wants_among(self, kind: str, severity: str) -> bool:
+        """The same for what is in a digest or a group; who names only these wants everything in them."""
+        named = set(self.receiver.types) - {EventType.DIGEST.value, EventType.GROUP.value}
+        return self._wants(kind if named else next(iter(self.receiver.types), kind), severity)
 
     # ---- send ----------------------------------------------------------------------------------------------------
 
-    async def _send(self, claimed: Claim | Digest) -> None:
+    async def _send(self, claimed: Claim | Bundle) -> None:
         began_ms, began = self._tools.clock(), time.monotonic()
         attempt = await self.receiver.send(self._message(claimed), began_ms // 1000)
         took_ms = round((time.monotonic() - began) * 1000)
         await asyncio.to_thread(self._finish, claimed, attempt, (began_ms, took_ms))
 
-    def _message(self, claimed: Claim | Digest) -> Message:
-        if isinstance(claimed, Digest):
-            return Message(claimed.id, "alert.digest", claimed.body)
+    def _message(self, claimed: Claim | Bundle) -> Message:
+        if isinstance(claimed, Bundle):
+            return Message(claimed.id, claimed.type.value, claimed.body)
         links = self._tools.links
         body = claimed.body if links is None else links.added(claimed.body, claimed.id, claimed.created_ms)
         return Message(claimed.id, claimed.type, body)
 
     # ---- finish --------------------------------------------------------------------------------------------------
 
-    def _finish(self, claimed: Claim | Digest, attempt: Attempt, when: tuple[int, int]) -> None:
+    def _finish(self, claimed: Claim | Bundle, attempt: Attempt, when: tuple[int, int]) -> None:
         now = self._tools.clock()
         self._counters.attempts += 1
         with translated("outbox"), self._tools.engine.begin() as connection:
             self._note_health(connection, attempt, now)
-            if isinstance(claimed, Digest):
-                self._finish_digest(connection, claimed, attempt, (when, now))
+            if isinstance(claimed, Bundle):
+                self._finish_bundle(connection, claimed, attempt, (when, now))
             else:
                 self._finish_single(connection, claimed, attempt, (when, now))
             if attempt.verdict is Verdict.GONE:
@@ -203,17 +223,20 @@ class Desk:
             if fallback and outbox.stand_in(connection, claim.id, fallback, now):
                 self._counters.redirected += 1
 
-    def _finish_digest(
-        self, connection: Connection, digest: Digest, attempt: Attempt, times: tuple[tuple[int, int], int]
+    def _finish_bundle(
+        self, connection: Connection, claimed: Bundle, attempt: Attempt, times: tuple[tuple[int, int], int]
     ) -> None:
         when, now = times
-        state, due_ms = self._judge(attempt, digest.attempts, now, old=False)
+        state, due_ms = self._judge(attempt, claimed.attempts, now, old=False)
         oldest_ms = now - backoff.GIVE_UP_MS
-        dead = budget.finish_digest(connection, digest, attempt, when, (state, due_ms, oldest_ms))
-        self._counters.digests += state is RowState.DELIVERED
+        dead = bundle.finish(connection, claimed, attempt, when, (state, due_ms, oldest_ms))
+        if claimed.group:
+            telling.finish(connection, claimed, self._tools.plan.groups, (state, due_ms), now)
+        self._counters.groups += state is RowState.DELIVERED and bool(claimed.group)
+        self._counters.digests += state is RowState.DELIVERED and not claimed.group
         if dead:
             self._counters.dead += dead
-            log.error("notify %s: %d notifications of a digest were given up: %s", self.name, dead, attempt.error)
+            log.error("notify %s: %d notifications of one message were given up: %s", self.name, dead, attempt.error)
 
     def _judge(self, attempt: Attempt, attempts: int, now: int, *, old: bool) -> tuple[RowState, int]:
         """A row's state after an attempt, and when it is due again."""

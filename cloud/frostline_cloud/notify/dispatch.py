@@ -8,25 +8,26 @@ anything. Of one incident the news is dispatched in order.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from frostline_cloud.alerts import Gate
 from frostline_cloud.alerts.event import EventType
 from frostline_cloud.notify import health, outbox
-from frostline_cloud.notify.escalation import is_needed as escalation_is_needed
+from frostline_cloud.notify.grouping import Group, GroupConfig, labels_of
+from frostline_cloud.notify.grouping.joining import Joining
 from frostline_cloud.notify.health import HealthState
 from frostline_cloud.notify.outbox import UNADDRESSED, RowState
-from frostline_cloud.notify.routing import Choice, EscalateConfig, RouteConfig, choose, facts_of
+from frostline_cloud.notify.routing import Choice, RouteConfig, choose, facts_of
 from frostline_cloud.notify.stage import Stage
-from frostline_cloud.sql.tables import escalation
+from frostline_cloud.notify.steps import plan_steps
 from frostline_cloud.sql.tables import outbox as rows_of
 from frostline_core.rules import Severity
 
-AT_ONCE: Final = 200
+AT_ONCE: Final = 250
 """Pieces of news that one transaction dispatches."""
 
 CANARY_RULE: Final = "frostline-canary"
@@ -49,6 +50,11 @@ class Plan:
     fallbacks: tuple[tuple[str, str], ...] = ()
     canary: str = ""
 
+    @property
+    def groups(self) -> dict[str, GroupConfig]:
+        """The routes that group, by name, and how."""
+        return {route.name: route.group for route in self.routes if route.group is not None}
+
     def fallback(self, receiver: str) -> str:
         """Who stands in for a receiver; "" for nobody."""
         return dict(self.fallbacks).get(receiver, "")
@@ -69,30 +75,89 @@ class Dispatched:
     written: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What receivers were told of an incident: by which routes, and in which group, if in one."""
+
+    routes: dict[str, set[str | None]] = field(default_factory=dict)
+    groups: dict[str, str | None] = field(default_factory=dict)
+
+
 def dispatch(connection: Connection, plan: Plan, now_ms: int) -> Dispatched:
-    """Addresses what is due; in a transaction that may write."""
-    done = Dispatched()
+    """Addresses what is due, in a few statements for all; in a transaction that may write."""
     found = outbox.due(connection, UNADDRESSED, now_ms, AT_ONCE)
-    gone = {each.receiver for each in health.all_health(connection) if each.state is HealthState.GONE}
-    mine = [row for row in found if _take(connection, row, now_ms)]  # of the others another process was faster
+    taken = _take(connection, [row.id for row in found], now_ms)  # of the others another process was faster
+    mine = [row for row in found if row.id in taken]
     muted = _muted(connection, mine, now_ms)
     if muted:
-        held = update(rows_of).where(rows_of.c.id == bindparam("b_id")).values(state=RowState.MUTED.value)
-        connection.execute(held, [{"b_id": each} for each in sorted(muted)])
-    done.news, done.muted = len(mine), len(muted)
-    for row in mine:
-        if row.id in muted:
-            continue
-        made = _address(connection, row, plan, gone, now_ms)
-        done.written += made
-        done.unrouted += made == 0
-    return done
+        held = update(rows_of).where(rows_of.c.id.in_(sorted(muted)))
+        connection.execute(held.values(state=RowState.MUTED.value))
+    addressed = [row for row in mine if row.id not in muted]
+    post = _Post(plan, _gone(connection), _told(connection, [row.alert for row in addressed]), now_ms)
+    unrouted = sum(not post.address(row) for row in addressed)
+    post.write(connection)
+    return Dispatched(len(mine), unrouted, len(muted), len(post.new))
 
 
-def _take(connection: Connection, row: Row[Any], now_ms: int) -> bool:
-    mine = (rows_of.c.id == row.id, rows_of.c.state == RowState.WAITING.value)
-    ended = {"state": RowState.DISPATCHED.value, "done_ms": now_ms}
-    return connection.execute(update(rows_of).where(*mine).values(**ended)).rowcount == 1
+@dataclass(slots=True)
+class _Post:
+    """What one transaction addresses: the new rows, the groups that they join, and the steps that follow."""
+
+    plan: Plan
+    gone: set[str]
+    told: Mapping[str, _Told]
+    now_ms: int
+    new: list[dict[str, Any]] = field(default_factory=list)
+    joining: Joining = field(default_factory=Joining)
+    steps: dict[str, Sequence[RouteConfig]] = field(default_factory=dict)
+
+    def address(self, row: Row[Any]) -> int:
+        """Adds the rows of one piece of news; returns how many."""
+        body = json.loads(row.body)
+        stage, choice = facts_of(body).stage, _choice(body, self.plan, self.now_ms)
+        told = self.told.get(row.alert) or _Told()
+        receivers = _receivers(stage, told.routes, choice, self.plan)
+        made = 0
+        for name, route in _standing_in(receivers, self.plan, self.gone).items():
+            said = body
+            if body["type"] == EventType.UPDATED and name not in told.routes:
+                said = body | {"type": EventType.FIRING.value}  # the first that it hears of the incident
+            new = outbox.addressed(row, (name, route), self.now_ms, said)
+            self.new.append(new | {"grouping": self._join(new, body, told)})
+            made += 1
+        if stage not in (Stage.RESOLVED, Stage.RETROACTIVE):
+            self.steps[row.alert] = choice.routes
+        return made
+
+    def write(self, connection: Connection) -> None:
+        """Writes everything, table by table."""
+        if self.new:
+            connection.execute(insert(rows_of), self.new)
+        self.joining.write(connection, self.now_ms)
+        plan_steps(connection, self.steps, self.now_ms)
+
+    def _join(self, new: Mapping[str, Any], body: dict[str, Any], told: _Told) -> str | None:
+        """The group that tells it; None where it is told by itself. An alert stays where it was told first."""
+        receiver, route = new["receiver"], new["route"] or ""
+        config = self.plan.groups.get(route)
+        if receiver in told.groups and told.groups[receiver] is None:
+            return None
+        if config is None:
+            return None
+        group = Group.of(receiver, route, labels_of(config, body))
+        urgent = new["critical"] and new["type"] != EventType.RESOLVED
+        self.joining.add(group, config, critical=urgent)
+        return group.id
+
+
+def _take(connection: Connection, ids: Sequence[str], now_ms: int) -> set[str]:
+    mine = (rows_of.c.id.in_(ids), rows_of.c.state == RowState.WAITING.value)
+    ended = update(rows_of).where(*mine).values(state=RowState.DISPATCHED.value, done_ms=now_ms)
+    return set(connection.scalars(ended.returning(rows_of.c.id)))
+
+
+def _gone(connection: Connection) -> set[str]:
+    return {each.receiver for each in health.all_health(connection) if each.state is HealthState.GONE}
 
 
 def _muted(connection: Connection, news: Sequence[Row[Any]], now_ms: int) -> set[str]:
@@ -105,24 +170,6 @@ def _muted(connection: Connection, news: Sequence[Row[Any]], now_ms: int) -> set
     asked = [row for row in asked if gate.subjects[row.alert].rule != CANARY_RULE]
     told = gate.pass_news(connection, [row.alert for row in asked])
     return {row.id for row in asked if row.alert not in told}
-
-
-def _address(connection: Connection, row: Row[Any], plan: Plan, gone: set[str], now_ms: int) -> int:
-    body = json.loads(row.body)
-    told = _told(connection, row.alert)
-    choice = _choice(body, plan, now_ms)
-    receivers = _receivers(body, told, choice, plan)
-    new = []
-    for name, route in _standing_in(receivers, plan, gone).items():
-        said = body
-        if body["type"] == EventType.UPDATED and name not in told:
-            said = body | {"type": EventType.FIRING.value}  # the first that it hears of the incident
-        new.append(outbox.addressed(row, (name, route), now_ms, said))
-    if new:
-        connection.execute(insert(rows_of), new)
-    if facts_of(body).stage not in (Stage.RESOLVED, Stage.RETROACTIVE):
-        _plan_steps(connection, row.alert, choice.routes, now_ms)
-    return len(new)
 
 
 def _choice(body: dict[str, Any], plan: Plan, now_ms: int) -> Choice:
@@ -138,11 +185,8 @@ def _choice(body: dict[str, Any], plan: Plan, now_ms: int) -> Choice:
     return choice
 
 
-def _receivers(
-    body: dict[str, Any], told: dict[str, set[str | None]], choice: Choice, plan: Plan
-) -> dict[str, str | None]:
+def _receivers(stage: Stage, told: dict[str, set[str | None]], choice: Choice, plan: Plan) -> dict[str, str | None]:
     """Receiver to route. Who was told of an incident is told how it goes on; only they are told that it is over."""
-    stage = facts_of(body).stage
     excluding = {route.name for route in plan.routes if route.stages and stage not in route.stages}
     going_on: dict[str, str | None] = {}
     for name, routes in told.items():
@@ -163,57 +207,13 @@ def _standing_in(receivers: dict[str, str | None], plan: Plan, gone: set[str]) -
     return found
 
 
-def _told(connection: Connection, alert: str) -> dict[str, set[str | None]]:
-    """Receivers that were told of an incident, and by which routes."""
-    query = select(rows_of.c.receiver, rows_of.c.route).where(
-        rows_of.c.alert == alert, rows_of.c.receiver != UNADDRESSED
-    )
-    found: dict[str, set[str | None]] = {}
+def _told(connection: Connection, alerts: Sequence[str]) -> dict[str, _Told]:
+    """Who was told of each of these incidents; nothing of those of which nobody was."""
+    columns = (rows_of.c.alert, rows_of.c.receiver, rows_of.c.route, rows_of.c.grouping)
+    query = select(*columns).where(rows_of.c.alert.in_(alerts), rows_of.c.receiver != UNADDRESSED)
+    found: dict[str, _Told] = {}
     for row in connection.execute(query.distinct().order_by(rows_of.c.receiver)):
-        found.setdefault(row.receiver, set()).add(row.route)
+        told = found.setdefault(row.alert, _Told())
+        told.routes.setdefault(row.receiver, set()).add(row.route)
+        told.groups[row.receiver] = told.groups.get(row.receiver) or row.grouping
     return found
-
-
-def _plan_steps(connection: Connection, alert: str, routes: Sequence[RouteConfig], now_ms: int) -> None:
-    """Writes the steps of escalation that are not there yet; those that somebody's note stopped begin anew.
-
-    News comes after a note only where the severity rose, or where the alert was not told for a while.
-    """
-    if not any(route.escalate for route in routes):
-        return
-    _resume_steps(connection, alert, routes, now_ms)
-    known = {
-        (row.route, row.step)
-        for row in connection.execute(select(escalation.c.route, escalation.c.step).where(escalation.c.alert == alert))
-    }
-    steps = [
-        {
-            "alert": alert,
-            "route": route.name,
-            "step": number,
-            "receivers": list(step.to),
-            "due_ms": now_ms + round(step.after_minutes * 60_000),
-            "state": "waiting",
-        }
-        for route in routes
-        for number, step in _numbered(route)
-        if (route.name, number) not in known
-    ]
-    if steps:
-        connection.execute(insert(escalation), steps)
-
-
-def _resume_steps(connection: Connection, alert: str, routes: Sequence[RouteConfig], now_ms: int) -> None:
-    if not escalation_is_needed(connection, alert):
-        return
-    stopped = select(escalation).where(escalation.c.alert == alert, escalation.c.state == "stopped")
-    minutes = {(route.name, number): step.after_minutes for route in routes for number, step in _numbered(route)}
-    for row in connection.execute(stopped).all():
-        if (row.route, row.step) in minutes:
-            due_ms = now_ms + round(minutes[row.route, row.step] * 60_000)
-            again = {"state": "waiting", "due_ms": due_ms, "done_ms": None}
-            connection.execute(update(escalation).where(escalation.c.id == row.id).values(**again))
-
-
-def _numbered(route: RouteConfig) -> list[tuple[int, EscalateConfig]]:
-    return list(enumerate(route.escalate, 1))

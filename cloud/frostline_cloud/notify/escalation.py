@@ -7,18 +7,22 @@ notifications that it makes become durable together.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from frostline_cloud.alerts import handlings
 from frostline_cloud.alerts.event import EventType
 from frostline_cloud.alerts.message import instant
 from frostline_cloud.notify import outbox
+from frostline_cloud.notify.grouping import Group, GroupConfig, labels_of
+from frostline_cloud.notify.grouping.joining import Joining
 from frostline_cloud.notify.outbox import UNADDRESSED
-from frostline_cloud.sql.tables import alert, escalation
+from frostline_cloud.notify.steps import unnoted
+from frostline_cloud.sql.tables import escalation
 from frostline_cloud.sql.tables import outbox as rows_of
-from frostline_core.rules import Phase
 
 AT_ONCE: Final = 200
 """Steps that one transaction takes."""
@@ -31,19 +35,24 @@ def is_due(connection: Connection, now_ms: int) -> bool:
     return connection.execute(_due(now_ms).limit(1)).first() is not None
 
 
-def escalate(connection: Connection, now_ms: int) -> int:
-    """Takes the steps that are due; returns how many notifications that made. In a transaction that may write."""
-    made = 0
-    for step in connection.execute(_due(now_ms).limit(AT_ONCE)).all():
-        state = "sent" if is_needed(connection, step.alert) else "stopped"
-        mine = (escalation.c.id == step.id, escalation.c.state == "waiting")
-        if state == "sent" and handlings(connection, [step.alert])[step.alert].muted is not None:
-            connection.execute(update(escalation).where(*mine).values(due_ms=now_ms + _MUTED_WAIT_MS))
-            continue
-        ended = {"state": state, "done_ms": now_ms}
-        if connection.execute(update(escalation).where(*mine).values(**ended)).rowcount == 1 and state == "sent":
-            made += _tell(connection, step, now_ms)
-    return made
+def escalate(connection: Connection, now_ms: int, groups: Mapping[str, GroupConfig] | None = None) -> int:
+    """Takes the steps that are due, in a few statements for all; returns how many notifications that made.
+
+    Args:
+        connection: In a transaction that may write.
+        now_ms: UTC.
+        groups: The routes that group, by name: their steps are told together, at once.
+    """
+    due = connection.execute(_due(now_ms).limit(AT_ONCE)).all()
+    alerts = list(dict.fromkeys(step.alert for step in due))
+    needed = unnoted(connection, alerts)
+    handled = handlings(connection, sorted(needed))
+    muted = {alert_id for alert_id in needed if handled[alert_id].muted is not None}
+    _end(connection, [step.id for step in due if step.alert not in needed], state="stopped", done_ms=now_ms)
+    _end(connection, [step.id for step in due if step.alert in muted], due_ms=now_ms + _MUTED_WAIT_MS)
+    ready = [step for step in due if step.alert in needed and step.alert not in muted]
+    sent = _end(connection, [step.id for step in ready], state="sent", done_ms=now_ms)
+    return _tell(connection, [step for step in ready if step.id in sent], now_ms, groups or {})
 
 
 def _due(now_ms: int) -> Any:
@@ -51,34 +60,54 @@ def _due(now_ms: int) -> Any:
     return select(escalation).where(*ready).order_by(escalation.c.due_ms, escalation.c.id)
 
 
-def is_needed(connection: Connection, alert_id: str) -> bool:
-    """Whether an alert is open and nobody has taken note of it."""
-    row = connection.execute(select(alert.c.state, alert.c.acknowledged_ms).where(alert.c.id == alert_id)).one()
-    return row.acknowledged_ms is None and row.state != Phase.RESOLVED.value
+def _end(connection: Connection, ids: Sequence[int], **values: Any) -> set[int]:
+    """Changes steps that still wait; returns which."""
+    if not ids:
+        return set()
+    mine = update(escalation).where(escalation.c.id.in_(ids), escalation.c.state == "waiting").values(**values)
+    return set(connection.scalars(mine.returning(escalation.c.id)))
 
 
-def _tell(connection: Connection, step: Row[Any], now_ms: int) -> int:
-    news = (rows_of.c.alert == step.alert, rows_of.c.receiver == UNADDRESSED)
-    newest = connection.execute(select(rows_of).where(*news).order_by(rows_of.c.revision.desc()).limit(1)).first()
-    if newest is None:
-        return 0
-    after_s = _waited_s(connection, step)
-    body = json.loads(newest.body) | {
-        "type": EventType.ESCALATED.value,
-        "noted_at": instant(now_ms),
-        "escalation": {"route": step.route, "step": step.step, "after_s": after_s},
-    }
-    rows = []
-    for name in step.receivers:
-        made = outbox.addressed(newest, (name, step.route), now_ms, body)
-        made["id"] = outbox.new_id(f"{step.alert}/{step.route}/{step.step}", name)
-        rows.append(made | {"body": json.dumps(body | {"id": made["id"]}, ensure_ascii=False, separators=(",", ":"))})
-    connection.execute(insert(rows_of), rows)
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What is known of alerts: the newest that was said of each, and when each was told to somebody first."""
+
+    newest: Mapping[str, Row[Any]]
+    began_ms: Mapping[str, int]
+
+    @classmethod
+    def read(cls, connection: Connection, alerts: Sequence[str]) -> _News:
+        mine = rows_of.c.alert.in_(alerts)
+        news = select(rows_of).where(mine, rows_of.c.receiver == UNADDRESSED).order_by(rows_of.c.revision)
+        first = select(rows_of.c.alert, func.min(rows_of.c.created_ms).label("began_ms"))
+        told = first.where(mine, rows_of.c.receiver != UNADDRESSED).group_by(rows_of.c.alert)
+        newest = {row.alert: row for row in connection.execute(news)}
+        return cls(newest, {row.alert: row.began_ms for row in connection.execute(told)})
+
+
+def _tell(connection: Connection, steps: Sequence[Row[Any]], now_ms: int, groups: Mapping[str, GroupConfig]) -> int:
+    news = _News.read(connection, list({step.alert for step in steps})) if steps else _News({}, {})
+    rows, joining = [], Joining()
+    for step in steps:
+        newest = news.newest.get(step.alert)
+        if newest is None:
+            continue
+        after_s = max(0, (step.due_ms - news.began_ms.get(step.alert, step.due_ms)) // 1000)
+        body = json.loads(newest.body) | {
+            "type": EventType.ESCALATED.value,
+            "noted_at": instant(now_ms),
+            "escalation": {"route": step.route, "step": step.step, "after_s": after_s},
+        }
+        for name in step.receivers:
+            made = outbox.addressed(newest, (name, step.route), now_ms, body)
+            made["id"] = outbox.new_id(f"{step.alert}/{step.route}/{step.step}", name)
+            said = json.dumps(body | {"id": made["id"]}, ensure_ascii=False, separators=(",", ":"))
+            config, group = groups.get(step.route), None
+            if config is not None:
+                group = Group.of(name, step.route, labels_of(config, body))
+                joining.add(group, config, critical=True)
+            rows.append(made | {"body": said, "grouping": None if group is None else group.id})
+    if rows:
+        connection.execute(insert(rows_of), rows)
+    joining.write(connection, now_ms)
     return len(rows)
-
-
-def _waited_s(connection: Connection, step: Row[Any]) -> int:
-    """How long the alert has been told to people by then."""
-    first = select(rows_of.c.created_ms).where(rows_of.c.alert == step.alert, rows_of.c.receiver != UNADDRESSED)
-    began_ms = connection.scalar(first.order_by(rows_of.c.created_ms).limit(1))
-    return 0 if began_ms is None else max(0, (step.due_ms - began_ms) // 1000)

@@ -5,8 +5,9 @@ receiver wants no such). A row to `*` is news that has yet to be addressed; then
 where its alert is not told (shelved, silenced, inhibited). To claim a row is
 to raise `attempts` and to move `due_ms` to the end of a lease, by compare-and-swap: of several processes one wins, and
 if that one dies the row is due again when the lease ends. Of one incident a receiver gets one notification at a time,
-in the order of revisions. A row with `held_ms` is over its receiver's budget and goes with the next digest; when
-something critical of its incident follows, it is let go again, so that nothing critical ever waits.
+in the order of revisions. A row with `grouping` is told with its group. A row with `held_ms` is over its receiver's
+budget and goes with the next digest; when something critical of its incident follows, it is let go again, so that
+nothing critical ever waits.
 """
 
 from __future__ import annotations
@@ -100,9 +101,10 @@ def waiting(receiver: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 
 def due(connection: Connection, receiver: str, now_ms: int, limit: int) -> Sequence[Row[Any]]:
-    """Rows of a receiver to be worked on now: due, not held, and the first of their incident that waits.
+    """Rows of a receiver to be worked on now: due, not held, in no group, and the first of their incident that waits.
 
-    Critical ones come first. `pressed` says that something critical of the same incident waits behind the row.
+    Critical ones come first. `pressed` says that something critical of the same incident waits behind the row. Asked
+    for the two apart, each in the order of an index: however many wait, no more is read than is asked for.
     """
     earlier = outbox.alias("earlier")
     before = exists().where(
@@ -111,9 +113,13 @@ def due(connection: Connection, receiver: str, now_ms: int, limit: int) -> Seque
         earlier.c.state == RowState.WAITING.value,
         earlier.c.revision < outbox.c.revision,
     )
-    ready = (*waiting(receiver), outbox.c.due_ms <= now_ms, outbox.c.held_ms.is_(None), ~before)
-    query = select(outbox, pressed().label("pressed")).where(*ready)
-    return connection.execute(query.order_by(outbox.c.critical.desc(), outbox.c.due_ms, outbox.c.id).limit(limit)).all()
+    alone = (outbox.c.grouping.is_(None), outbox.c.held_ms.is_(None))
+    query = select(outbox, pressed().label("pressed")).where(*waiting(receiver), *alone, outbox.c.due_ms <= now_ms)
+    query = query.where(~before).order_by(outbox.c.due_ms, outbox.c.id)
+    found = list(connection.execute(query.where(outbox.c.critical.is_(True)).limit(limit)))
+    if len(found) < limit:
+        found += connection.execute(query.where(outbox.c.critical.is_(False)).limit(limit - len(found)))
+    return found
 
 
 def pressed() -> ColumnElement[bool]:
@@ -196,7 +202,7 @@ def redirect(connection: Connection, receiver: str, to: str, now_ms: int) -> int
     moved = connection.execute(
         update(outbox)
         .where(*waiting(receiver), ~has)
-        .values(receiver=to, attempts=0, due_ms=now_ms, created_ms=now_ms, held_ms=None)
+        .values(receiver=to, attempts=0, due_ms=now_ms, created_ms=now_ms, held_ms=None, grouping=None)
     ).rowcount
     rest = update(outbox).where(*waiting(receiver))
     connection.execute(rest.values(state=RowState.COLLAPSED.value, done_ms=now_ms))

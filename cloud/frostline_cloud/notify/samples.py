@@ -13,15 +13,17 @@ _TYPES = {
     Stage.ESCALATED: EventType.ESCALATED,
     Stage.RESOLVED: EventType.RESOLVED,
     Stage.DIGEST: EventType.DIGEST,
+    Stage.GROUP: EventType.GROUP,
 }
 
 
 def sample(stage: Stage, now_ms: int, public_url: str = "") -> dict[str, Any]:
     """The body of a made-up notification: a cold room in Rotterdam that is too warm."""
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
-    single = _single(stage, now, public_url)
+    if stage is Stage.GROUP:
+        return _group(now)
     if stage is not Stage.DIGEST:
-        return single
+        return _single(stage, now, public_url)
     return {
         "type": EventType.DIGEST.value,
         "id": "dig_sample",
@@ -36,6 +38,31 @@ def sample(stage: Stage, now_ms: int, public_url: str = "") -> dict[str, Any]:
             for kind in (Stage.FIRING, Stage.RESOLVED)
         ],
     }
+
+
+def _group(now: datetime) -> dict[str, Any]:
+    """Of a site: one alert is new, one became worse, one is over and one goes on."""
+    shown = {"fired": Stage.FIRING, "worse": Stage.UPDATED, "escalated": None, "resolved": Stage.RESOLVED}
+    parts = {name: [] if stage is None else [_room(stage, now, n)] for n, (name, stage) in enumerate(shown.items(), 1)}
+    parts["firing"] = [_room(Stage.FIRING, now, len(shown) + 1)]
+    return {
+        "type": EventType.GROUP.value,
+        "id": "grp_sample",
+        "timestamp": _text(now),
+        "group": {"id": "grp_sample", "route": "sample", "by": {"site": "rotterdam"}},
+        "severity": "critical",
+        "repeated": False,
+        "last_told_at": _text(now - timedelta(minutes=5)),
+        "counts": {name: len(entries) for name, entries in parts.items()},
+        **parts,
+    }
+
+
+def _room(stage: Stage, now: datetime, number: int) -> dict[str, Any]:
+    body = _single(stage, now, "")
+    room = f"chiller-{number}"
+    incident = body["incident"] | {"id": f"00000000-0000-4000-8000-{number:012}"}
+    return body | {"series": body["series"] | {"device": room, "zone": room}, "incident": incident}
 
 
 def _single(stage: Stage, now: datetime, public_url: str) -> dict[str, Any]:

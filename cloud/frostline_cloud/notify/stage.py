@@ -14,7 +14,7 @@ class Stage(StrEnum):
 
     FIRING: it began. UPDATED: it is notably worse, or its severity changed. ESCALATED: nobody has taken note in time.
     RESOLVED: it is over. RETROACTIVE: it was found in samples that came late. NO_DATA: it began because data is
-    missing. DIGEST: many at once.
+    missing. DIGEST: many at once, beyond a budget. GROUP: many that belong together.
     """
 
     FIRING = "firing"
@@ -24,6 +24,7 @@ class Stage(StrEnum):
     RETROACTIVE = "retroactive"
     NO_DATA = "no_data"
     DIGEST = "digest"
+    GROUP = "group"
 
 
 _BY_TYPE = {
@@ -31,6 +32,7 @@ _BY_TYPE = {
     EventType.ESCALATED: Stage.ESCALATED,
     EventType.RESOLVED: Stage.RESOLVED,
     EventType.DIGEST: Stage.DIGEST,
+    EventType.GROUP: Stage.GROUP,
 }
 
 

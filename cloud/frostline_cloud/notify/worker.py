@@ -16,6 +16,7 @@ from frostline_cloud.notify import backoff, escalation, outbox
 from frostline_cloud.notify.config import ReceiverConfig
 from frostline_cloud.notify.desk import Counters, Desk, Tools, served
 from frostline_cloud.notify.dispatch import Plan, dispatch
+from frostline_cloud.notify.grouping import telling
 from frostline_cloud.notify.links import Links, forget_links
 from frostline_cloud.notify.outbox import UNADDRESSED
 from frostline_cloud.notify.receivers.open import open_receiver
@@ -159,7 +160,7 @@ class NotifyWorker:
             made += done.news
         if steps:
             with translated("outbox"), tools.engine.begin() as connection:
-                written = escalation.escalate(connection, now)
+                written = escalation.escalate(connection, now, tools.plan.groups)
             tools.counters.escalated += written
             made += written
         return made
@@ -197,6 +198,7 @@ class NotifyWorker:
         with translated("outbox"), self._tools.engine.begin() as connection:
             dead = outbox.bury(connection, served(self._desks), now - backoff.GIVE_UP_MS, now)
             forget_links(connection, now - _LINKS_KEPT_MS)
+            telling.forget(connection, [desk.name for desk in self._desks])
         if dead:
             self._tools.counters.dead += dead
             log.error("%d notifications for receivers that are gone, down or not configured were given up", dead)

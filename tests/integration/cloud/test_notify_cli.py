@@ -78,9 +78,10 @@ def frostline(config: Path) -> Callable[..., Result]:
 def test_a_preview_shows_every_stage_in_the_receivers_language(frostline: Callable[..., Result]) -> None:
     shown = frostline("preview", "duty").output
 
-    assert shown.count("--- ") == 7
+    assert shown.count("--- ") == 8
     assert "[严重] 已触发" in shown
     assert "CST" in shown
+    assert "条新告警" in shown
     assert "https://cold.example.com/acknowledge/" in shown
 
 

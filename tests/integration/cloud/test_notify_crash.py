@@ -50,6 +50,7 @@ class Town:
     engine: Engine
     hook: Hook
     now: int = NOW
+    group: dict[str, object] | None = None
 
     def tell(self, before: Phase, after: Phase) -> None:
         steps = [
@@ -69,7 +70,9 @@ class Town:
             "secret": f"${{file:{self.folder}/secret}}",
             "allow": ["127.0.0.0/8"],
         }
-        route = {"name": "all", "to": ["ops"], "escalate": [{"after_minutes": 10, "to": ["ops"]}]}
+        route: dict[str, object] = {"name": "all", "to": ["ops"], "escalate": [{"after_minutes": 10, "to": ["ops"]}]}
+        if self.group is not None:
+            route["group"] = self.group
         sql = f"sqlite:///{self.folder}/frostline.db"
         setup = {"sql": sql, "receiver": receiver, "route": route, "now_ms": self.now}
         return [sys.executable, "-m", "tests.support.notify_crash", json.dumps(setup), step, str(after)]
@@ -90,6 +93,19 @@ class Town:
                 seen.add(request.id)
                 room = request.content["series"]["device"]
                 found.setdefault(room, []).append(request.content["type"].removeprefix("alert."))
+        return found
+
+    @property
+    def told_together(self) -> dict[str, list[str]]:
+        """The same of groups; one notification, tried again in another message, counts once."""
+        seen: set[str] = set()
+        found: dict[str, list[str]] = {}
+        for request in self.hook.requests:
+            for part in ("fired", "escalated", "resolved"):
+                for entry in request.content[part]:
+                    if entry["id"] not in seen:
+                        seen.add(entry["id"])
+                        found.setdefault(entry["series"]["device"], []).append(part)
         return found
 
 
@@ -190,3 +206,39 @@ def test_workers_that_share_an_outbox_and_are_killed_at_random_tell_everything(t
 
     assert set(town.told) == set(ROOMS)
     assert all(heard in (["firing", "resolved"], ["resolved"]) for heard in town.told.values())
+
+
+EVERY_STEP_OF_A_GROUP = [(step, number) for step in ("before commit", "after commit") for number in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(("step", "after"), [*EVERY_STEP_OF_A_GROUP, ("before send", 1), ("after send", 1)])
+def test_a_group_whose_worker_is_killed_tells_everything_in_order(town: Town, step: str, after: int) -> None:
+    """Three commits: dispatch, the lease, what became of it."""
+    town.group = {"wait_s": 0}
+    town.tell(Phase.OK, Phase.FIRING)
+
+    assert town.work(step, after) == -9
+    town.tell(Phase.FIRING, Phase.RESOLVED)
+    town.now += 6 * MINUTE  # past the lease and the interval
+    assert town.work() == 0
+    town.now += 6 * MINUTE
+    assert town.work() == 0
+
+    assert set(town.told_together) == set(ROOMS)
+    for heard in town.told_together.values():
+        assert heard in (["fired", "resolved"], ["resolved"])
+    assert {state for receiver, state in rows(town) if receiver == "ops"} == {"delivered"}
+
+
+def test_the_wait_of_a_group_goes_on_where_a_kill_ended_it(town: Town) -> None:
+    town.group = {"critical_wait_s": 30}
+    town.tell(Phase.OK, Phase.FIRING)
+    town.work("after commit", 1)
+    town.now += 29_000
+    town.work()
+    assert town.hook.requests == []
+
+    town.now += 1_000
+    town.work()
+
+    assert [request.content["counts"]["fired"] for request in town.hook.requests] == [len(ROOMS)]

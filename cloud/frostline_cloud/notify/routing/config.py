@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
+from frostline_cloud.notify.grouping.config import GroupConfig
 from frostline_cloud.notify.receivers.settings import known_zone
 from frostline_cloud.notify.stage import Stage
 from frostline_core.config import ConfigModel
@@ -90,6 +91,9 @@ class RouteConfig(ConfigModel):
     outside: bool = Field(False, description="Whether the route holds outside of `during` instead.")
     time_zone: str = Field("UTC", description="IANA time zone of `during`.")
     go_on: bool = Field(False, alias="continue", description="Whether later routes are looked at too.")
+    group: GroupConfig | None = Field(
+        None, description="What belongs together is told together; where absent, alerts are told one by one."
+    )
     escalate: tuple[EscalateConfig, ...] = Field((), max_length=20, description="Steps until somebody takes note.")
 
     @field_validator("time_zone")

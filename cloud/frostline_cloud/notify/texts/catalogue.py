@@ -13,7 +13,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from frostline_cloud.notify.stage import Stage, stage_of
-from frostline_cloud.notify.texts.fields import DIGEST_FIELDS, FIELDS, Reader, fields_of
+from frostline_cloud.notify.texts.fields import DIGEST_FIELDS, FIELDS, GROUP_FIELDS, Reader, fields_of
 from frostline_cloud.notify.texts.template import MOST_CHARACTERS, Template, Text, parse_template
 from frostline_core.config import nearest, read
 from frostline_core.errors import ConfigError
@@ -129,7 +129,7 @@ class _Reading:
             self.faults.append(f"{folder}: cannot be read: {error.strerror}")
 
     def _read_template(self, file: Path, key: _Key) -> None:
-        known = DIGEST_FIELDS if key[2] is Stage.DIGEST else FIELDS
+        known = {Stage.DIGEST: DIGEST_FIELDS, Stage.GROUP: GROUP_FIELDS}.get(key[2], FIELDS)
         try:
             if file.stat().st_size > 4 * MOST_CHARACTERS:
                 raise ConfigError(f"{file}: longer than {MOST_CHARACTERS} characters")

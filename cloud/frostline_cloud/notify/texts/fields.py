@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
+from frostline_cloud.notify.grouping.body import PARTS
 from frostline_cloud.notify.stage import Stage, stage_of
 from frostline_core.units import UNITS
 
@@ -27,6 +28,15 @@ DIGEST_FIELDS: Final = frozenset(
     {"stage", "severity", "count", "incidents", "noted_at", "listing", "by_rule", "by_site"}
 )
 """Fields of a digest."""
+
+GROUP_FIELDS: Final = frozenset(
+    {
+        *("stage", "severity", "group", "route", "count", "counts", "noted_at", "last_told_at"),
+        *(f"{part}_count" for part in PARTS),
+        *PARTS,
+    }
+)
+"""Fields of a group's message; of each part how many there are, and a line for each."""
 
 _DAY_S, _HOUR_S, _MINUTE_S = 86_400, 3_600, 60
 
@@ -73,6 +83,8 @@ def fields_of(body: Mapping[str, Any], reader: Reader) -> dict[str, str]:
     """Every field that the stage has, "" where there is nothing to say."""
     if stage_of(body) is Stage.DIGEST:
         return _digest(body, reader)
+    if stage_of(body) is Stage.GROUP:
+        return _group(body, reader)
     incident, series, rule = body["incident"], body["series"], body["rule"]
     escalation = body.get("escalation") or {}
     labels = series.get("labels") or {}
@@ -128,6 +140,26 @@ def _digest(body: Mapping[str, Any], reader: Reader) -> dict[str, str]:
     }
 
 
+def _group(body: Mapping[str, Any], reader: Reader) -> dict[str, str]:
+    counts, group = body["counts"], body["group"]
+    by = [(name.removeprefix("label."), value) for name, value in group["by"].items() if value]
+    given = {
+        "stage": reader.word("stage", Stage.GROUP.value),
+        "severity": reader.word("severity", body["severity"]),
+        "group": _one_line(", ".join(f"{reader.word('group', name)} {value}" for name, value in by) or group["route"]),
+        "route": group["route"],
+        "count": str(sum(counts.values())),
+        "counts": ", ".join(f"{counts[part]} {reader.word('part', part)}" for part in PARTS if counts[part]),
+        "noted_at": reader.instant(body["timestamp"]),
+        "last_told_at": reader.instant(body["last_told_at"]),
+    }
+    for part in PARTS:
+        lines = _listed(body[part], reader)
+        rest = counts[part] - len(lines)
+        given |= {f"{part}_count": str(counts[part] or ""), part: "\n".join(lines + ([f"+ {rest}"] if rest else []))}
+    return given
+
+
 def _counted(counts: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(f"{_one_line(each['name'])} {each['count']}" for each in counts)
 
@@ -136,7 +168,8 @@ def _listed(items: Sequence[Mapping[str, Any]], reader: Reader) -> list[str]:
     shown = []
     for item in items:
         told = fields_of(item, reader)
-        where = " ".join(filter(None, (told["site"], told["device"], told["metric"], told["value"])))
+        lasted = f"({told['duration']})" if told["duration"] else ""
+        where = " ".join(filter(None, (told["site"], told["device"], told["metric"], told["value"], lasted)))
         shown.append(f"- {told['happened_at']}  {told['stage']} [{told['severity']}] {told['title']}: {where}")
     return shown
 

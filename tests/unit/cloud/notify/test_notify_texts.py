@@ -27,6 +27,21 @@ DIGEST = {
     "by_site": [{"name": "hamburg", "count": 2}],
     "items": [body(), body(type="alert.resolved", incident={"severity": "warning"})],
 }
+GROUP: dict[str, Any] = {
+    "type": "alert.group",
+    "id": "grp_1",
+    "timestamp": "2026-01-31T12:00:00.000Z",
+    "group": {"id": "grp_0", "route": "fish", "by": {"site": "hamburg", "label.product": "fish"}},
+    "severity": "critical",
+    "repeated": False,
+    "last_told_at": "2026-01-31T11:00:00.000Z",
+    "counts": {"fired": 61, "worse": 0, "escalated": 0, "resolved": 1, "firing": 0},
+    "fired": [body()],
+    "worse": [],
+    "escalated": [],
+    "resolved": [body(type="alert.resolved", incident={"resolved_at": "2026-01-31T12:30:00.000Z"})],
+    "firing": [],
+}
 BY_STAGE: dict[Stage, dict[str, Any]] = {
     Stage.FIRING: body(),
     Stage.UPDATED: body(type="alert.updated"),
@@ -35,6 +50,7 @@ BY_STAGE: dict[Stage, dict[str, Any]] = {
     Stage.RETROACTIVE: body(incident={"retroactive": True}),
     Stage.NO_DATA: body(value=None),
     Stage.DIGEST: DIGEST,
+    Stage.GROUP: GROUP,
 }
 
 
@@ -58,6 +74,21 @@ def test_each_chinese_says_its_own_words(stage: Stage) -> None:
     texts = {TEXTS.render(BY_STAGE[stage], "duty", language, "UTC").subject for language in BUILT_IN}
 
     assert len(texts) == 3 if stage is not Stage.DIGEST else len(texts) >= 2
+
+
+def test_a_group_says_how_many_of_each_there_are_and_lists_them() -> None:
+    text = TEXTS.render(GROUP, "duty", "en", "UTC")
+
+    assert text.subject == "[critical] site hamburg, product fish: 61 new, 1 over"
+    lines = text.body.split("\n")
+    assert lines[:3] == [
+        "New (61)",
+        "- 2026-01-31 12:00 UTC  fired [critical] Freezer too warm: hamburg room-1 air_temperature -12.5 °C",
+        "+ 60",
+    ]
+    assert "Over (1)" in lines
+    assert "(30 min)" in text.body
+    assert "Worse" not in text.body
 
 
 @pytest.mark.parametrize(

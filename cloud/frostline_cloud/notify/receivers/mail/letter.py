@@ -1,7 +1,8 @@
 """A notification as an e-mail; pure.
 
 Each has a `Message-ID` made from the notification's id, the same for every attempt, and refers to an id made from the
-incident's (RFC 5322 section 3.6.4), so that mail programs show one incident as one thread and drop what they have.
+incident's or group's (RFC 5322 section 3.6.4), so that mail programs show one incident, or one group, as one thread and
+drop what they have.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ def letter(text: Text, body: dict[str, Any], config: MailConfig, now_s: int) -> 
     made["Date"] = format_datetime(datetime.fromtimestamp(now_s, UTC))
     made["Message-ID"] = f"<{body['id']}@{domain}>"
     incident = body.get("incident", {})
-    if "id" in incident:
-        thread = f"<incident.{incident['id']}@{domain}>"
+    group = body.get("group", {}).get("id")
+    if "id" in incident or group:
+        thread = f"<{f'group.{group}' if group else 'incident.' + incident['id']}@{domain}>"
         made["In-Reply-To"] = thread
         made["References"] = thread
     severity = incident.get("severity") or body.get("severity", "")
