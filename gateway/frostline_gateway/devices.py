@@ -11,7 +11,9 @@ from frostline_core.sparkplug import BirthMetric, DeviceBirth
 AUDIT = "command"
 """Node metric (String, JSON): what became of each command, as an event."""
 IDENTITY = "identity"
-"""Node metric (String, JSON): another client seemed to use this gateway's identity, as an event."""
+"""Node metric (String, JSON): another client seemed to use this gateway's identity, or no longer does, as an event."""
+CONFLICT = "identity_conflict"
+"""Node metric (Boolean): whether another client seems to use this gateway's identity, as an event: the cloud alerts."""
 CLOCK = "clock"
 """Node metric (String, JSON): the clock was set, or is believed or no longer believed, as an event."""
 
@@ -19,7 +21,9 @@ OUTPUT = "output"
 """Node metric (String, JSON): a local rule has switched an output, or could not, as an event."""
 LOCAL_RULES = "local_rules"
 """Node metric (String, JSON): which rules of the cloud are in use here, and why others are not, as an event."""
-OWN = (AUDIT, CLOCK, IDENTITY, OUTPUT, LOCAL_RULES)
+OWN: Mapping[str, DataType] = dict.fromkeys((AUDIT, CLOCK, IDENTITY, OUTPUT, LOCAL_RULES), DataType.STRING) | {
+    CONFLICT: DataType.BOOLEAN
+}
 """What the gateway tells of itself as events."""
 
 
@@ -78,10 +82,10 @@ class Devices(Mapping[str, DeviceBirth]):
 
     def node_metrics(self) -> list[BirthMetric]:
         """What NBIRTH declares for the gateway itself, besides the commit protocol's metrics."""
-        newest = ((name, self._own.get(name)) for name in OWN)
+        newest = ((name, datatype, self._own.get(name)) for name, datatype in OWN.items())
         told = [
-            BirthMetric(name, DataType.STRING, *((each.value, each.at_ms) if each else (None, None)))
-            for name, each in newest
+            BirthMetric(name, datatype, *((each.value, each.at_ms) if each else (None, None)))
+            for name, datatype, each in newest
         ]
         return [*told, *self._declared.values()]
 

@@ -47,7 +47,7 @@ _TEXTS = frozenset({DataType.STRING, DataType.TEXT, DataType.UUID, DataType.BYTE
 _NO_METRICS: frozenset[str] = frozenset()
 _KNOWN = Known("", 0)
 """Without a timekeeper every stamp is a time of day, and nothing waits."""
-_OWN = tuple(MetricDescription(name, DataType.STRING) for name in OWN)
+_OWN = tuple(MetricDescription(name, datatype) for name, datatype in OWN.items())
 _NODE = DeviceDescription("", "gateway", "", _OWN)
 
 
@@ -189,9 +189,16 @@ class Intake:
         """Keeps which rules of the cloud are in use here, as an event of the gateway itself."""
         self.event("", [Reading("", LOCAL_RULES, json.dumps(entry), self._clock())])
 
-    def note_identity(self, entry: Mapping[str, object]) -> None:
-        """Keeps that another client seems to be us, as an event: the cloud hears of it with the next session."""
-        self.event("", [Reading("", IDENTITY, json.dumps(entry), self._clock())])
+    def note_identity(self, stands: bool, entry: Mapping[str, object]) -> None:
+        """Keeps whether another client seems to be us, as an event: the cloud hears of it with the next session.
+
+        Args:
+            stands: Whether it does; false tells that it is over, or never was.
+            entry: Particulars; {} for none.
+        """
+        now_ms = self._clock()
+        told = [Reading("", IDENTITY, json.dumps(entry), now_ms)] if entry else []
+        self.event("", [*told, Reading("", CONFLICT, stands, now_ms)])
 
     def tell_lost(self, lost: Lost) -> None:
         """Tells the cloud of readings that never reached the spool and were never counted; when the time is known."""

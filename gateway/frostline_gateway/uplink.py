@@ -25,13 +25,14 @@ from frostline_gateway.spool import Spool
 from frostline_gateway.uplink_births import Births
 from frostline_gateway.uplink_config import UplinkConfig
 from frostline_gateway.uplink_session import Clocks, Parts, Session, Signals, in_thread
-from frostline_gateway.uplink_waits import Waits
+from frostline_gateway.uplink_waits import Conflict, Waits
 
 log = logging.getLogger("frostline.uplink")
 
 COMMANDS_MAX = 100
 """Commands waiting to be followed; beyond it they are dropped and counted: a host sends again what matters."""
 _REMEMBER_AGAIN_S = 5.0
+_LOOK_S = 5.0
 
 SYSTEM_CLOCKS = Clocks(lambda: time.time_ns() // 1_000_000, lambda: time.monotonic_ns() // 1_000_000)
 
@@ -113,7 +114,8 @@ class Uplink:
         self._sessions = 0
         self._dropped = 0
         self._last_error = ""
-        self._on_conflict: Callable[[Mapping[str, object]], None] = lambda _: None
+        self._conflict = Conflict()
+        self._on_conflict: Callable[[bool, Mapping[str, object]], None] = lambda *_: None
 
     def device_changed(self, device: str) -> None:
         """A device was born, died, or has other metrics than before. On the event loop only."""
@@ -122,8 +124,12 @@ class Uplink:
         self._to_remember.add(device)
         self._remember.set()
 
-    def on_conflict(self, told: Callable[[Mapping[str, object]], None]) -> None:
-        """Calls that whenever another client seems to use our identity, on the event loop."""
+    def on_conflict(self, told: Callable[[bool, Mapping[str, object]], None]) -> None:
+        """Calls that with true whenever another client seems to use our identity, and with false when none does.
+
+        On the event loop. The first time that is certain counts as well: who was told by a process before this one
+        that there is another must hear that there is none.
+        """
         self._on_conflict = told
 
     def status(self) -> UplinkStatus:
@@ -162,6 +168,7 @@ class Uplink:
                 tasks.create_task(self._run_sessions(), name="uplink-sessions")
                 tasks.create_task(self._run_commands(), name="uplink-commands")
                 tasks.create_task(self._run_remember(), name="uplink-devices")
+                tasks.create_task(self._run_conflict(), name="uplink-identity")
         except ExceptionGroup as group:  # whoever supervises decides by the error's type
             raise group.exceptions[0] from group
 
@@ -206,8 +213,19 @@ class Uplink:
                 self._node,
                 wait_ms // 1000,
             )
-            self._on_conflict({"conflicts": self._waits.conflicts, "wait_ms": wait_ms})
+            self._conflict.suspected()
+            self._on_conflict(True, {"conflicts": self._waits.conflicts, "wait_ms": wait_ms})
         return wait_ms
+
+    async def _run_conflict(self) -> None:
+        """Tells when a conflict is over."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            session = self._session
+            accepted_ms = session.accepted_ms if session is not None and session.connected else None
+            if self._conflict.is_over(self._clocks.steady_ms(), accepted_ms):
+                conflicts = self._waits.conflicts
+                self._on_conflict(False, {"conflicts": conflicts, "over": True} if conflicts else {})
 
     def _command(self, command: WriteAsked | Refused) -> None:
         try:

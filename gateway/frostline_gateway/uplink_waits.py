@@ -8,6 +8,8 @@ from collections.abc import Callable
 FIRST_MS, MOST_MS, STABLE_MS = 1_000, 60_000, 60_000
 TAKEOVERS, TAKEOVER_SPAN_MS = 3, 60_000
 TAKEOVER_FIRST_MS, TAKEOVER_MOST_MS = 30_000, 300_000
+OVER_MS = 2 * TAKEOVER_MOST_MS
+"""A session that lasts so long shows that nobody else uses our identity: a clone would have come back by then."""
 SPREAD_MS = 3_000
 """Births after an outage of the host are spread over so long: about what those of 2,000 gateways keep it busy."""
 
@@ -60,6 +62,32 @@ class Waits:
         """Notes a session that was cut; whether it looks as if somebody else used our identity."""
         self._ended.append(now_ms)
         return len(self._ended) == TAKEOVERS and now_ms - self._ended[0] <= TAKEOVER_SPAN_MS
+
+
+class Conflict:
+    """Whether another client seems to use our identity: from a suspicion on, until a session has lasted.
+
+    At first that is not known: a process before this one may have told of a suspicion that stands.
+    """
+
+    def __init__(self) -> None:
+        self._stands: bool | None = None
+
+    def suspected(self) -> None:
+        """Three sessions were taken over."""
+        self._stands = True
+
+    def is_over(self, now_ms: int, accepted_ms: int | None) -> bool:
+        """Whether just now it has become certain that nobody else is us; once, until the next suspicion.
+
+        Args:
+            now_ms: Any clock that only goes forward.
+            accepted_ms: Since when the session stands; None if none does.
+        """
+        if self._stands is False or accepted_ms is None or now_ms - accepted_ms < OVER_MS:
+            return False
+        self._stands = False
+        return True
 
 
 class Turn:

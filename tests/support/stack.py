@@ -50,6 +50,8 @@ class Settings:
 class Program:
     """A `frostline` process that can be stopped, killed and started again; `environment` is added to ours."""
 
+    ENTRY = "from frostline_core.cli import main; main()"
+
     def __init__(
         self, name: str, arguments: list[str], folder: Path, environment: Mapping[str, str] | None = None
     ) -> None:
@@ -59,7 +61,7 @@ class Program:
 
     def start(self) -> None:
         """Starts it; its output goes to the log."""
-        command = [sys.executable, "-c", "from frostline_core.cli import main; main()", *self.arguments]
+        command = [sys.executable, "-c", self.ENTRY, *self.arguments]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self._environment
@@ -129,12 +131,16 @@ class Stack:
         self._ports: dict[str, int] = {}
 
     def __enter__(self) -> Self:
-        self.broker.start()
-        for link in self._links:
-            link.__enter__()
-        if self._settings.command == "serve":
-            self.add_ingest("ingest-1")
-        self.start_cloud()
+        try:
+            self.broker.start()
+            for link in self._links:
+                link.__enter__()
+            if self._settings.command == "serve":
+                self.add_ingest("ingest-1")
+            self.start_cloud()
+        except BaseException as error:  # what was started would outlive the test, and keep pytest from ending
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def __exit__(

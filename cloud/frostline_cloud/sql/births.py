@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
+from frostline_cloud.sql import clones
 from frostline_cloud.sql.tables import device, metric, node, run, site
 from frostline_cloud.sql.upsert import insert_new, upsert
 from frostline_core.commit import Runs, run_text
@@ -294,6 +295,9 @@ def _announce(connection: Connection, births: Sequence[BornNode], now_ms: int) -
                 | {"at_ms": now_ms},
             )
             row["announced"] = max(last, int(str(row["announced"])))
+    told = [(birth, birth.runs) for birth in births if birth.runs is not None]
+    listed = {(birth.site, birth.node): [run_text(number) for number in runs.held] for birth, runs in told}
+    clones.note(connection, listed, now_ms)
     _many(connection, _HELD, rows)
     known = announced(connection, list(opened))
     insert_new(connection, run, [row for text, row in opened.items() if text not in known])

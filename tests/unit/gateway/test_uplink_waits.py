@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frostline_gateway.uplink_waits import SPREAD_MS, Turn, Waits
+from frostline_gateway.uplink_waits import OVER_MS, SPREAD_MS, TAKEOVER_MOST_MS, Conflict, Turn, Waits
 
 MINUTE = 60_000
 
@@ -99,3 +99,23 @@ def test_a_repeated_online_does_not_move_the_turn() -> None:
     turn.heard(True, 10_000)
     turn.heard(True, 11_000)
     assert turn.wait_ms(11_000) == SPREAD_MS // 2 - 1_000
+
+
+def test_a_conflict_is_over_when_a_session_has_lasted_longer_than_a_clone_waits() -> None:
+    conflict = Conflict()
+    conflict.suspected()
+    assert not conflict.is_over(OVER_MS, None)
+    assert not conflict.is_over(OVER_MS, 1)
+    assert conflict.is_over(OVER_MS + 1, 1)
+    assert not conflict.is_over(OVER_MS + 2, 1), "it is told once"
+
+
+def test_the_first_session_that_lasts_tells_what_a_process_before_may_have_left_open() -> None:
+    conflict = Conflict()
+    assert conflict.is_over(OVER_MS, 0)
+    conflict.suspected()
+    assert conflict.is_over(3 * OVER_MS, 2 * OVER_MS)
+
+
+def test_a_clone_has_come_back_before_a_conflict_is_called_over() -> None:
+    assert OVER_MS > TAKEOVER_MOST_MS
