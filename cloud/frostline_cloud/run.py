@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from frostline_cloud import identity
 from frostline_cloud.alerts import topology
 from frostline_cloud.api import Services, build, build_beside
 from frostline_cloud.api.server import listen, serve
@@ -75,7 +76,7 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
     Raises:
         FrostlineError: A part cannot start, or has failed for good; the process should end and be started again.
     """
-    rules = with_canary(load_folder(config.rules.folder), config.canary)
+    rules = identity.with_identity(with_canary(load_folder(config.rules.folder), config.canary))
     listener = _listener(config, web=web)
     async with AsyncExitStack() as stack:
         engine = open_engine(config.sql.url)
@@ -152,6 +153,7 @@ def _jobs(config: CloudConfig, engine: Engine) -> tuple[tuple[str, float, Callab
     """Name, pause in seconds, and work of what is done beside ingest."""
     return (
         ("audit", EVERY_S, lambda: audit(engine, config.told, now_ms())),
+        ("identity", identity.EVERY_S, lambda: identity.watch(engine, config.told, now_ms())),
         ("topology", topology.EVERY_S, lambda: _watch_gateways(config, engine)),
         ("tidy", _TIDY_S, lambda: tidy(engine, config.retention, now_ms())),
     )
