@@ -37,6 +37,7 @@ from frostline_core.sparkplug import (
     NodeView,
     Refused,
     Unresolved,
+    inflated,
     parse,
     topics,
 )
@@ -169,7 +170,7 @@ def _message(letter: Row[Any]) -> Any:
         topic = topics.parse(letter.topic)
         if topic.type not in _DATA:
             raise _StaysError(f"a {topic.type} has no samples; the gateway says it anew when it connects")
-        return parse(letter.raw)
+        return parse(inflated(letter.raw))
     except ProtocolError as error:
         raise _StaysError(f"it cannot be read: {error}") from error
 

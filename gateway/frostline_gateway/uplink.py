@@ -185,6 +185,7 @@ class Uplink:
         bd_seq = await in_thread(self._spool.next_bd_seq)
         proved = self._config.proof == "commit"
         edge = EdgeSession(self._site, self._node, bd_seq, self._config.host_id, proved=proved)
+        edge.deflates = self._config.compression == "deflate"
         self._sessions += 1
         self._session = Session(self._parts, edge, self._config.client_id or f"frostline-{self._site}-{self._node}")
         await self._session.run()

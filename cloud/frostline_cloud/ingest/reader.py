@@ -46,6 +46,7 @@ from frostline_core.sparkplug import (
     StateWrong,
     Topic,
     Unresolved,
+    inflated,
     topics,
 )
 
@@ -106,7 +107,7 @@ class Reader:
         for item in items:
             if item.__class__ is Arrived:
                 arrived += 1
-                if self._regular(item, now_ms):
+                if self._regular(item, now_ms) or self._compressed(item, now_ms):
                     continue
             self._handle(item, now_ms)
         if arrived:
@@ -173,6 +174,20 @@ class Reader:
             self._keep(columns.mark, kept, len(raw), now_ms)
         except UnavailableError as error:  # nobody can say what is committed: as if it had not come
             self._presence.failed(now_ms, str(error))
+        return True
+
+    def _compressed(self, item: Arrived, now_ms: int) -> bool:
+        """Takes what is in a compressed payload; False for any other."""
+        try:
+            inside = inflated(item.payload)
+        except ProtocolError as error:
+            self.events([Refused(item.topic, item.payload, str(error))], now_ms)
+            return True
+        if inside is item.payload:
+            return False
+        taken = Arrived(item.topic, inside, item.qos, item.packet_id)
+        if not self._regular(taken, now_ms):
+            self._handle(taken, now_ms)
         return True
 
     def _event(self, event: Event, now_ms: int) -> None:

@@ -18,6 +18,7 @@ from frostline_core.sparkplug import topics
 from frostline_core.sparkplug.births import BD_SEQ, REBIRTH, BirthMetric, DeviceBirth, birth_metric, device_metrics
 from frostline_core.sparkplug.codec import encode, parse, type_of
 from frostline_core.sparkplug.commands import Command, CommitCame, HostState, RebirthAsked, WriteAsked
+from frostline_core.sparkplug.compressed import deflated
 from frostline_core.sparkplug.envelope import Outgoing, Refused
 from frostline_core.sparkplug.messages import PayloadMessage
 from frostline_core.sparkplug.payload import Metric, Payload
@@ -59,7 +60,11 @@ class _Declared:
 
 
 class EdgeSession:
-    """One session of an edge node, from the will that CONNECT leaves to the death."""
+    """One session of an edge node, from the will that CONNECT leaves to the death.
+
+    Attributes:
+        deflates: Whether DATA goes out compressed where that makes it smaller (`compressed`); births never do.
+    """
 
     def __init__(self, group: str, node: str, bd_seq: int, host_id: str = "", *, proved: bool = True) -> None:
         """Starts a session; nothing is published yet.
@@ -82,6 +87,7 @@ class EdgeSession:
         self.host_id = check_id(host_id, "host_id") if host_id else ""
         self.bd_seq = bd_seq
         self.proved = proved
+        self.deflates = False
         self.born = False
         self.host_online = False
         self._seq = 0
@@ -211,7 +217,8 @@ class EdgeSession:
         message.timestamp = now_ms
         message.seq = self._next_seq()
         kind = MessageType.DDATA if device else MessageType.NDATA
-        return Outgoing(str(Topic(kind, self.group, self.node, device)), message.SerializeToString(), 0, False)
+        raw = deflated(message) if self.deflates else message.SerializeToString()
+        return Outgoing(str(Topic(kind, self.group, self.node, device)), raw, 0, False)
 
     def receive(self, topic: str, raw: bytes, now_ms: int) -> list[Command]:
         """What a received message asks for, one command for each metric in it; empty for what is not for us.
