@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, func, or_, select, update
 from frostline_cloud.alerts.event import EventType
 from frostline_cloud.alerts.message import instant
 from frostline_cloud.notify.bundle import Bundle, bundle_id, settle, take
-from frostline_cloud.notify.outbox import RowState, pressed, waiting
+from frostline_cloud.notify.outbox import AT_ONCE, RowState, pressed, waiting
 from frostline_cloud.notify.receivers.settings import BudgetConfig
 from frostline_cloud.sql.tables import outbox
 from frostline_core.rules import Severity
@@ -48,25 +48,41 @@ def left(connection: Connection, receiver: str, budget: BudgetConfig, now_ms: in
 
 
 def hold(connection: Connection, receiver: str, now_ms: int, ids: Sequence[str] | None = None) -> int:
-    """Holds rows for the next digest: those, or all in no group that are due and not critical; returns how many."""
-    rows = (*waiting(receiver), outbox.c.held_ms.is_(None), ~outbox.c.critical, outbox.c.due_ms <= now_ms)
+    """Holds rows for the next digest: those, or `AT_ONCE` in no group that are due and not critical.
+
+    Returns:
+        How many. In a storm the others follow, so that nobody waits long for the write lock.
+    """
+    rows = (*waiting(receiver), outbox.c.held_ms.is_(None), outbox.c.critical.is_(False), outbox.c.due_ms <= now_ms)
     query = update(outbox).where(*rows, ~pressed())
-    query = query.where(outbox.c.grouping.is_(None) if ids is None else outbox.c.id.in_(ids))
+    if ids is None:
+        ids = list(connection.scalars(select(outbox.c.id).where(*rows, outbox.c.grouping.is_(None)).limit(AT_ONCE)))
+    query = query.where(outbox.c.id.in_(ids))
     return connection.execute(query.values(held_ms=now_ms)).rowcount
 
 
-def release(connection: Connection, receiver: str, *, everything: bool = False) -> int:
-    """Lets go what something critical waits behind, or everything; returns how many."""
-    query = update(outbox).where(*waiting(receiver), outbox.c.held_ms.is_not(None))
-    if not everything:
-        query = query.where(pressed())
-    return connection.execute(query.values(held_ms=None)).rowcount
+def release(connection: Connection, receiver: str) -> int:
+    """Lets go what something critical waits behind; returns how many."""
+    urgent = _urgent(connection, receiver)
+    if not urgent:
+        return 0
+    held = update(outbox).where(*waiting(receiver), outbox.c.held_ms.is_not(None), outbox.c.alert.in_(urgent))
+    return connection.execute(held.where(pressed()).values(held_ms=None)).rowcount
 
 
 def is_pressed(connection: Connection, receiver: str) -> bool:
     """Whether `release` has something to do."""
-    held = select(outbox.c.id).where(*waiting(receiver), outbox.c.held_ms.is_not(None), pressed())
-    return connection.execute(held.limit(1)).first() is not None
+    urgent = _urgent(connection, receiver)
+    if not urgent:
+        return False
+    held = select(outbox.c.id).where(*waiting(receiver), outbox.c.held_ms.is_not(None), outbox.c.alert.in_(urgent))
+    return connection.execute(held.where(pressed()).limit(1)).first() is not None
+
+
+def _urgent(connection: Connection, receiver: str) -> list[str]:
+    """Alerts of which something critical waits, `AT_ONCE` at most: most of the time none, and that is quickly seen."""
+    critical = (*waiting(receiver), outbox.c.held_ms.is_(None), outbox.c.critical.is_(True))
+    return list(connection.scalars(select(outbox.c.alert).where(*critical).limit(AT_ONCE)))
 
 
 def is_due(connection: Connection, receiver: str, budget: BudgetConfig, now_ms: int) -> bool:

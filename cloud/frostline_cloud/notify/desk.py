@@ -88,6 +88,7 @@ class Desk:
         self.receiver, self._limits, self._target, self._tools = receiver, limits, target, tools
         self._health = Health(receiver.name, health.target_hash(target))
         self._counters = tools.counters
+        self._held = 0  # by this desk alone: while it holds, more is to be held
 
     @property
     def name(self) -> str:
@@ -100,18 +101,19 @@ class Desk:
         return self._health.state is HealthState.OK
 
     async def work(self) -> int:
-        """Claims and sends what is due, a few at a time; returns how many were claimed.
+        """Claims and sends what is due, a few at a time; returns how many were claimed, or held for a digest.
 
         Raises:
             UnavailableError: SQL does not answer.
         """
+        held = self._held
         claims = await asyncio.to_thread(self._claim)
         wanted = [each for each in claims if isinstance(each, Bundle) or self._wants(each.type, each.severity)]
         ended = await asyncio.gather(*(self._send(each) for each in wanted), return_exceptions=True)
         for error in ended:
             if error is not None:
                 raise error
-        return len(claims)
+        return len(claims) + self._held - held
 
     # ---- claim ---------------------------------------------------------------------------------------------------
 
@@ -153,11 +155,11 @@ class Desk:
 
     def _singles(self, connection: Connection, lease: tuple[int, int], limit: int, left: int | None) -> Iterator[Claim]:
         if left == 0:
-            self._counters.held += budget.hold(connection, self.name, lease[0])
+            self._hold(connection, lease[0])
         for row in outbox.due(connection, self.name, lease[0], limit):
             if left is not None and not row.critical and not row.pressed:
                 if left == 0:
-                    self._counters.held += budget.hold(connection, self.name, lease[0], [row.id])
+                    self._hold(connection, lease[0], [row.id])
                     continue
                 left -= 1
             claim = outbox.claim(connection, row, self.receiver.types, lease)
@@ -167,6 +169,11 @@ class Desk:
                 outbox.settle(connection, claim.id, RowState.SKIPPED, lease[0])
                 self._counters.skipped += 1
             yield claim
+
+    def _hold(self, connection: Connection, now: int, ids: Sequence[str] | None = None) -> None:
+        held = budget.hold(connection, self.name, now, ids)
+        self._held += held
+        self._counters.held += held
 
     def _wants(self, kind: str, severity: str) -> bool:
         """Whether the receiver wants news of a type and severity."""

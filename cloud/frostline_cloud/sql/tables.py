@@ -313,7 +313,7 @@ outbox = Table(
     Column("grouping", String(40)),  # id of the notice_group that tells it; null = it is told by itself
     Index("ix_outbox_due", "state", "due_ms"),
     Index("ix_outbox_receiver", "receiver", "state", "due_ms"),
-    Index("ix_outbox_next", "receiver", "state", "grouping", "held_ms", "critical", "due_ms", "id"),
+    Index("ix_outbox_next", "receiver", "state", "held_ms", "grouping", "critical", "due_ms", "id"),
     Index("ix_outbox_order", "alert", "receiver", "state", "revision"),  # what comes before and after a row
 )
 

@@ -15,7 +15,7 @@ depends_on = None
 def upgrade() -> None:
     """Adds the table, the column and the index; what waits is told one by one, as before."""
     op.add_column("outbox", Column("grouping", String(40)))
-    order = ["receiver", "state", "grouping", "held_ms", "critical", "due_ms", "id"]
+    order = ["receiver", "state", "held_ms", "grouping", "critical", "due_ms", "id"]
     op.create_index("ix_outbox_next", "outbox", order)
     op.create_table(
         "notice_group",
