@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass
@@ -36,6 +35,7 @@ from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.retrospect import EVERY_S as LOOK_BACK_EVERY_S
 from frostline_cloud.ingest.retrospect import Retrospect
 from frostline_cloud.ingest.series import SeriesTable
+from frostline_cloud.instant import now_ms
 from frostline_cloud.jobs import every
 from frostline_cloud.metrics import export
 from frostline_cloud.notify import build_notify, gaps
@@ -54,11 +54,6 @@ log = logging.getLogger("frostline.cloud")
 _WATCH_S = 0.5
 _REPORT_S = 5.0
 _TIDY_S = 600.0
-
-
-def now_ms() -> int:
-    """UTC milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +125,7 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
 def _note_rules(shared: Shared) -> None:
     """The rules that are in force from now on, as versions."""
     with translated("SQL"), shared.engine.begin() as connection:
-        changed = adopt(connection, in_force(connection, shared.rules), now_ms())
+        changed = adopt(connection, in_force(connection, shared.rules, now_ms()), now_ms())
     if changed:
         log.info("new versions of rules: %d", len(changed))
 
@@ -169,7 +164,7 @@ def _watch_gateways(config: CloudConfig, engine: Engine) -> int:
 def _retrospect(config: CloudConfig, shared: Shared) -> Retrospect:
     """Rules what a restored SQL has forgotten; the canary's excursions are of now only."""
     besides = () if config.canary is None else (config.canary.site,)
-    rulebook = Rulebook(shared.engine, shared.rules)
+    rulebook = Rulebook(shared.engine, shared.rules, now_ms)
     return Retrospect(shared.engine, shared.store, rulebook, config.told, now_ms, besides)
 
 
@@ -187,7 +182,7 @@ def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
         _committed_of(shared.engine),
         HostLimits(limits.queue_messages, limits.queue_mib * 1024 * 1024, linger_ms=max(limits.linger_ms, 10)),
     )
-    rulebook = Rulebook(shared.engine, shared.rules)
+    rulebook = Rulebook(shared.engine, shared.rules, now_ms)
     rulebook.refresh()
     evaluator = Evaluator(rulebook.rules)
     series = SeriesTable(evaluator)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, up
 
 from frostline_cloud.alerts.incident import Change, Circumstances, Incident, change, join
 from frostline_cloud.alerts.message import news
-from frostline_cloud.rules.versions import numbers
+from frostline_cloud.rules.versions import RuleVersion, numbers, versions
 from frostline_cloud.sql.tables import alert, alert_event, handling, metric, outbox
 from frostline_core.rules import OPEN, Phase, Rule, RuleSet, Track, Transition
 
@@ -40,7 +40,7 @@ def record(
     transitions = [each for each in transitions if each.before in OPEN or each.after in OPEN]
     if not transitions:
         return
-    book = _Book(connection, {rule.id: rule for rule in rules.rules}, rules.version, receivers, now_ms)
+    book = _Book(connection, rules, {rule.id: rule for rule in rules.rules}, receivers, now_ms)
     book.read(transitions)
     for transition in transitions:
         book.apply(transition)
@@ -52,13 +52,14 @@ class _Book:
     """The incidents that one call touches, and what it will write."""
 
     connection: Connection
+    in_force: RuleSet
     rules: dict[str, Rule]
-    version: str
     receivers: Sequence[str]
     now_ms: int
     open: dict[tuple[Track, _Key], Incident] = field(default_factory=dict)
     units: dict[tuple[str, str, str, str], str] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
+    versions: dict[str, list[RuleVersion]] = field(default_factory=dict)
     stored: set[str] = field(default_factory=set)
     touched: dict[str, Incident] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
@@ -77,7 +78,9 @@ class _Book:
                 self.open[incident.track, key] = incident
                 self.stored.add(incident.id)
         for rule_ids in _chunks({transition.rule_id for transition in transitions}):
-            self.numbers |= numbers(self.connection, rule_ids)
+            self.numbers |= numbers(self.connection, rule_ids, self.now_ms)
+        for rule_id in {each.rule_id for each in transitions} & self.in_force.histories.keys():
+            self.versions[rule_id] = versions(self.connection, rule_id)
         name = tuple_(metric.c.site, metric.c.node, metric.c.device, metric.c.metric)
         for series in _chunks({transition.series.key for transition in transitions}):
             for row in self.connection.execute(select(metric).where(name.in_(series))):
@@ -124,14 +127,24 @@ class _Book:
             self.connection.execute(insert(outbox), self.messages)
 
     def _about(self, transition: Transition) -> Circumstances:
+        rule, number = self._as_of(transition)
         return Circumstances(
-            self.rules.get(transition.rule_id),
-            self.version,
+            rule,
+            self.in_force.version,
             self.units.get(transition.series.key, ""),
             self.now_ms,
             str(uuid.uuid4()),
-            self.numbers.get(transition.rule_id),
+            number,
         )
+
+    def _as_of(self, transition: Transition) -> tuple[Rule | None, int | None]:
+        """The rule as it was when that happened, and the number of that version."""
+        rule_id, at_ms = transition.rule_id, transition.at_ms
+        history = self.in_force.histories.get(rule_id)
+        then = None if history is None else history.at(at_ms)
+        if then is None:
+            return self.rules.get(rule_id), self.numbers.get(rule_id)
+        return then, next((each.number for each in self.versions[rule_id] if each.is_in_force(at_ms)), None)
 
     def _join(self, transition: Transition) -> None:
         key = _key(transition)

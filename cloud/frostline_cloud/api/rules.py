@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, Path, Response
+from fastapi import APIRouter, Body, Header, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
@@ -17,7 +17,9 @@ from frostline_cloud.api.access import Operator, Viewer
 from frostline_cloud.api.parameters import Text
 from frostline_cloud.api.problems import not_found, unfit
 from frostline_cloud.api.services import Wired
+from frostline_cloud.instant import Instant
 from frostline_cloud.rules import (
+    Change,
     RuleConflictError,
     RuleVersion,
     change_rule,
@@ -25,6 +27,7 @@ from frostline_cloud.rules import (
     in_force,
     numbers,
     retire_rule,
+    upcoming,
     versions,
 )
 from frostline_core import rules as core_rules
@@ -36,16 +39,16 @@ router = APIRouter(tags=["rules"])
 router.include_router(pauses.router)
 RuleId = Annotated[Text, Path(description="The rule's id.")]
 Table = Annotated[dict[str, Any], Body(description="The whole rule, with the keys of its file; see the schema.")]
+EffectiveFrom = Annotated[
+    Instant | None,
+    Query(
+        description="From when it counts, in the time of the samples: UTC milliseconds, or RFC 3339 with an offset; "
+        "from now on if absent. What was measured before is judged as it was, however late it comes.",
+    ),
+]
 IfMatch = Annotated[
     str, Header(max_length=40, description='The version that was seen, as the ETag of the rule has it: `"3"`.')
 ]
-
-
-class RulesOut(BaseModel):
-    """Every rule that is in force."""
-
-    version: str = Field(description="Changes when any rule does.")
-    rules: list[dict[str, Any]] = Field(description="The rules, with the keys of their files; see the schema.")
 
 
 class RuleVersionOut(BaseModel):
@@ -56,9 +59,25 @@ class RuleVersionOut(BaseModel):
     number: int = Field(description="1 for the first.")
     hash: str = Field(description="The same for the same content.")
     content: dict[str, Any] = Field(description="The rule with the keys of its file, without those at their default.")
-    effective_ms: int = Field(description="From when it was in force, UTC milliseconds.")
-    retired_ms: int | None = Field(description="Until when; null while it is.")
+    effective_ms: int = Field(description="From when it was, is or will be in force, UTC milliseconds.")
+    retired_ms: int | None = Field(
+        description="Until when; null where no end is known. Equal to the beginning: it was withdrawn before that."
+    )
     author: str = Field(description="Who made it; empty for a file.")
+
+
+class UpcomingOut(RuleVersionOut):
+    """A version that is yet to come; its number as `If-Match` withdraws it."""
+
+    rule: str = Field(description="The rule's id.")
+
+
+class RulesOut(BaseModel):
+    """Every rule that is in force, or to come."""
+
+    version: str = Field(description="Changes when any rule does.")
+    rules: list[dict[str, Any]] = Field(description="The rules, with the keys of their files; see the schema.")
+    upcoming: list[UpcomingOut] = Field(description="Versions that are not yet in force, the next one first.")
 
 
 class RuleVersionsOut(BaseModel):
@@ -69,35 +88,57 @@ class RuleVersionsOut(BaseModel):
 
 @router.get("/rules", summary="List rules")
 def list_rules(services: Wired, _caller: Viewer) -> RulesOut:
-    """Every rule in force, in the order of their files; then those made here."""
-    found = services.in_force()
-    return RulesOut(version=found.version, rules=[rule.model_dump(mode="json", by_alias=True) for rule in found.rules])
+    """Every rule in force, in the order of their files; then those made here, and what is yet to come."""
+    now_ms = services.clock()
+    with services.reading() as connection:
+        found, next_ones = in_force(connection, services.rules, now_ms), upcoming(connection, services.rules, now_ms)
+    return RulesOut(
+        version=found.version,
+        rules=[rule.model_dump(mode="json", by_alias=True) for rule in found.rules],
+        upcoming=[UpcomingOut.model_validate(each) for each in next_ones],
+    )
 
 
 @router.post("/rules", summary="Put a new rule into force", status_code=HTTPStatus.CREATED)
-def make_rule(services: Wired, caller: Operator, table: Table, response: Response) -> RuleVersionOut:
-    """Ingest goes by it within seconds, without a restart. The answer's ETag is its version."""
+def make_rule(
+    services: Wired, caller: Operator, table: Table, response: Response, effective_from: EffectiveFrom = None
+) -> RuleVersionOut:
+    """Ingest goes by it within seconds, or from `effective_from` on, without a restart. The ETag is its version."""
+    change = Change(services.clock(), caller.name, effective_from)
     with _refusals(), services.writing() as connection:
-        made = create_rule(connection, services.rules, table, services.clock(), caller.name)
+        made = create_rule(connection, services.rules, table, change)
     return _tagged(made, response)
 
 
 @router.put("/rules/{rule_id}", summary="Change a rule that was made here")
 def put_rule(  # noqa: PLR0913 - FastAPI's way
-    services: Wired, caller: Operator, rule_id: RuleId, table: Table, if_match: IfMatch, response: Response
+    services: Wired,
+    caller: Operator,
+    rule_id: RuleId,
+    table: Table,
+    if_match: IfMatch,
+    response: Response,
+    effective_from: EffectiveFrom = None,
 ) -> RuleVersionOut:
-    """A new version, from now on; `If-Match` says which one the change is made to. Rules of files are changed there."""
+    """A new version, from now or `effective_from` on; `If-Match` says which one is changed.
+
+    Rules of files are changed there. A version that is yet to come is withdrawn before another is made.
+    """
     if table.get("id", rule_id) != rule_id:
         raise unfit("body.id", f"must be {rule_id}, or absent: incidents keep the id")
     wanted = {**table, "id": rule_id}
+    change = Change(services.clock(), caller.name, effective_from)
     with _refusals(), services.writing() as connection:
-        made = change_rule(connection, wanted, _number(if_match), services.clock(), caller.name)
+        made = change_rule(connection, wanted, _number(if_match), change)
     return _tagged(made, response)
 
 
 @router.delete("/rules/{rule_id}", summary="Take a rule that was made here out of force")
 def delete_rule(services: Wired, caller: Operator, rule_id: RuleId, if_match: IfMatch) -> RuleVersionsOut:
-    """Its alerts resolve, with that note; its versions stay, and are the answer."""
+    """Its alerts resolve, with that note; its versions stay, and are the answer.
+
+    With the number of a version that is yet to come, that one is withdrawn, and the rule goes on as it is.
+    """
     with _refusals(), services.writing() as connection:
         retire_rule(connection, rule_id, _number(if_match), services.clock())
         found = versions(connection, rule_id)
@@ -115,7 +156,9 @@ def rules_schema(_caller: Viewer) -> dict[str, Any]:
 def show_rule(services: Wired, _caller: Viewer, rule_id: RuleId, response: Response) -> Any:
     """One rule with the keys of its file; the ETag is its version."""
     with services.reading() as connection:
-        rule, known = in_force(connection, services.rules).rule(rule_id), numbers(connection, [rule_id])
+        now_ms = services.clock()
+        rule = in_force(connection, services.rules, now_ms).rule(rule_id)
+        known = numbers(connection, [rule_id], now_ms)
     if rule is None:
         raise not_found(f"rule {rule_id}")
     if rule_id in known:

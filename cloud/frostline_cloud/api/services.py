@@ -73,7 +73,7 @@ class Services:
             UnavailableError: SQL does not answer.
         """
         with self.reading() as connection:
-            return in_force(connection, self.rules)
+            return in_force(connection, self.rules, self.clock())
 
     def ingest_fault(self) -> str:
         """Why ingest takes no data now; "" when it does."""

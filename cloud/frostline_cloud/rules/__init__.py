@@ -11,18 +11,21 @@ from frostline_cloud.rules.pauses import (
     pauses,
 )
 from frostline_cloud.rules.rows import (
+    Change,
     Rulebook,
     RuleConflictError,
     change_rule,
     create_rule,
     in_force,
     retire_rule,
+    upcoming,
 )
 from frostline_cloud.rules.versions import RuleVersion, adopt, numbers, versions
 
 __all__ = [
     "MOST_PAUSES",
     "AssetState",
+    "Change",
     "Pause",
     "Pauses",
     "RuleConflictError",
@@ -38,5 +41,6 @@ __all__ = [
     "numbers",
     "pauses",
     "retire_rule",
+    "upcoming",
     "versions",
 ]

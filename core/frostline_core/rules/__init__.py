@@ -1,5 +1,6 @@
 """Rules: pure functions of (rule, state, sample) that raise and resolve alerts in event time."""
 
+from frostline_core.rules.dated import History, history
 from frostline_core.rules.engine import LATENESS_MS, Evaluator
 from frostline_core.rules.files import load_files, load_folder
 from frostline_core.rules.hold import ESCALATED, WORSE
@@ -20,6 +21,7 @@ __all__ = [
     "WORSE",
     "Category",
     "Evaluator",
+    "History",
     "Phase",
     "Rule",
     "RuleSet",
@@ -31,6 +33,7 @@ __all__ = [
     "Track",
     "Transition",
     "Where",
+    "history",
     "load_files",
     "load_folder",
     "parse",

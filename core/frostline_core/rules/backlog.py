@@ -23,11 +23,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from frostline_core.rules.bound import Bound
 from frostline_core.rules.hole import MOST_HOLES, Hole, at_start
 from frostline_core.rules.ledger import Ledger
-from frostline_core.rules.rule import Rule
+from frostline_core.rules.rule import join_phases
 from frostline_core.rules.slot import Slot
-from frostline_core.rules.state import DEFAULT, NEVER, NO_INPUTS, OPEN, Heard, Outcome, Phase, Step, Track
+from frostline_core.rules.state import DEFAULT, NEVER, NO_INPUTS, OPEN, Heard, Outcome, Phase, State, Step, Track
 from frostline_core.rules.transition import Transition
 from frostline_core.rules.watch import Input, Watch
 
@@ -179,7 +180,7 @@ class Backlog:
         return changed
 
     def _show(  # noqa: PLR0913 - one sample of one hole
-        self, slot: int, hole: Hole, rule: Rule, value: float | None, at_ms: int, heard: Heard
+        self, slot: int, hole: Hole, rule: Bound, value: float | None, at_ms: int, heard: Heard
     ) -> None:
         state = hole.states.get(rule.id, DEFAULT)
         outcome = rule.observe(state, value, at_ms, heard)
@@ -187,7 +188,7 @@ class Backlog:
         if not rule.inputs():  # else a guard would have to be made anew whenever what it watches changes
             hole.guards = {**hole.guards, rule.id: rule.guard(outcome.state, heard)}
 
-    def _keep(self, slot: int, hole: Hole, rule: Rule, outcome: Outcome) -> None:
+    def _keep(self, slot: int, hole: Hole, rule: Bound, outcome: Outcome) -> None:
         if outcome.state != hole.states.get(rule.id, DEFAULT):
             self._ledger.touch_holes(slot)
         if rule.id not in hole.inherited:
@@ -235,14 +236,14 @@ class Backlog:
         if state.phase in OPEN and rule_id not in hole.inherited:
             self._tell(slot, rule_id, [replace(end, before=state.phase)])
 
-    def _settle(self, slot: int, hole: Hole, rule: Rule) -> None:
+    def _settle(self, slot: int, hole: Hole, rule: Bound) -> None:
         """What a rule's machine has come to at the hole's end becomes one with the live alert, or ends."""
         known = self._slots[slot]
         late, live = hole.states.get(rule.id, DEFAULT), self._ledger.states[slot].get(rule.id, DEFAULT)
         mine = rule.id not in hole.inherited and late.phase in OPEN
         end_ms = hole.ended.get(rule.id, hole.to_ms)
         lasts = mine and hole.lasts(rule.id, late)
-        joined = rule.join(hole.begun.get(rule.id, DEFAULT), late, live) if late.memory or lasts else live
+        joined = self._joined(slot, hole, rule, late) if late.memory or lasts else live
         if not lasts:
             joined = replace(live, memory=joined.memory)
         if joined != live:
@@ -256,6 +257,14 @@ class Backlog:
             after = Phase.OK if passed.state.phase is Phase.PENDING else Phase.RESOLVED
             end = Step(passed.state.phase, after, end_ms, note=ENDED_LIVE)
             self._tell(slot, rule.id, [*passed.steps, end])
+
+    def _joined(self, slot: int, hole: Hole, rule: Bound, late: State) -> State:
+        """The live state with what the hole has led to; counts of two versions of a rule are not added up."""
+        live = self._ledger.states[slot].get(rule.id, DEFAULT)
+        whole = rule.whole(hole.from_ms, self._last_ms[slot])
+        if whole is None:
+            return join_phases(late, live)
+        return whole.join(hole.begun.get(rule.id, DEFAULT), late, live)
 
     def _watch(self, known: Slot, hole: Hole, value: float | None, at_ms: int) -> None:
         changes: dict[Watch, Input] = {}
@@ -315,7 +324,7 @@ class Backlog:
             heapq.heappush(self._heap, (until_ms, slot))
 
 
-def _up_to_live(rule: Rule, hole: Hole, heard: Heard) -> Outcome:
+def _up_to_live(rule: Bound, hole: Hole, heard: Heard) -> Outcome:
     """Takes the live sample that ended a hole, without opening or firing anything at it: that is the live machine's."""
     state = hole.states.get(rule.id, DEFAULT)
     outcome = rule.observe(state, hole.value, hole.to_ms, heard)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from frostline_core.rules.bound import Bound
+from frostline_core.rules.dated import History
+from frostline_core.rules.model import RuleSet
 from frostline_core.rules.rule import Rule
 from frostline_core.rules.series import Series
 
@@ -14,11 +17,13 @@ _MOST_FITTING = 10_000
 class Choice:
     """The rules of a set, indexed by what they name literally."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        self._index = _index(rules)
+    def __init__(self, rules: RuleSet) -> None:
+        self._index = _index([rule for rule in rules.rules if rule.id not in rules.histories])
         self._fitting: dict[tuple[str, str | None], list[Rule]] = {}
+        self._histories = tuple(rules.histories.values())
+        self._fitting_histories: dict[str, list[History]] = {}
 
-    def of(self, series: Series) -> tuple[Rule, ...]:
+    def of(self, series: Series) -> tuple[Bound, ...]:
         """The rules that select the series; none where it is retired."""
         if series.retired:
             return ()
@@ -26,7 +31,20 @@ class Choice:
         candidates = [*self._index.get((metric, series.device), ()), *self._index.get((metric, None), ())]
         candidates += self._globbed(metric, series.device)
         candidates += self._globbed(metric, None)
-        return tuple([rule for rule in candidates if rule.select.matches_place(series)])
+        chosen: list[Bound] = [rule for rule in candidates if rule.select.matches_place(series)]
+        if self._histories:
+            chosen += [bound for each in self._changed(metric) if (bound := each.on(series, _applied)) is not None]
+        return tuple(chosen)
+
+    def _changed(self, metric: str) -> list[History]:
+        """The rules with a history that may apply to a metric, remembered as in `_globbed`."""
+        found = self._fitting_histories.get(metric)
+        if found is None:
+            if len(self._fitting_histories) >= _MOST_FITTING:
+                self._fitting_histories.clear()
+            found = [each for each in self._histories if each.may_select(metric)]
+            self._fitting_histories[metric] = found
+        return found
 
     def _globbed(self, metric: str, device: str | None) -> list[Rule]:
         """The rules of that device (None: of devices by a glob) with a glob for the metric that fits it.
@@ -43,6 +61,11 @@ class Choice:
                 self._fitting.clear()
             fitting = self._fitting[metric, device] = [rule for rule in rules if rule.select.matches_metric(metric)]
         return fitting
+
+
+def _applied(rule: Rule, series: Series) -> Bound | None:
+    """What stands for a rule on a series; None where it does not select it."""
+    return rule if rule.select.matches(series) else None
 
 
 def _index(rules: Sequence[Rule]) -> dict[tuple[str | None, str | None], list[Rule]]:

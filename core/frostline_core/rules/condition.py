@@ -112,11 +112,15 @@ class Condition(Rule, Suppression):
 
     def observe(self, state: State, value: float | None, at_ms: int, heard: Heard) -> Outcome:
         """Takes one sample; see `frostline_core.rules.hold` for what follows from it."""
-        passed = hold.catch_up(state, self._hold, heard, at_ms)
+        passed = self.catch_up(state, heard, at_ms)
         shown = value is not None or self.judges_missing
         verdict = self._judge(Look(value, at_ms, passed.state, heard)) if shown else None
         taken = hold.take(passed.state, at_ms, verdict, self._hold, heard)
         return Outcome(taken.state, passed.steps + taken.steps)
+
+    def catch_up(self, state: State, heard: Heard, at_ms: int) -> Outcome:
+        """What `for`, silence and the kind's own times have led to."""
+        return hold.catch_up(state, self._hold, heard, at_ms)
 
     def due_ms(self, state: State, heard: Heard) -> int | None:
         """When `for` or a suppression ends, when a silence has become longer than `max_gap`, or as the kind says."""

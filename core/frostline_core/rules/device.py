@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from frostline_core.rules.rule import Rule
+from frostline_core.rules.bound import Bound
 from frostline_core.rules.state import CLOSED_GUARD, HIGHEST, Guard
 from frostline_core.rules.watch import Input, Watch
 
@@ -26,7 +26,7 @@ class Device:
     users: dict[Watch, list[int]] = field(default_factory=dict)
     inputs: dict[Watch, Input] = field(default_factory=dict)
 
-    def use(self, slot: int, rules: Sequence[Rule]) -> set[str]:
+    def use(self, slot: int, rules: Sequence[Bound]) -> set[str]:
         """Notes what the rules of a slot watch, in place of what was noted before; returns metrics newly watched."""
         for users in self.users.values():
             if slot in users:

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 from frostline_core.rules.backlog import Backlog
 from frostline_core.rules.choice import Choice
+from frostline_core.rules.dated import NO_RULE
 from frostline_core.rules.device import Device
 from frostline_core.rules.hole import HOLE_MS, inputs_from_json
 from frostline_core.rules.ledger import INPUTS, Ledger
@@ -60,7 +61,6 @@ Calendar = Callable[[Series], Sequence[tuple[int, int]]]
 """The spans of event time (from, to) in which a series is paused."""
 
 _Sample = TypeVar("_Sample", bound=tuple[Any, ...])
-_NO_RULE = "the rule does not apply any more"
 _RETIRED = "retired"
 
 
@@ -95,9 +95,9 @@ class Evaluator:
         self._orphaned: set[int] = set()  # slots that may hold states of rules not bound to them
         self._heap: list[tuple[int, int]] = []
         self._settled_ms: list[int] = []
-        self._choice = Choice(self.rules.rules)
+        self._choice = Choice(self.rules)
         self._calendar: Calendar = _always
-        self._watching = any(rule.inputs() for rule in self.rules.rules)
+        self._watching = any(rule.inputs() for rule in self.rules.of_all_times())
 
     @property
     def retroactive(self) -> int:
@@ -248,9 +248,11 @@ class Evaluator:
 
     def staged(self) -> Staged:
         """What has changed since the last `settle`, for the caller's SQL transaction."""
-        rows = [(name, self._slots[slot], content) for name, slot, content in self._ledger.rows()]
-        written = tuple([(name, known.series, marked(name, row, known.memory_keys)) for name, known, row in rows])
-        return Staged(tuple(self._ledger.transitions), written)
+        written = []
+        for name, slot, content in self._ledger.rows():
+            known = self._slots[slot]
+            written.append((name, known.series, marked(name, content, known.memory_keys(self.last_ms[slot]))))
+        return Staged(tuple(self._ledger.transitions), tuple(written))
 
     def settle(self) -> None:
         """Keeps what was staged: SQL has it."""
@@ -278,7 +280,7 @@ class Evaluator:
         device.slots[series.metric] = slot
         known = Slot(series, device, self._choice.of(series), listening_ms=self._now_ms)
         self._slots.append(known)
-        keys = known.memory_keys if saved else {}
+        keys = known.memory_keys(last_ms) if saved else {}
         self._ledger.states.append(states_of(saved, keys))
         if holes := holes_of(saved, keys):
             self._ledger.holes[slot] = holes
@@ -364,7 +366,7 @@ class Evaluator:
 
     def _close_orphans(self, slot: int) -> None:
         bound = {rule.id for rule in self._slots[slot].rules}
-        why = _RETIRED if self._slots[slot].series.retired else _NO_RULE
+        why = _RETIRED if self._slots[slot].series.retired else NO_RULE
         for rule_id, state in list(self._ledger.states[slot].items()):
             if rule_id in bound:
                 continue

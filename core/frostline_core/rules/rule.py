@@ -93,6 +93,14 @@ class Rule(ConfigModel, ABC):
         content = json.dumps([self.type, self.model_dump(mode="json", include=keys)], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:8]
 
+    def key_at(self, _last_ms: int) -> str:
+        """`memory_key`, at any time: it has one version."""
+        return self.memory_key
+
+    def whole(self, _from_ms: int, _to_ms: int) -> Self:
+        """Itself: it has one version."""
+        return self
+
     def inputs(self) -> tuple[Watch, ...]:
         """Other metrics of the same device that the rule needs; `heard.inputs` has them. The same tuple every time."""
         return ()
@@ -100,6 +108,10 @@ class Rule(ConfigModel, ABC):
     @abstractmethod
     def observe(self, state: State, value: float | None, at_ms: int, heard: Heard) -> Outcome:
         """Takes one sample that is newer than `heard.last_ms`; None is a sample without a usable value."""
+
+    def catch_up(self, state: State, heard: Heard, at_ms: int) -> Outcome:
+        """What time alone has changed before an instant, judged by the samples' own times; see `observe`."""
+        return Outcome(state)
 
     @abstractmethod
     def due_ms(self, state: State, heard: Heard) -> int | None:
@@ -134,11 +146,16 @@ class Rule(ConfigModel, ABC):
             late: What the backlog has led to from there.
             live: What the live samples alone have led to from there.
         """
-        if late.phase is Phase.PENDING and live.phase is Phase.PENDING:
-            return replace(live, since_ms=late.since_ms)
-        if late.phase in (Phase.FIRING, Phase.CLEARING) and live.phase not in (Phase.FIRING, Phase.CLEARING):
-            return replace(late, memory=live.memory)
-        return live
+        return join_phases(late, live)
+
+
+def join_phases(late: State, live: State) -> State:
+    """Phase and times of the earlier beginning, and the memory of what is live."""
+    if late.phase is Phase.PENDING and live.phase is Phase.PENDING:
+        return replace(live, since_ms=late.since_ms)
+    if late.phase in (Phase.FIRING, Phase.CLEARING) and live.phase not in (Phase.FIRING, Phase.CLEARING):
+        return replace(late, memory=live.memory)
+    return live
 
 
 Rule.shared_keys = frozenset(Rule.model_fields)

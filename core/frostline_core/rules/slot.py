@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from frostline_core.rules.bound import Bound
 from frostline_core.rules.device import Device
-from frostline_core.rules.rule import Rule
 from frostline_core.rules.series import Series
 from frostline_core.rules.state import FOREVER_MS, NEVER, Guard
 
@@ -27,17 +27,16 @@ class Slot:
 
     series: Series
     device: Device
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[Bound, ...] = ()
     guards: list[Guard] = field(default_factory=list)
     listening_ms: int = NEVER
     due_ms: int = FOREVER_MS
     usual_ms: int = 0
     pauses: tuple[tuple[int, int], ...] = ()
 
-    @property
-    def memory_keys(self) -> dict[str, str]:
-        """What the memory of each rule means; see `Rule.memory_key`."""
-        return {rule.id: rule.memory_key for rule in self.rules}
+    def memory_keys(self, last_ms: int) -> dict[str, str]:
+        """What the memory of each rule means, when the newest sample is of that time; see `Rule.memory_key`."""
+        return {rule.id: rule.key_at(last_ms) for rule in self.rules}
 
     @property
     def is_watched(self) -> bool:

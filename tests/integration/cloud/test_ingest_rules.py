@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from frostline_cloud.rules import change_rule, create_rule, retire_rule
+from frostline_cloud.rules import Change, change_rule, create_rule, retire_rule
 from frostline_cloud.sql.tables import alert, alert_event
 from frostline_core.rules import RuleSet, parse
 from tests.support.edge_node import EdgeNode, mark, now_ms, room
@@ -44,7 +44,7 @@ def states(cloud: Cloud) -> dict[str, str]:
 
 def test_a_new_rule_fires_without_a_restart_and_what_fired_fires_on(cloud: Cloud, edge: EdgeNode) -> None:
     with cloud.engine.begin() as connection:
-        create_rule(connection, cloud.rules, WARMISH, now_ms(), "anna")
+        create_rule(connection, cloud.rules, WARMISH, Change(now_ms(), "anna"))
     eventually(lambda: cloud.ingest._parts.evaluator.rules.rule("warmish") is not None)
     edge.data("freezer-1", {"air_temperature": -5.0}, now_ms(), mark(RUN, 2))
 
@@ -54,13 +54,13 @@ def test_a_new_rule_fires_without_a_restart_and_what_fired_fires_on(cloud: Cloud
 
 def test_a_new_limit_counts_from_the_next_sample_on(cloud: Cloud, edge: EdgeNode) -> None:
     with cloud.engine.begin() as connection:
-        create_rule(connection, cloud.rules, WARMISH, now_ms(), "anna")
+        create_rule(connection, cloud.rules, WARMISH, Change(now_ms(), "anna"))
     eventually(lambda: cloud.ingest._parts.evaluator.rules.rule("warmish") is not None)
     edge.data("freezer-1", {"air_temperature": -5.0}, now_ms(), mark(RUN, 2))
     eventually(lambda: states(cloud).get("warmish") == "firing")
     before = cloud.ingest._parts.evaluator
     with cloud.engine.begin() as connection:
-        change_rule(connection, WARMISH | {"above": 0.0}, 1, now_ms(), "anna")
+        change_rule(connection, WARMISH | {"above": 0.0}, 1, Change(now_ms(), "anna"))
     eventually(lambda: cloud.ingest._parts.evaluator is not before)
     edge.data("freezer-1", {"air_temperature": -5.0}, now_ms(), mark(RUN, 3))
 
@@ -69,7 +69,7 @@ def test_a_new_limit_counts_from_the_next_sample_on(cloud: Cloud, edge: EdgeNode
 
 def test_the_alerts_of_a_rule_that_is_taken_out_of_force_resolve(cloud: Cloud, edge: EdgeNode) -> None:
     with cloud.engine.begin() as connection:
-        create_rule(connection, cloud.rules, WARMISH, now_ms(), "anna")
+        create_rule(connection, cloud.rules, WARMISH, Change(now_ms(), "anna"))
     eventually(lambda: cloud.ingest._parts.evaluator.rules.rule("warmish") is not None)
     edge.data("freezer-1", {"air_temperature": -5.0}, now_ms(), mark(RUN, 2))
     eventually(lambda: states(cloud).get("warmish") == "firing")
@@ -81,7 +81,7 @@ def test_the_alerts_of_a_rule_that_is_taken_out_of_force_resolve(cloud: Cloud, e
 
 def test_a_restart_goes_on_with_rules_made_over_the_api(cloud: Cloud, edge: EdgeNode) -> None:
     with cloud.engine.begin() as connection:
-        create_rule(connection, cloud.rules, WARMISH, now_ms(), "anna")
+        create_rule(connection, cloud.rules, WARMISH, Change(now_ms(), "anna"))
     cloud.stop()
     cloud.start()
     eventually(lambda: edge.states[-1:] == [True])

@@ -80,7 +80,7 @@ async def test_a_restart_with_its_files_keeps_what_was_made_here(services: Servi
     async with client_of(services, token_for(services, Role.OPERATOR)) as client:
         await client.post("/api/v1/rules", json=WARM)
     with services.writing() as connection:
-        adopt(connection, in_force(connection, services.rules), NOW_MS + 1)
+        adopt(connection, in_force(connection, services.rules, NOW_MS), NOW_MS + 1)
 
     assert in_force_above(services) == 12.0
 

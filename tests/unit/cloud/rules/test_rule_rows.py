@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 
-from frostline_cloud.rules import Rulebook, RuleConflictError, adopt, change_rule, create_rule, retire_rule, versions
+from frostline_cloud.rules import (
+    Change,
+    Rulebook,
+    RuleConflictError,
+    adopt,
+    change_rule,
+    create_rule,
+    retire_rule,
+    versions,
+)
 from frostline_cloud.sql import open_engine
 from frostline_cloud.sql.tables import metadata, rule_version
 from frostline_core.errors import ConfigError
@@ -42,10 +51,10 @@ def ids(book: Rulebook) -> list[str]:
 def test_each_change_is_seen_once(engine: Engine, book: Rulebook) -> None:
     seen = [book.refresh()]
     with engine.begin() as connection:
-        create_rule(connection, FILES, B, 100, "anna")
+        create_rule(connection, FILES, B, Change(100, "anna"))
     seen += [book.refresh(), book.refresh()]
     with engine.begin() as connection:
-        change_rule(connection, B | {"above": 2.0}, 1, 100, "anna")
+        change_rule(connection, B | {"above": 2.0}, 1, Change(100, "anna"))
     seen += [book.refresh(), book.refresh()]
     with engine.begin() as connection:
         retire_rule(connection, "b", 2, 100)
@@ -57,21 +66,21 @@ def test_each_change_is_seen_once(engine: Engine, book: Rulebook) -> None:
 
 def test_the_same_content_again_is_no_new_version(engine: Engine) -> None:
     with engine.begin() as connection:
-        create_rule(connection, FILES, B, 100, "anna")
-        change_rule(connection, B, 1, 200, "ben")
+        create_rule(connection, FILES, B, Change(100, "anna"))
+        change_rule(connection, B, 1, Change(200, "ben"))
         assert [(each.number, each.author) for each in versions(connection, "b")] == [(1, "anna")]
 
 
 def test_a_rule_that_comes_back_counts_on(engine: Engine) -> None:
     with engine.begin() as connection:
-        create_rule(connection, FILES, B, 100, "anna")
+        create_rule(connection, FILES, B, Change(100, "anna"))
         retire_rule(connection, "b", 1, 200)
-        assert create_rule(connection, FILES, B, 300, "anna").number == 2
+        assert create_rule(connection, FILES, B, Change(300, "anna")).number == 2
 
 
 def test_a_rule_that_is_put_into_a_file_is_the_files(engine: Engine, book: Rulebook) -> None:
     with engine.begin() as connection:
-        create_rule(connection, RuleSet.of([]), A | {"above": 5.0}, 100, "anna")
+        create_rule(connection, RuleSet.of([]), A | {"above": 5.0}, Change(100, "anna"))
     book.refresh()
     assert book.rules == FILES
     with engine.begin() as connection:
@@ -85,7 +94,7 @@ def test_a_row_that_cannot_be_read_takes_no_other_out_of_force(
 ) -> None:
     with engine.begin() as connection:
         for rule_id in ("b", "c"):
-            create_rule(connection, FILES, A | {"id": rule_id}, 100, "anna")
+            create_rule(connection, FILES, A | {"id": rule_id}, Change(100, "anna"))
         connection.execute(update(rule_version).where(rule_version.c.rule == "b").values(content={"id": "b"}))
     book.refresh()
     assert ids(book) == ["a", "c"]
@@ -94,7 +103,7 @@ def test_a_row_that_cannot_be_read_takes_no_other_out_of_force(
 
 def test_while_sql_is_away_what_was_known_counts(engine: Engine, book: Rulebook) -> None:
     with engine.begin() as connection:
-        create_rule(connection, FILES, B, 100, "anna")
+        create_rule(connection, FILES, B, Change(100, "anna"))
     book.refresh()
     with engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE rule_version RENAME TO elsewhere")
@@ -108,5 +117,5 @@ def test_while_sql_is_away_what_was_known_counts(engine: Engine, book: Rulebook)
 def test_what_does_not_fit_leaves_nothing(engine: Engine) -> None:
     with engine.begin() as connection:
         with pytest.raises(ConfigError, match="did you mean 'above'"):
-            create_rule(connection, FILES, B | {"abov": 1.0}, 100, "anna")
+            create_rule(connection, FILES, B | {"abov": 1.0}, Change(100, "anna"))
         assert versions(connection, "b") == []

@@ -29,7 +29,7 @@ def connection() -> Iterator[Connection]:
 def test_the_first_start_makes_first_versions(connection: Connection) -> None:
     assert adopt(connection, rules(a=1.0, b=2.0), 100) == ["a", "b"]
 
-    assert numbers(connection, ["a", "b", "c"]) == {"a": 1, "b": 1}
+    assert numbers(connection, ["a", "b", "c"], 100) == {"a": 1, "b": 1}
     (version,) = versions(connection, "a")
     assert (version.effective_ms, version.retired_ms, version.content["above"]) == (100, None, 1.0)
 
@@ -53,11 +53,11 @@ def test_a_new_limit_is_a_new_version_and_the_old_one_is_kept(connection: Connec
 def test_a_rule_that_comes_back_has_the_next_number(connection: Connection) -> None:
     adopt(connection, rules(a=1.0), 100)
     adopt(connection, rules(b=1.0), 200)
-    gone = numbers(connection, ["a"])
+    gone = numbers(connection, ["a"], 200)
 
     adopt(connection, rules(a=1.0, b=1.0), 300)
 
-    assert (gone, numbers(connection, ["a"])) == ({}, {"a": 2})
+    assert (gone, numbers(connection, ["a"], 300)) == ({}, {"a": 2})
     assert [each.retired_ms for each in versions(connection, "a")] == [None, 200]
 
 
