@@ -10,6 +10,7 @@ from frostline_core.commit import BATCH, Send, pack_batch, run_text
 from frostline_core.errors import ConfigError, ProtocolError
 from frostline_core.reading import Lane
 from frostline_core.sparkplug import EdgeSession, MismatchError, Outgoing, PayloadMessage, UndeclaredError, parse
+from frostline_gateway.spool import gaps
 from frostline_gateway.spool.rows import Lost, gap_payload
 from frostline_gateway.uplink_births import Births
 
@@ -43,7 +44,7 @@ class RowMessages:
             return self._with_births(send)
         except (ProtocolError, ConfigError, ValueError) as error:
             log.error("row %d of run %s is listed as lost: %s", send.row.n, run_text(send.row.run), error)
-            row = replace(send.row, reason=f"not readable in the spool: {error}")
+            row = replace(send.row, payload=b"", reason=f"not readable in the spool: {error}")
             return [self._data(replace(send, row=row, mark=replace(send.mark, gap=True)))]
 
     def _with_births(self, send: Send) -> list[Outgoing]:
@@ -77,7 +78,8 @@ class RowMessages:
     def _message(self, send: Send) -> PayloadMessage:
         row = send.row
         if send.mark.gap:
-            message = parse(gap_payload(Lost(row.reason, row.samples, row.first_ms, row.last_ms)))
+            whole = Lost(row.reason, row.samples, row.first_ms, row.last_ms)
+            message = parse(gap_payload(whole, gaps.unpack(row.payload, whole)))
         else:
             message = parse(row.payload)
         if self._edge.proved:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,7 +69,11 @@ def test_what_the_disk_could_not_hold_is_listed_by_the_cloud_to_the_sample(stack
         assert each["run"]
         assert each["first"] <= each["last"]
         assert each["from_ms"] <= each["to_ms"]
-    assert {each["reason"] for each in listed} >= {RAW, THINNED}
+    by_reason = Counter[str]()
+    for each in listed:
+        by_reason[each["reason"]] += each["samples"]
+    assert by_reason == held["lost_by_reason"], "each drop keeps its reason"
+    assert by_reason.keys() >= {RAW, THINNED}
     stack.gateways[NODE].stop()
     stack.cloud.stop()
     assert events_stored(stack.folder) == EVENTS, "events go last"

@@ -325,7 +325,7 @@ def _deliver(queued: Sequence[Queued[Item]], reached: dict[int, int]) -> tuple[l
             losses += noticed(batch)
             if batch.unfit:
                 losses.append(of_unfit(batch, mark))
-        losses += [of_span(batch, mark, span) for span in step.losses]
+        losses += [loss for span in step.losses for loss in of_span(batch, mark, span)]
     return delivered, losses
 
 

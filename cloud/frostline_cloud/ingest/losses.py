@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from frostline_cloud.ingest.decode import Batch
 from frostline_cloud.ingest.journal import Loss
 from frostline_core.commit import BatchMark, run_text
 
+_MOST_PARTS = 16
+"""A gap row tells of so many reasons at most: a gateway of ours has three."""
 
-def of_span(batch: Batch, mark: BatchMark, span: tuple[int, int, str]) -> Loss:
-    """First and last number of a run that will not come, with a reason; a gap row brings its own."""
+
+def of_span(batch: Batch, mark: BatchMark, span: tuple[int, int, str]) -> list[Loss]:
+    """First and last number of a run that will not come, with a reason; a gap row brings its own.
+
+    Rows that were dropped for several reasons are one gap: an entry for each reason then, with the same numbers, since
+    nobody knows which of them went for which.
+    """
     first, last, reason = span
+    entry = Loss(batch.site, batch.node, run_text(mark.run), first, last, reason)
     told = _gap(batch.gap) if mark.gap and batch.gap else {}
-    if told and last == mark.n:
-        whole = mark.n - mark.first + 1 == last - first + 1
-        return Loss(
-            batch.site,
-            batch.node,
-            run_text(mark.run),
-            first,
-            last,
-            str(told.get("reason", reason)),
-            _number(told.get("samples")) if whole else None,
-            _number(told.get("from_ms")),
-            _number(told.get("to_ms")),
+    if not told or last != mark.n:
+        return [entry]
+    whole = mark.first == first
+    return [
+        replace(
+            entry,
+            reason=str(part.get("reason", reason)),
+            samples=_number(part.get("samples")) if whole else None,
+            from_ms=_number(part.get("from_ms")),
+            to_ms=_number(part.get("to_ms")),
         )
-    return Loss(batch.site, batch.node, run_text(mark.run), first, last, reason)
+        for part in _parts(told)
+    ]
 
 
 def of_unfit(batch: Batch, mark: BatchMark) -> Loss:
@@ -42,6 +50,15 @@ def noticed(batch: Batch) -> list[Loss]:
     reason, samples = str(told.get("reason", "the gateway gives no reason")), _number(told.get("samples"))
     span = (_number(told.get("from_ms")), _number(told.get("to_ms")))
     return [Loss(batch.site, batch.node, None, None, None, reason, samples, *span)]
+
+
+def _parts(told: dict[str, object]) -> list[dict[str, object]]:
+    """What a gap tells, by reason."""
+    parts = told.get("parts")
+    if not isinstance(parts, list) or not 1 < len(parts) <= _MOST_PARTS:
+        return [told]
+    found = [part for part in parts if isinstance(part, dict)]
+    return found if len(found) == len(parts) else [told]
 
 
 def _gap(text: str) -> dict[str, object]:

@@ -18,7 +18,8 @@ class Row:
         n: Its number, from 1; of a gap row the highest that it covers.
         first: Lowest number that it covers; n unless it is a gap row.
         device: The device that it is of; "" for the node.
-        payload: The Sparkplug payload with metric names, without aliases and seq; empty in a gap row.
+        payload: The Sparkplug payload with metric names, without aliases and seq; of a gap row what
+            the spool keeps about its reasons, if there are several.
         samples: How many samples it holds, or held.
         first_ms: Event time of its oldest sample, UTC milliseconds.
         last_ms: Event time of its newest sample, UTC milliseconds.

@@ -3,7 +3,8 @@
 1. The ring: the cloud has these rows. 2. Raw identifications, oldest first. 3. Telemetry older than an hour is thinned
 to one minute, oldest first, then to ten (`thin`): of each device and span the rows that hold an extreme stay.
 4. The oldest telemetry. 5. Events, only when there is nothing else: a disk has an end.
-What goes in 2 to 5 becomes gap rows, so its numbers, samples and span reach the cloud with the reason.
+What goes in 2 to 5 becomes gap rows, so its numbers, samples and span reach the cloud with the reason. Gap rows that 4
+and 5 find beside and between what they drop go into one row, which tells of each reason (`gaps`).
 """
 
 from __future__ import annotations

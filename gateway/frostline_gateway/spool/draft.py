@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from frostline_core.commit import HeldRun
 from frostline_core.reading import Stream
-from frostline_gateway.spool import ring
-from frostline_gateway.spool.rows import ROW_COST, NewRow
+from frostline_gateway.spool import gaps, ring
+from frostline_gateway.spool.rows import ROW_COST, Lost, NewRow
 from frostline_gateway.spool.statements import Recorded
 
 _INSERT = "INSERT INTO row VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_PART = "SELECT n, first, length(payload), samples, first_ms, last_ms, reason, at_ms FROM row"
+_PART = (
+    "SELECT n, first, length(payload), samples, first_ms, last_ms, reason, at_ms,"
+    " iif(reason = '', x'', payload) FROM row"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,20 @@ class StoredRun:
     minute: int = 0
     ten: int = 0
     again_ms: int = 0
+
+
+class _Part(NamedTuple):
+    """What a gap row is made of; `told` is the payload of a row that is one already."""
+
+    n: int
+    first: int
+    size: int
+    samples: int
+    first_ms: int
+    last_ms: int
+    reason: str
+    at_ms: int
+    told: bytes
 
 
 def load(connection: sqlite3.Connection) -> dict[int, StoredRun]:
@@ -128,9 +146,10 @@ class Draft:
             return 0
         condition = " FROM row WHERE run = ? AND n BETWEEN ? AND ?"
         span = stored.seq, stored.held.base, n
-        rows, gaps, samples, payload = self.change.execute(
+        rows, dropped, samples, payload, told = self.change.execute(
             "SELECT total(reason = ''), total(reason != ''), total(iif(reason = '', samples, 0)),"
-            f" total(length(payload)){condition}",
+            " total(iif(reason = '', length(payload), 0)), total(iif(reason = '', 0, length(payload)))"
+            f"{condition}",
             span,
         ).fetchone()
         kept = " AND reason != ''" if keep else ""
@@ -140,7 +159,7 @@ class Draft:
             ring.keep(self.change, stored.seq, n, int(rows), data)
         base, oldest_ms = _oldest(self.change, stored.seq, n + 1, stored.held.last + 1)
         held = replace(stored.held, base=base, oldest_ms=max(oldest_ms, stored.again_ms) if oldest_ms else 0)
-        self._put(_added(stored, held, -int(rows), -int(samples), -data - ROW_COST * int(gaps)))
+        self._put(_added(stored, held, -int(rows), -int(samples), -data - ROW_COST * int(dropped) - int(told)))
         self._drop_if_done(run)
         return int(samples)
 
@@ -165,16 +184,17 @@ class Draft:
             run: Its id.
             numbers: Of rows held.
             reason: Why; a gap row beside them that has the same one becomes part of theirs.
-            absorb: Whether gap rows of other reasons between and before them become part of theirs as well.
+            absorb: Whether gap rows of other reasons between and beside them go into the same row as well, which then
+                tells of each reason.
         """
         stored = self.runs[run]
         first, last = self._reach(stored, min(numbers), max(numbers))
         rows = self.change.execute(
             f"{_PART} WHERE run = ? AND n BETWEEN ? AND ? ORDER BY n", (stored.seq, first, last)
         ).fetchall()
-        stretch: list[tuple[int, int, int, int, int, int, str, int]] = []
-        for row in rows:
-            if row[0] in numbers or row[6] == reason or (absorb and row[6]):
+        stretch: list[_Part] = []
+        for row in map(_Part._make, rows):
+            if row.n in numbers or row.reason == reason or (absorb and row.reason):
                 stretch.append(row)
             else:
                 self._into_gap(run, stretch, reason)
@@ -221,21 +241,22 @@ class Draft:
         ).fetchall()
         return StoredRun(HeldRun(run, stream, 1, 0), seq)
 
-    def _into_gap(self, run: int, rows: Sequence[tuple[int, int, int, int, int, int, str, int]], reason: str) -> None:
+    def _into_gap(self, run: int, rows: Sequence[_Part], reason: str) -> None:
         """Puts one gap row in the place of neighbours."""
-        data = [row for row in rows if not row[6]]
+        data = [row for row in rows if not row.reason]
         if not data:
             return
         stored, first, last = self.runs[run], rows[0], rows[-1]
-        span = min(row[4] for row in rows), max(row[5] for row in rows)
-        samples = sum(row[3] for row in rows)
-        self.change.execute("DELETE FROM row WHERE run = ? AND n BETWEEN ? AND ?", (stored.seq, first[0], last[0]))
-        self.change.execute(_INSERT, (stored.seq, last[0], first[1], "", b"", samples, *span, reason, last[7], False))
+        span = min(row.first_ms for row in rows), max(row.last_ms for row in rows)
+        samples, told = sum(row.samples for row in rows), gaps.pack(_causes(rows, reason))
+        self.change.execute("DELETE FROM row WHERE run = ? AND n BETWEEN ? AND ?", (stored.seq, first.n, last.n))
+        row = (stored.seq, last.n, first.first, "", told, samples, *span, reason, last.at_ms, False)
+        self.change.execute(_INSERT, row)
         held = stored.held
-        if first[1] <= held.base:
-            held = replace(held, oldest_ms=max(last[7], stored.again_ms))
-        size = sum(row[2] + ROW_COST for row in rows) - ROW_COST
-        self._put(_added(stored, held, -len(data), -sum(row[3] for row in data), -size))
+        if first.first <= held.base:
+            held = replace(held, oldest_ms=max(last.at_ms, stored.again_ms))
+        size = sum(row.size + ROW_COST for row in rows) - ROW_COST - len(told)
+        self._put(_added(stored, held, -len(data), -sum(row.samples for row in data), -size))
 
     def _put(self, run: StoredRun) -> None:
         self.runs[run.held.run] = run
@@ -246,6 +267,12 @@ class Draft:
         if stored is not None and stored.held.empty and run not in self.current.values():
             self.change.execute("DELETE FROM run WHERE seq = ?", (stored.seq,))
             del self.runs[run]
+
+
+def _causes(rows: Sequence[_Part], reason: str) -> Iterator[Lost]:
+    """Why what these rows stand for is gone, where data goes for a reason now."""
+    for row in rows:
+        yield from gaps.unpack(row.told, Lost(row.reason or reason, row.samples, row.first_ms, row.last_ms))
 
 
 def _added(run: StoredRun, held: HeldRun, rows: int, samples: int, size: int) -> StoredRun:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from frostline_core.commit import GAP
@@ -96,13 +96,22 @@ class Lost:
     to_ms: int
 
 
-def gap_payload(lost: Lost) -> bytes:
-    """The payload that tells the host: one `Frostline/Gap` metric, JSON with reason, samples, from_ms and to_ms."""
-    text = json.dumps(
-        {"reason": lost.reason, "samples": lost.samples, "from_ms": lost.from_ms, "to_ms": lost.to_ms},
-        separators=(",", ":"),
-    )
+def gap_payload(lost: Lost, parts: Sequence[Lost] = ()) -> bytes:
+    """The payload that tells the host: one `Frostline/Gap` metric, JSON with reason, samples, from_ms and to_ms.
+
+    Args:
+        lost: The whole.
+        parts: The same by reason, where there is more than one: `parts`, a list of such objects.
+    """
+    told: dict[str, object] = _told(lost)
+    if len(parts) > 1:
+        told["parts"] = [_told(each) for each in parts]
+    text = json.dumps(told, separators=(",", ":"))
     return encode(Payload(lost.to_ms, None, (Metric(GAP, None, lost.to_ms, DataType.STRING, text),)))
+
+
+def _told(lost: Lost) -> dict[str, object]:
+    return {"reason": lost.reason, "samples": lost.samples, "from_ms": lost.from_ms, "to_ms": lost.to_ms}
 
 
 def loss_notice(lost: Lost) -> NewRow:

@@ -9,7 +9,7 @@ Invariants, whatever dies and whenever:
    stay in the ring (`ring`), where the protocol does not see it.
 4. The account moves in the change that moves the rows: kept = committed + pending + lost.
 5. Rows and ring weigh no more than the budget (`budget`), unless nothing but gap rows is left; then each run has
-   one, of 128 bytes.
+   one, of 128 bytes and up to 300 more where it has several reasons.
 
 Format: one SQLite file (tables in `file`). `spool`: id (8 random bytes, made with the file), the last bdSeq, the
 number of the last change that the tables have. `run`: the runs held, in order of opening, with totals of their rows.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,9 +16,9 @@ from frostline_core.reading import DataType, Stream
 from frostline_core.sparkplug import Payload, decode
 from frostline_core.sparkplug.codec import encode
 from frostline_core.sparkplug.payload import Metric
-from frostline_gateway.spool import Spool
+from frostline_gateway.spool import Spool, gaps
 from frostline_gateway.spool.budget import FRESH_MS, OVER_BUDGET, RAW, THINNED
-from frostline_gateway.spool.rows import ROW_COST, AccountDelta, NewRow
+from frostline_gateway.spool.rows import ROW_COST, AccountDelta, Lost, NewRow
 from frostline_gateway.spool.thin import MINUTE_MS, TEN_MINUTES_MS, Candidate, survivors
 
 T0 = 1_700_000_400_000  # a multiple of ten minutes
@@ -105,6 +105,19 @@ def test_the_last_hour_is_dropped_from_its_old_end_and_never_thinned(tmp_path: P
         assert [value(each) for each in data] == [float(i) for i in range(300 - len(data), 300)]
 
 
+def test_rows_dropped_for_different_reasons_are_one_gap_that_tells_each(tmp_path: Path) -> None:
+    with Spool.open(tmp_path / "spool.db", 6 * WEIGHT, Clock()) as spool:
+        append(spool, [row(i, T0 + i) for i in range(2)])
+        append(spool, [replace(row(i, T0 + 10 + i), raw=True) for i in range(2)])
+        append(spool, [row(i, T0 + 20 + i) for i in range(6)])
+        (gap, *_) = held(spool)
+        whole = Lost(gap.reason, gap.samples, gap.first_ms, gap.last_ms)
+        lost = {part.reason: part for part in gaps.unpack(gap.payload, whole)}
+        assert {reason: part.samples for reason, part in lost.items()} == spool.account().lost
+        assert lost[RAW] == Lost(RAW, 2, T0 + 10, T0 + 11)
+        assert lost[OVER_BUDGET].from_ms == T0
+
+
 def test_an_event_outlives_every_sample(tmp_path: Path) -> None:
     clock = Clock()
     with Spool.open(tmp_path / "spool.db", 60 * WEIGHT, clock) as spool:
@@ -164,7 +177,7 @@ steps = st.lists(
 def test_numbers_have_no_holes_and_the_account_balances_whatever_goes(
     steps: list[tuple[str, int, str]], budget_rows: int, keep_ms: int
 ) -> None:
-    clock, count = Clock(), 0
+    clock, count, gone = Clock(), 0, Counter[str]()
     with TemporaryDirectory() as folder:
         spool = Spool.open(Path(folder) / "spool.db", budget_rows * WEIGHT, clock, keep_ms)
         for what, amount, kind in steps:
@@ -180,8 +193,11 @@ def test_numbers_have_no_holes_and_the_account_balances_whatever_goes(
                 spool.cut()
             elif spool.runs():
                 run = spool.runs()[amount % len(spool.runs())]
-                spool.delete_through(run.run, run.base + amount - 1)
+                through = run.base + amount - 1
+                gone += reasons(each for each in held(spool) if each.run == run.run and each.n <= through)
+                spool.delete_through(run.run, through)
             assert_whole(spool, budget_rows * WEIGHT)
+            assert reasons(held(spool)) + gone == spool.account().lost, "each drop keeps its reason"
         before = spool.runs(), spool.held_bytes, spool.account()
         spool.close()
         spool = Spool.open(Path(folder) / "spool.db", budget_rows * WEIGHT, clock, keep_ms)
@@ -191,6 +207,21 @@ def test_numbers_have_no_holes_and_the_account_balances_whatever_goes(
         ]
         assert (spool.held_bytes, spool.account()) == before[1:]
         spool.close()
+
+
+def reasons(rows: Iterable[Row]) -> Counter[str]:
+    """Samples that gap rows tell of, by reason."""
+    found = Counter[str]()
+    for each in rows:
+        if each.gap:
+            whole = Lost(each.reason, each.samples, each.first_ms, each.last_ms)
+            parts = gaps.unpack(each.payload, whole)
+            assert sum(part.samples or 0 for part in parts) == each.samples
+            assert {(min(part.from_ms or 0 for part in parts), max(part.to_ms for part in parts))} == {
+                (each.first_ms, each.last_ms)
+            }
+            found.update({part.reason: part.samples or 0 for part in parts})
+    return found
 
 
 def assert_whole(spool: Spool, budget_bytes: int) -> None:
