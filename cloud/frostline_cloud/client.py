@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import httpx
 import typer
 
 from frostline_cloud.config import CloudConfig
 from frostline_cloud.store import Store, open_store
+from frostline_core.config import text
 from frostline_core.errors import ConfigError, UnavailableError
 
 Api = Annotated[
@@ -28,16 +30,21 @@ def api_client(address: str, token_file: Path | None) -> AbstractContextManager[
     """A client of a running process's API.
 
     Raises:
-        ConfigError: The token cannot be read, or the address is none.
+        ConfigError: The token cannot be read or sent, or the address is none.
         UnavailableError: Nobody answers, at entry or while it is used.
     """
     headers = {}
     if token_file is not None:
-        try:
-            headers["Authorization"] = f"Bearer {token_file.read_text(encoding='utf-8').strip()}"
-        except OSError as error:
-            raise ConfigError(f"--token-file {token_file}: {error.strerror}") from error
+        token = text(token_file).strip()
+        if not (token and token.isascii() and token.isprintable()):
+            raise ConfigError(f"--token-file {token_file}: holds no token; it is one line of letters and digits")
+        headers["Authorization"] = f"Bearer {token}"
     return _connected(address, headers)
+
+
+def place(*parts: str) -> str:
+    """The path of something in the API; a name from the field may hold what means something in a URL."""
+    return "/api/v1/" + "/".join(quote(part, safe="") for part in parts)
 
 
 @contextmanager

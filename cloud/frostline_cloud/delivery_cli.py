@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from frostline_cloud.client import Api, TokenFile, answered, api_client, own_address
+from frostline_cloud.client import Api, TokenFile, answered, api_client, own_address, place
 from frostline_cloud.config import load_cloud
 from frostline_cloud.instant import utc
 from frostline_cloud.letters import PAGE, SHOWN, Letter, opened
@@ -110,7 +110,7 @@ def refetch(  # noqa: PLR0913 - the options of the command
     """Have a gateway send a span of time again, as far as it still has it."""
     with api_client(api or own_address(load_cloud(config)), token_file) as client:
         body = {"from_ms": instant_of(start, "--from"), "to_ms": instant_of(end, "--to"), "device": device}
-        asked = answered(client.post(f"/api/v1/nodes/{site}/{node}/refetch", json=body))
+        asked = answered(client.post(place("nodes", site, node, "refetch"), json=body))
     said = f"{site}/{node} was asked; what it still has arrives in the background"
     typer.echo(json.dumps(asked) if as_json else said)
 

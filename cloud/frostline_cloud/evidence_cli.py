@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 from sqlalchemy import Engine
@@ -19,7 +18,7 @@ from frostline_cloud.alerts import Doing, Incident, one_alert
 from frostline_cloud.alerts.evidence import Closing, Disposition, check_closing, close, frozen, gather
 from frostline_cloud.alerts.evidence_csv import as_csv
 from frostline_cloud.api.alerts import detail
-from frostline_cloud.client import Api, TokenFile, answered, api_client, own_store
+from frostline_cloud.client import Api, TokenFile, answered, api_client, own_store, place
 from frostline_cloud.config import CloudConfig, load_cloud
 from frostline_cloud.shell import ConfigPath
 from frostline_cloud.sql import migrate, open_engine, read_only, translated
@@ -50,7 +49,7 @@ def close_alert(  # noqa: PLR0913 - the options of the command
     if api:
         body = {"cause": cause, "disposition": None if disposition is None else disposition.value}
         with api_client(api, token_file) as client:
-            shown = answered(client.post(f"/api/v1/alerts/{quote(alert_id, safe='')}/close", json=body))
+            shown = answered(client.post(place("alerts", alert_id, "close"), json=body))
     else:
         shown = _close_directly(load_cloud(config), alert_id, closing)
     said = f"{alert_id} is closed, its evidence is frozen"
@@ -81,7 +80,7 @@ def export(  # noqa: PLR0913 - the options of the command
 
 def _export_by_api(api: str, token_file: Path | None, alert_id: str, form: Form) -> str:
     with api_client(api, token_file) as client:
-        found = client.get(f"/api/v1/alerts/{quote(alert_id, safe='')}/export{'.csv' if form is Form.CSV else ''}")
+        found = client.get(place("alerts", alert_id, "export.csv" if form is Form.CSV else "export"))
         if found.is_success and form is Form.CSV:
             return found.text
         return _pretty(answered(found))

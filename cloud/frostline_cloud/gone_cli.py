@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from frostline_cloud.client import Api, TokenFile, answered, api_client, own_address
+from frostline_cloud.client import Api, TokenFile, answered, api_client, own_address, place
 from frostline_cloud.config import load_cloud
 from frostline_cloud.instant import now_ms
 from frostline_cloud.shell import ConfigPath, opened, who
@@ -32,7 +32,7 @@ def write_off(  # noqa: PLR0913 - the options of the command
         raise ConfigError(f"--reason: 1 to {MOST_REASON} characters")
     if api:
         with api_client(api, token_file) as client:
-            path = f"/api/v1/nodes/{site}/{node}/runs/{run}/write-off"
+            path = place("nodes", site, node, "runs", run, "write-off")
             first = int(answered(client.post(path, json={"reason": reason}))["first"])
     else:
         first = _directly(config, WriteOff(site, node, run, reason, who()))
@@ -50,10 +50,10 @@ def retire(  # noqa: PLR0913 - the options of the command
     token_file: TokenFile = None,
 ) -> None:
     """Say that a device is gone for good: its alerts resolve, no rule waits for it, its history stays."""
-    what = f"devices/{site}/{node}/{device}" if device else f"nodes/{site}/{node}"
+    names = [site, node, device] if device else [site, node]
     with api_client(api or own_address(load_cloud(config)), token_file) as client:
-        answered(client.post(f"/api/v1/{what}/retire"))
-    typer.echo(f"{what.partition('/')[2]} is retired; a birth of that name brings it back")
+        answered(client.post(place("devices" if device else "nodes", *names, "retire")))
+    typer.echo(f"{'/'.join(names)} is retired; a birth of that name brings it back")
 
 
 def _directly(config: ConfigPath, wanted: WriteOff) -> int:

@@ -88,10 +88,10 @@ def secret(value: SecretStr | str, source: str = "config") -> str:
     A secret that stands in the config itself is refused: config files are copied, mailed and committed.
 
     Raises:
-        ConfigError: It is no reference, or what it refers to is absent or empty.
+        ConfigError: It is no reference, or what it refers to is absent, empty, or no text.
     """
-    text = value.get_secret_value() if isinstance(value, SecretStr) else value
-    match = _REFERENCE.match(text)
+    reference = value.get_secret_value() if isinstance(value, SecretStr) else value
+    match = _REFERENCE.match(reference)
     if match is None:
         raise ConfigError(f"{source}: a secret must be a reference: ${{env:NAME}} or ${{file:/path}}")
     where, name = match.groups()
@@ -99,11 +99,11 @@ def secret(value: SecretStr | str, source: str = "config") -> str:
         found = os.environ.get(name, "")
     else:
         try:
-            found = Path(name).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigError(f"{source}: secret file {name}: {error.strerror}") from error
+            found = text(Path(name)).strip()
+        except ConfigError as error:
+            raise ConfigError(f"{source}: secret file {error}") from error
     if not found:
-        raise ConfigError(f"{source}: the secret behind {text} is empty or not set")
+        raise ConfigError(f"{source}: the secret behind {reference} is empty or not set")
     return found
 
 

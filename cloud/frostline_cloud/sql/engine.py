@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from frostline_core.config import ConfigModel, secret
+from frostline_core.endpoint import is_loopback
 from frostline_core.errors import ConfigError, UnavailableError
 
 BUSY_MS: Final = 4_000
@@ -31,13 +34,17 @@ _MIGRATION_LOCK: Final = 0x46524F53  # "FROS": key of PostgreSQL's advisory lock
 _POOL = {"pool_size": 8, "max_overflow": 32, "pool_timeout": 10}  # 40: one for each thread of the web server's pool
 
 
+_PORT = re.compile(r"^([^:]*|\[.*\]):\d*$")
+_SSL_MODES = ("verify-full", "verify-ca", "require", "disable")
+
+
 class SqlConfig(ConfigModel):
     """The `[sql]` table of cloud.toml."""
 
     url: str = Field(
         default="sqlite:///var/frostline.db",
         description="SQLAlchemy URL: `sqlite:///path`, `postgresql://host/database`, or a whole URL with a password "
-        "as a reference: `${env:NAME}` or `${file:/path}`.",
+        "as a reference: `${env:NAME}` or `${file:/path}`. On another machine with `?sslmode=`, best `verify-full`.",
     )
 
     @field_validator("url")
@@ -59,7 +66,8 @@ def open_engine(url: str) -> Engine:
         url: As in `SqlConfig.url`.
 
     Raises:
-        ConfigError: The URL is not understood, its driver is not installed, or SQLite's file cannot be made.
+        ConfigError: The URL is not understood, leads over a network without a word about TLS, its driver is not
+            installed, or SQLite's file cannot be made.
     """
     parsed = _parsed(secret(url, "sql.url") if url.startswith("${") else url)
     backend = parsed.get_backend_name()
@@ -144,12 +152,25 @@ def _make_file(path: Path) -> None:
 def _open_postgresql(url: URL) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
+    _check_tls(url)
     try:
         return create_engine(url, **_POOL, pool_pre_ping=True, connect_args={"connect_timeout": 10})
     except ImportError as error:
         raise ConfigError(
             f"sql.url: the driver '{error.name}' is not installed; install it with: pip install 'frostline[postgres]'"
         ) from error
+
+
+def _check_tls(url: URL) -> None:
+    """The default of libpq, `prefer`, goes on in plain text where somebody on the way takes TLS out of the offer."""
+    hosts = url.normalized_query.get("host") or (url.host or os.environ.get("PGHOST", ""),)  # as libpq chooses
+    named = [_PORT.sub(r"\1", host) for host in hosts if host and not host.startswith(("/", "@"))]
+    away = [host for host in named if not is_loopback(host)]
+    if away and url.query.get("sslmode", os.environ.get("PGSSLMODE")) not in _SSL_MODES:
+        raise ConfigError(
+            f"sql.url: PostgreSQL on {away[0]}, another machine: say how it is reached, best by ?sslmode=verify-full "
+            f"(with sslrootcert=FILE for a CA of your own); known: {', '.join(_SSL_MODES)} (plain text)"
+        )
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:

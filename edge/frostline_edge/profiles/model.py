@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from frostline_core.config import ConfigModel, nearest, parse
+from frostline_core.config import ConfigModel, nearest, parse, text
 from frostline_core.errors import ConfigError
 from frostline_core.units import UNITS
 
@@ -110,17 +110,14 @@ def load(name: str) -> Profile:
         ConfigError: There is none, or its file is wrong.
     """
     if name.endswith(".toml"):
-        path, source = Path(name), name
-        if not path.is_file():
-            raise ConfigError(f"profile {name}: no such file")
-        text = path.read_text(encoding="utf-8")
+        content, source = text(Path(name)), name
     else:
         entry = files("frostline_edge.profiles") / "modbus" / f"{name}.toml"
         if not entry.is_file():
             raise ConfigError(f"unknown profile '{name}'{nearest(name, names())}; known: {', '.join(names())}")
-        text, source = entry.read_text(encoding="utf-8"), f"profile {name}"
+        content, source = entry.read_text(encoding="utf-8"), f"profile {name}"
     try:
-        table = tomllib.loads(text)
+        table = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: is not valid TOML: {error}") from error
     return parse(table, Profile, source)

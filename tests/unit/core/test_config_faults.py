@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import Field, field_validator, model_validator
 
 from frostline_core import endpoint
-from frostline_core.config import ConfigModel, parse
+from frostline_core.config import ConfigModel, parse, secret
 from frostline_core.errors import ConfigError
 
 
@@ -48,3 +50,12 @@ def test_a_password_in_a_url_is_not_told() -> None:
 
 def test_a_fault_of_a_whole_table_does_not_repeat_the_table() -> None:
     assert fault(linger_ms=7, url="mqtt://localhost") == "a.toml: (top level): seven is too slow"
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe"])
+def test_a_secret_file_without_text_is_named(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=f"cloud.toml: .*{file}"):
+        secret(f"${{file:{file}}}", "cloud.toml")

@@ -93,6 +93,35 @@ def test_a_password_in_the_config_is_refused() -> None:
         parse({"url": "postgresql://frost:hunter2@db/frost"}, SqlConfig, "cloud.toml")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://frost@db/frost",
+        "postgresql://frost@db/frost?sslmode=prefer",
+        "postgresql://frost@/frost?host=127.0.0.1:5432&host=db:5432",
+    ],
+)
+def test_postgresql_on_another_machine_needs_a_word_about_tls(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"PostgreSQL on db, .*sslmode=verify-full"):
+        open_engine(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://frost@db/frost?sslmode=verify-full&sslrootcert=/etc/ca.pem",
+        "postgresql://frost@db/frost?sslmode=disable",
+        "postgresql://frost@localhost:5433/frost",
+        "postgresql://frost@[::1]/frost",
+        "postgresql://frost@/frost?host=127.0.0.1:5432&host=[::1]:5433",
+        "postgresql:///frost?host=/run/postgresql",
+        "postgresql:///frost",
+    ],
+)
+def test_postgresql_here_needs_none(url: str) -> None:
+    open_engine(url).dispose()
+
+
 def test_a_url_may_be_a_reference(tmp_path: Path) -> None:
     (tmp_path / "url").write_text(f"sqlite:///{tmp_path}/b.db\n")
     config = parse({"url": f"${{file:{tmp_path}/url}}"}, SqlConfig, "cloud.toml")

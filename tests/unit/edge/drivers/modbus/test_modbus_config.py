@@ -27,7 +27,7 @@ LINE: dict[str, Any] = {"type": "modbus", "name": "bus", "transport": "rtu", "de
         (BUS | {"unit": [UNIT, UNIT]}, "unit names must be unique; twice: room-1"),
         (BUS | {"unit": []}, "unit"),
         (BUS | {"unit": [UNIT | {"profile": "danfoss_ekc202"}]}, r"unit\.0\.profile.*did you mean 'danfoss_ekc202b'"),
-        (BUS | {"unit": [UNIT | {"profile": "/nowhere.toml"}]}, "no such file"),
+        (BUS | {"unit": [UNIT | {"profile": "/nowhere.toml"}]}, "No such file"),
         (BUS | {"unit": [UNIT | {"name": "room/1"}]}, r"unit\.0\.name"),
         (BUS | {"unit": [UNIT | {"perod_s": 1}]}, "did you mean 'period_s'"),
         (BUS | {"hots": "x"}, "did you mean 'host'"),
