@@ -1,6 +1,6 @@
 """`python -m tests.support.web_server FOLDER [open]`: API and console of a seeded cold store on a free port.
 
-Prints the URL and a token as JSON, then serves until SIGTERM. Time runs; the seeded samples end when it starts.
+Prints the URL and tokens as JSON, then serves until SIGTERM. Time runs; the seeded samples end when it starts.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ async def _main(folder: Path, *, demo_open: bool) -> None:
     seed(services.engine, services.store, _now_ms())
     with services.writing() as connection:
         token = create_token(connection, "anna", Role.OPERATOR, _now_ms())
+        viewer = create_token(connection, "victor", Role.VIEWER, _now_ms())
     app = build(services)
     mount(app, services)
     listener = listen(config)
-    print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}", "token": token}), flush=True)  # noqa: T201
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    print(json.dumps({"url": url, "token": token, "viewer": viewer}), flush=True)  # noqa: T201
     await serve(app, config, stop, listener)
     services.store.close()
     services.engine.dispose()

@@ -110,9 +110,7 @@ def words(label: str, hint: str = "") -> ui.textarea:
 
 def choice(label: str, options: dict[str, str], value: str | None = None) -> ui.select:
     """One of several."""
-    made = ui.select(options, label=label, value=value).props(_FIELD)
-    made.props["aria-label"] = label
-    return made
+    return ui.select(options, label=label, value=value).props(_FIELD)
 
 
 def moment(label: str, hint: str = "") -> ui.input:

@@ -71,7 +71,7 @@ class Frame:
         """Builds the page; its content comes with the first tick."""
         ui.add_css(_STYLE)
         self._header = Header(self._here, may_log_out=COOKIE in self._visit.request.cookies)
-        with ui.element("main").classes("f-page") as self._main:
+        with ui.element("div").classes("f-page") as self._main:
             self._gone = ui.label().classes("f-verdict doubt").props("role=alert")
             self._gone.visible = False
             with ui.element("div") as self._body:

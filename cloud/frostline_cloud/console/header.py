@@ -16,7 +16,7 @@ class Header:
     """Whether data is taken, how old the oldest is, who is there; and the ways out."""
 
     def __init__(self, here: str, *, may_log_out: bool) -> None:
-        self._theme, self._dark = "auto", ui.dark_mode(None)
+        self._theme, self._dark, self._is_turned = "auto", ui.dark_mode(None), False
         with ui.element("header").classes("f-top"):
             with ui.element("div").classes("f-name"):
                 ui.icon("ac_unit").props("aria-hidden=true")
@@ -54,7 +54,8 @@ class Header:
     def wear(self, theme: str, zone: str) -> None:
         """Takes the look that was chosen in this browser, and says in which time zone times are."""
         self._zone.text = f"times in {zone}"
-        self._dress(theme if theme in _THEMES else "auto")
+        if not self._is_turned:
+            self._dress(theme if theme in _THEMES else "auto")
 
     def fail(self, reason: str) -> None:
         """Shows that nothing can be read."""
@@ -66,7 +67,7 @@ class Header:
         self._text.text = f"Not taking data: {fault}" if fault else "Taking data"
 
     def _turn(self) -> None:
-        names = list(_THEMES)
+        names, self._is_turned = list(_THEMES), True
         self._dress(names[(names.index(self._theme) + 1) % len(names)])
         ui.run_javascript(f"localStorage.setItem('frostline-theme', '{self._theme}')")
 

@@ -89,9 +89,9 @@ def _page(fault: str, to: str) -> str:
     on = f'<input type=hidden name=to value="{escape(to)}">' if to else ""
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>Frostline: log in</title><style>{_STYLE}</style><form method=post action={PATH}>"
+        f"<title>Frostline: log in</title><style>{_STYLE}</style><main><form method=post action={PATH}>"
         f"<h1><span>❄</span> Frostline</h1>{alarm}<label for=token>Token</label>"
         "<input id=token name=token type=password autocomplete=current-password required autofocus>"
         f"{on}<button>Log in</button><p>A token comes from whoever runs this system: "
-        "<code>frostline cloud token create NAME --role viewer</code></p></form></html>"
+        "<code>frostline cloud token create NAME --role viewer</code></p></form></main></html>"
     )

@@ -70,7 +70,9 @@ def mount(app: FastAPI, services: Services) -> None:
     async def noise(request: Request) -> Response | None:
         return await opening.open(request, lambda visit, _: NoisePage(visit), links.NOISE)
 
-    ui.run_with(app, show_welcome_message=False, dark=None, binding_refresh_interval=None, tailwind=False)
+    ui.run_with(
+        app, show_welcome_message=False, dark=None, binding_refresh_interval=None, tailwind=False, language="en-US"
+    )
 
 
 class Opening:

@@ -58,18 +58,18 @@ class Acts:
         self._why = ui.label().classes("f-verdict")
         self._assigning = Dialog("Assign", "Assign", self._assign)
         with self._assigning.fields():
-            self._assignee = field("To whom", hint="A name; empty is nobody. Nobody is told.")
+            self._assignee = field("To whom", hint="A name; empty is nobody. Nobody is told.").props("autofocus")
         self._commenting = Dialog("Comment", "Add comment", self._comment)
         with self._commenting.fields():
-            self._remark = words("Comment", hint="Stands on the timeline for good.")
+            self._remark = words("Comment", hint="Stands on the timeline for good.").props("autofocus")
         self._shelving = Dialog("Shelve", "Shelve", self._shelve)
         with self._shelving.fields():
-            self._length = choice("For how long", _HOURS, "4h")
+            self._length = choice("For how long", _HOURS, "4h").props("autofocus")
             self._reason = words("Why", hint="Nobody is told until then; a higher severity is told at once.")
         self._closing = Dialog("Close", "Close alert", self._close)
         with self._closing.fields():
             self._need = ui.label().classes("f-verdict")
-            self._cause = words("Cause", hint="Why it happened.")
+            self._cause = words("Cause", hint="Why it happened.").props("autofocus")
             self._goods = choice("What becomes of the goods", {"": "Nothing is said"} | _GOODS, "")
 
     async def show(self, alert: AlertDetailOut) -> None:

@@ -84,7 +84,10 @@ def _gap(gap: Gap, wall: Wall) -> str:
 
 
 def _number(value: float | None, unit: str) -> str:
-    return "not known" if value is None else f"{value:.6g} {unit}".rstrip()
+    if value is None:
+        return "not known"
+    text = f"{value:,.2f}".rstrip("0").rstrip(".") if 0.1 <= abs(value) < 1e6 or value == 0 else f"{value:.4g}"
+    return f"{text} {unit}".rstrip()
 
 
 def _passed(found: Measured, unit: str) -> str:

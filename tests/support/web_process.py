@@ -1,0 +1,77 @@
+"""A console in a process of its own, for tests that drive it with a browser or by HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Page
+from sqlalchemy import Engine
+
+from frostline_cloud.sql import open_engine
+
+CHROMIUM_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+EVENTUALLY_MS = 20_000
+
+
+@dataclass
+class Server:
+    """A running console.
+
+    Attributes:
+        url: Where it is.
+        token: Of an operator named anna.
+        viewer: Of a viewer named victor.
+        engine: Its SQL.
+        process: It.
+    """
+
+    url: str
+    token: str
+    viewer: str
+    engine: Engine
+    process: subprocess.Popen[str]
+
+    def api(self, path: str) -> Any:
+        """What the API says, below `/api/v1/`."""
+        answer = httpx.get(f"{self.url}/api/v1/{path}", headers={"Authorization": f"Bearer {self.token}"})
+        answer.raise_for_status()
+        return answer.json()
+
+    def log_in(self, page: Page, path: str = "/", token: str = "") -> None:
+        """Opens a page, by the log-in page."""
+        page.goto(f"{self.url}{path}")
+        page.get_by_label("Token").fill(token or self.token)
+        page.get_by_role("button", name="Log in").click()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Server]:
+    """A server on a seeded cold store in a folder."""
+    root = Path(__file__).parents[2]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.web_server", str(folder)],
+            cwd=root,
+            env=os.environ | {"PYTHONPATH": str(root)},
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, (folder / "log").read_text()
+    started = json.loads(line)
+    engine = open_engine(f"sqlite:///{folder}/frostline.db")
+    yield Server(started["url"], started["token"], started["viewer"], engine, process)
+    engine.dispose()
+    process.terminate()
+    process.communicate(timeout=30)
