@@ -32,6 +32,7 @@ BENCHES = {
     "metered": "tests.bench.metered",
     "growth": "tests.bench.growth",
     "alerts": "tests.bench.alerts",
+    "storm": "tests.bench.storm",
     "peers": "tests.bench.peers.run",
 }
 

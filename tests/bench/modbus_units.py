@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
+from pymodbus import pymodbus_apply_logging_config
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -14,7 +15,7 @@ REGISTERS, CHANGING = 20, 5
 
 
 def unit(number: int) -> SimDevice:
-    """One unit; the first registers count its polls, so that they always change."""
+    """One unit; the first registers change with each poll, each in its own way: equal ones would be packed too well."""
     polls = 0
 
     async def count(
@@ -23,7 +24,7 @@ def unit(number: int) -> SimDevice:
         nonlocal polls
         polls += 1
         for index in range(min(CHANGING, len(registers))):
-            registers[index] = polls % 50_000
+            registers[index] = (polls * (7 + 1013 * index) + number * 977) % 50_000
         return None
 
     return SimDevice(
@@ -32,7 +33,8 @@ def unit(number: int) -> SimDevice:
 
 
 async def main(count: int, port: int) -> None:
-    """Serves until it is killed."""
+    """Serves until it is killed; says nothing of who comes and goes."""
+    pymodbus_apply_logging_config("CRITICAL")
     server = ModbusTcpServer([unit(number) for number in range(1, count + 1)], address=("127.0.0.1", port))
     await server.serve_forever()
 

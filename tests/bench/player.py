@@ -43,6 +43,7 @@ class Player:
         self._committed = [0] * load.nodes
         self._due: list[list[float]] = [[] for _ in range(load.nodes)]
         self._waits_ms: list[float] = []
+        self._waited_ms: list[float] = []
         self._start = 0.0
         self._recording = Recording(load, time.time_ns() // 1_000_000)
         self._unsent += mqtt_wire.connect(Login("bench-player", 60))
@@ -59,6 +60,7 @@ class Player:
         self._send([self._packet(message) for message in self._recording.messages(0, self._recording.warm_up)], False)
         self._until(lambda: sum(self._committed) == self._recording.warm_up, ready_s)
         self._waits_ms.clear()
+        self._waited_ms.clear()
 
     def play(self) -> dict[str, object]:
         """Plays everything, and waits for the last commit."""
@@ -86,6 +88,7 @@ class Player:
             "start_ms": self._recording.start_ms,
             "late_ms": late_ms,
             "commit_waits_ms": self._waits_ms,
+            "commit_due_ms": self._waited_ms,
         }
 
     def _packet(self, message: Message) -> tuple[int, int, float, bytes]:
@@ -150,7 +153,9 @@ class Player:
     def _commit(self, node: int, n: int) -> None:
         if self._load.interval_ms:
             now_ms = (time.perf_counter() - self._start) * 1000
-            self._waits_ms += [now_ms - at_ms for at_ms in self._due[node][self._committed[node] : n]]
+            due = self._due[node][self._committed[node] : n]
+            self._waits_ms += [now_ms - at_ms for at_ms in due]
+            self._waited_ms += due
         self._committed[node] = max(self._committed[node], n)
 
 

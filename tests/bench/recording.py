@@ -30,6 +30,8 @@ class Load:
         messages: How many, over all nodes.
         interval_ms: Between two messages of all nodes together, in event time; 0 is one millisecond per round of nodes.
         alarm_every: Each so many messages, the first value lies above the alarm limit for one message; 0 is never.
+        storm_at: The message from which on each device has one message, all due at that instant, in which every value
+            lies above the alarm limit; 0 is never.
         window: Messages of one node in flight, at most.
         patience_s: So long without a commit is a failure; births may take three times as long.
     """
@@ -41,8 +43,20 @@ class Load:
     messages: int
     interval_ms: float = 0.0
     alarm_every: int = 0
+    storm_at: int = 0
     window: int = WINDOW
     patience_s: float = 20.0
+
+    def is_storm(self, k: int) -> bool:
+        """Whether the k-th message, counted from the first of the measurement, is part of the storm."""
+        return 0 < self.storm_at <= k < self.storm_at + self.nodes * self.devices
+
+    def due_ms(self, k: int) -> float:
+        """When the k-th message is due, after the first: what comes behind a storm is not late because of it."""
+        if not self.storm_at or k < self.storm_at:
+            return k * self.interval_ms
+        behind = max(0, k - self.storm_at - self.nodes * self.devices + 1)
+        return (self.storm_at + behind) * self.interval_ms
 
 
 ALARM = 1_000.0
@@ -97,15 +111,16 @@ class Recording:
         values = [20.0 + 3 * math.sin(i) for i in range(997)]
         for k in range(first, last):
             number, n = k % load.nodes, k // load.nodes + 1
-            at_ms = (k - first) * load.interval_ms if load.interval_ms else float(n)
+            at_ms = load.due_ms(k - first) if load.interval_ms else float(n)
             device, lowest = (n - 1) % load.devices, (n - 1) // load.devices % load.metrics
             aliases = self._aliases[number][device]
             chosen = aliases if load.per_message >= load.metrics else aliases[lowest : lowest + load.per_message]
             utc_ms = self.start_ms + int(at_ms)
             message = PayloadMessage(timestamp=utc_ms, seq=(load.devices + n) % 256)
             add = message.metrics.add
+            higher = ALARM if load.is_storm(k - first) else 0.0
             for i, alias in enumerate(chosen):
-                add(alias=alias, timestamp=utc_ms, double_value=round(values[(k * 31 + i) % 997], 2))
+                add(alias=alias, timestamp=utc_ms, double_value=round(higher + values[(k * 31 + i) % 997], 2))
             if load.alarm_every and k % load.alarm_every == 0:
                 message.metrics[0].double_value = ALARM + 1
             mark = BatchMark(self._spools[number], Stream.SAMPLES, n, n, max(1, n - load.window + 1))

@@ -57,6 +57,8 @@ TARGETS = (
     Target("gateway, RSS MiB", ("edge", "rss_mib"), 60),
     Target("gateway, first sample after s", ("edge", "first_sample_s"), 2.0),
     Target("gateway, bytes on the wire per sample", ("edge", "wire_bytes_per_sample"), 12),
+    Target("the same, groups of 5 s, compressed", ("edge", "packed", "wire_bytes_per_sample"), 12),
+    Target("the same, percent of a core", ("edge", "packed", "cpu_percent"), 2.0),
     Target("metered link, MB a day", ("metered", "bursts_of_10_minutes", "mb_per_day"), 5.0),
     Target("card, MB a day, as delivered", ("card", "cases", "as delivered", "mb_per_day"), 50),
     Target("1,000 rules against 10, CPU", ("growth", "rules", "1000 against 10"), 1.15),

@@ -60,7 +60,7 @@ WAYS = {
 def measure(units: int = UNITS, seconds: float = SECONDS) -> dict[str, Any]:
     """Each way of the peer, then ours as `tests.bench.edge` measures it, and how many times ours a peer takes."""
     peers = {name: peer(way, units, seconds) for name, way in WAYS.items()}
-    ours = edge.measure(units, seconds)
+    ours = edge.cost(edge.Setup(units, seconds))
     for each in peers.values():
         each["cpu_of_ours"] = round(each["cpu_percent"] / ours["cpu_percent"], 1)
         each["rss_of_ours"] = round(each["rss_mib"] / ours["rss_mib"], 1)

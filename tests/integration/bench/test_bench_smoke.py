@@ -61,7 +61,7 @@ def test_card_bench_keeps_less_than_it_reads() -> None:
 
 
 def test_edge_bench_reads_and_commits() -> None:
-    found = edge.measure(units=3, seconds=2)
+    found = edge.cost(edge.Setup(units=3, seconds=2))
     assert found["registers_per_s"] > 0
     assert found["wire_bytes_per_sample"] > 0
 
