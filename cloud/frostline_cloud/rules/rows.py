@@ -195,9 +195,10 @@ class Rulebook:
         return changed
 
     def _state(self, connection: Connection) -> tuple[int, ...]:
-        """Other numbers after each change: how many versions there ever were, how many have an end, and the ends."""
+        """Other numbers after each change: how many versions there ever were, how many have an end, and which."""
         ended = rule_version.c.retired_ms
-        query = select(func.count(), func.count(ended), func.coalesce(func.sum(ended), 0))
+        which = func.sum(rule_version.c.number).filter(ended.is_not(None))
+        query = select(func.count(), func.count(ended), func.coalesce(which, 0))
         return tuple(int(each) for each in connection.execute(query.where(rule_version.c.author != "")).one())
 
 

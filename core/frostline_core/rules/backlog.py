@@ -186,7 +186,7 @@ class Backlog:
         outcome = rule.observe(state, value, at_ms, heard)
         self._keep(slot, hole, rule, outcome)
         if not rule.inputs():  # else a guard would have to be made anew whenever what it watches changes
-            hole.guards = {**hole.guards, rule.id: rule.guard(outcome.state, heard)}
+            hole.guards = {**hole.guards, rule.id: rule.guard(outcome.state, replace(heard, last_ms=at_ms))}
 
     def _keep(self, slot: int, hole: Hole, rule: Bound, outcome: Outcome) -> None:
         if outcome.state != hole.states.get(rule.id, DEFAULT):
@@ -253,7 +253,8 @@ class Backlog:
             self._tell(slot, rule.id, [step], Track.JOIN)
         elif mine:
             lasted = replace(self._heard(known, hole, end_ms - 1), last_ms=end_ms - 1)
-            passed = rule.expire(late, lasted, end_ms - 1) if rule.id in hole.live else Outcome(late)
+            whole = rule.whole(hole.to_ms, end_ms - 1) if rule.id in hole.live else None
+            passed = Outcome(late) if whole is None else whole.expire(late, lasted, end_ms - 1)
             after = Phase.OK if passed.state.phase is Phase.PENDING else Phase.RESOLVED
             end = Step(passed.state.phase, after, end_ms, note=ENDED_LIVE)
             self._tell(slot, rule.id, [*passed.steps, end])

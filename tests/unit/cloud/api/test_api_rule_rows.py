@@ -88,3 +88,43 @@ async def test_a_restart_with_its_files_keeps_what_was_made_here(services: Servi
 def in_force_above(services: Services) -> object:
     rule = services.in_force().rule("dock-warm")
     return None if rule is None else rule.model_dump()["above"]
+
+
+async def test_a_change_may_begin_later_and_is_shown_as_upcoming(services: Services) -> None:
+    later = {"effective_from": NOW_MS + 60_000}
+    async with client_of(services, token_for(services, Role.OPERATOR)) as client:
+        await client.post("/api/v1/rules", json=WARM)
+        tag = {"If-Match": '"1"'}
+        put = await client.put("/api/v1/rules/dock-warm", json=WARM | {"above": 10.0}, headers=tag, params=later)
+        listed = (await client.get("/api/v1/rules")).json()
+        shown = await client.get("/api/v1/rules/dock-warm")
+
+    assert (put.status_code, put.json()["effective_ms"]) == (200, NOW_MS + 60_000)
+    assert [(each["rule"], each["number"], each["content"]["above"]) for each in listed["upcoming"]] == [
+        ("dock-warm", 2, 10.0)
+    ]
+    assert (shown.json()["above"], shown.headers["ETag"]) == (12.0, '"1"')
+
+
+async def test_what_is_upcoming_is_withdrawn_by_its_number(services: Services) -> None:
+    later = {"effective_from": NOW_MS + 60_000}
+    async with client_of(services, token_for(services, Role.OPERATOR)) as client:
+        await client.post("/api/v1/rules", json=WARM)
+        await client.put("/api/v1/rules/dock-warm", json=WARM, headers={"If-Match": '"1"'}, params=later)
+        await client.put(
+            "/api/v1/rules/dock-warm", json=WARM | {"above": 10.0}, headers={"If-Match": '"1"'}, params=later
+        )
+        gone = await client.delete("/api/v1/rules/dock-warm", headers={"If-Match": '"2"'})
+        listed = (await client.get("/api/v1/rules")).json()
+
+    assert gone.status_code == 200
+    assert listed["upcoming"] == []
+    assert in_force_above(services) == 12.0
+
+
+async def test_a_beginning_in_the_past_is_refused(services: Services) -> None:
+    async with client_of(services, token_for(services, Role.OPERATOR)) as client:
+        answer = await client.post("/api/v1/rules", json=WARM, params={"effective_from": NOW_MS - 1})
+
+    assert answer.status_code == 422
+    assert "lies in the past" in answer.json()["errors"][0]["message"]
