@@ -91,7 +91,7 @@ class EdgeNode:
         for outgoing in self.session.birth(now_ms(), extra, births):
             self.publish(outgoing)
 
-    def data(self, device: str, values: Mapping[str, float], at_ms: int, mark: BatchMark | None = None) -> None:
+    def data(self, device: str, values: Mapping[str, float | None], at_ms: int, mark: BatchMark | None = None) -> None:
         """One DATA message; with a mark it is a batch."""
         metrics = [Metric(name, None, at_ms, None, value) for name, value in values.items()]
         if mark is not None:
