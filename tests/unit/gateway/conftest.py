@@ -1,0 +1,24 @@
+"""A spool in a folder of its own, and the thread that writes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from frostline_gateway.spool import Spool
+from tests.unit.gateway.intake_rows import NOW_MS
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    with Spool.open(tmp_path / "spool.db", 1 << 24, lambda: NOW_MS) as opened:
+        yield opened
+
+
+@pytest.fixture
+def writer() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
