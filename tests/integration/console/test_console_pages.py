@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import insert
 
@@ -23,7 +23,14 @@ def now_ms() -> int:
 
 def flap(server: Server, times: int) -> None:
     """One rule fires for one series, again and again."""
-    row = {"rule": "door-open", "site": "berlin", "node": "gw-1", "device": "dock-1", "metric": "door_open", "zone": ""}
+    row: dict[str, object] = {
+        "rule": "door-open",
+        "site": "berlin",
+        "node": "gw-1",
+        "device": "dock-1",
+        "metric": "door_open",
+        "zone": "",
+    }
     row |= {"severity": "info", "state": "resolved", "summary": "door open", "evidence": {}}
     with server.engine.begin() as connection:
         for number in range(times):

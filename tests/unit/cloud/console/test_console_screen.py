@@ -16,6 +16,7 @@ from frostline_cloud.console.front.facts import Delivery, Facts
 from frostline_cloud.console.front.screen import MOST_NEEDS, Screen, account, screen, verdict
 from frostline_cloud.console.front.values import key_of, main_metric, with_gaps
 from frostline_cloud.console.words import ago
+from frostline_cloud.rules.taken import Taken
 from frostline_cloud.sql.registry import KnownDevice, KnownNode
 from frostline_cloud.store import Bucket
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality
@@ -227,3 +228,25 @@ def test_a_gateway_whose_alert_is_open_is_named_once() -> None:
     shown = screen(facts(alerts=[offline], nodes=[replace(NODE, online=False)]))
 
     assert [need.state for need in shown.needs] == ["firing"]
+
+
+def test_an_alert_of_which_nothing_is_known_says_so_and_since_when() -> None:
+    blind = replace(ALERT, evidence={"no_data_since_ms": NOW - 720_000})
+    (need,) = screen(facts(alerts=[blind])).needs
+    assert need.unknown == "unknown: no data for 12 min"
+    assert need.link == "/alerts/a"
+
+
+def test_alerts_about_compliance_that_wait_to_be_closed_are_one_line() -> None:
+    (need,) = screen(facts(to_close=3)).needs
+    assert (need.text, need.link) == (
+        "3 alerts about compliance: over, and waiting for cause and disposition",
+        "/alerts?show=to-close",
+    )
+
+
+def test_a_gateway_that_refuses_its_local_rules_is_said_with_the_reason() -> None:
+    refused = Taken("berlin", "gw-1", "a1", "b2", "no output 'siren'", NOW - 60_000)
+    (need,) = screen(facts(refusals=[refused])).needs
+    assert (need.severity, need.where, need.age_ms) == ("warning", "berlin · gw-1", 60_000)
+    assert need.text.endswith("no output 'siren'")
