@@ -11,6 +11,7 @@ import asyncio
 import subprocess
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,23 @@ METRICS, MINUTES, MINUTE_S = 12, 60, 0.5
 _HEADERS, _PING = 52, 2 + 22
 """IPv4 and TCP with time stamps; a PINGREQ or PINGRESP in a record of TLS 1.3."""
 _DAY_MINUTES, _DAY_S = 1440, 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How samples are sent."""
+
+    burst_minutes: int = 0
+    keepalive_s: int = 30
+    compression: str = "none"
+
+
+WAYS = {
+    "at_once": Way(),
+    "at_once_compressed": Way(compression="deflate"),
+    "bursts_of_10_minutes": Way(10, 300),
+    "bursts_compressed": Way(10, 300, "deflate"),
+}
 
 
 class TlsMosquitto(Mosquitto):
@@ -52,31 +70,27 @@ class TlsMosquitto(Mosquitto):
 
 
 def measure(minutes: int = MINUTES) -> dict[str, Any]:
-    """Megabytes a day, with samples sent as they come and in bursts of ten minutes."""
+    """Megabytes a day, with samples sent as they come and in bursts of ten minutes, plain and compressed."""
     with tempfile.TemporaryDirectory(prefix="frostline-bench-") as name:
         folder = Path(name)
         with TlsMosquitto(folder) as broker:
-            for mode in ("at-once", "bursts"):
-                (folder / mode).mkdir()
-            at_once = asyncio.run(_played(broker, folder / "at-once", minutes, burst_minutes=0, keepalive_s=30))
-            bursts = asyncio.run(_played(broker, folder / "bursts", minutes, burst_minutes=10, keepalive_s=300))
-    return {"metrics_each_minute": METRICS, "at_once": at_once, "bursts_of_10_minutes": bursts}
+            found = {name: asyncio.run(_played(broker, folder, minutes, way)) for name, way in WAYS.items()}
+    return {"metrics_each_minute": METRICS, **found}
 
 
-async def _played(
-    broker: TlsMosquitto, folder: Path, minutes: int, burst_minutes: int, keepalive_s: int
-) -> dict[str, Any]:
+async def _played(broker: TlsMosquitto, folder: Path, minutes: int, way: Way) -> dict[str, Any]:
     proxy = TcpProxy("127.0.0.1", broker.tls_port)
     async with TestHost(broker.port) as host, proxy:
         config = UplinkConfig.model_validate(
             {
                 "url": f"mqtts://localhost:{proxy.port}",
                 "ca_file": str(broker.folder / "cert.pem"),
-                "burst_s": burst_minutes * MINUTE_S,
+                "burst_s": way.burst_minutes * MINUTE_S,
+                "compression": way.compression,
                 "keepalive_s": 600,
             }
         )
-        with Spool.open(folder / "spool.db", 1 << 24, SYSTEM_CLOCKS.utc_ms) as spool:
+        with Spool.open(folder / f"{way.burst_minutes}-{way.compression}.db", 1 << 24, SYSTEM_CLOCKS.utc_ms) as spool:
             uplink = Uplink(config, "site", "gw", spool, _devices(), _follow, chance=lambda: 0.1)
             task = asyncio.create_task(uplink.run())
             await eventually_async(lambda: uplink.status().born)
@@ -89,8 +103,8 @@ async def _played(
             sent = proxy.forwarded_bytes - handshake
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-    packets = 2 * minutes if not burst_minutes else 2 * (minutes // burst_minutes)
-    pings = _DAY_S / keepalive_s * (2 * _PING + 3 * _HEADERS)
+    packets = 2 * minutes if not way.burst_minutes else 2 * (minutes // way.burst_minutes)
+    pings = _DAY_S / way.keepalive_s * (2 * _PING + 3 * _HEADERS)
     tls = sent / minutes * _DAY_MINUTES
     headers = packets / minutes * _DAY_MINUTES * 2 * _HEADERS
     return {

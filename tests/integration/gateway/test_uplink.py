@@ -81,11 +81,6 @@ async def running(
         await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.fixture
-def spool_path(tmp_path: Path) -> Path:
-    return tmp_path / "spool.db"
-
-
 def opened(path: Path, budget_bytes: int = 1 << 24) -> Spool:
     return Spool.open(path, budget_bytes, SYSTEM_CLOCKS.utc_ms)
 
@@ -132,6 +127,23 @@ async def test_with_bursts_samples_wait_on_the_disk_and_events_do_not(
             assert host.values("air_temperature") == []
             await eventually_async(is_empty(spool), 20)
             assert host.values("air_temperature") == [1, 2]
+
+
+async def test_with_compression_large_messages_are_sent_compressed_and_small_ones_are_not(
+    fresh_mosquitto: Mosquitto, spool_path: Path
+) -> None:
+    at_ms = SYSTEM_CLOCKS.utc_ms()
+    values = tuple(Metric("air_temperature", None, at_ms + n, DataType.FLOAT, n) for n in range(50))
+    large = NewRow(SAMPLE, "room-1", encode(Payload(at_ms, None, values)), 50, at_ms, at_ms + 49)
+    with opened(spool_path) as spool:
+        async with (
+            TestHost(fresh_mosquitto.port) as host,
+            running(fresh_mosquitto.port, spool, compression="deflate"),
+        ):
+            spool.append([row(-1), large], AccountDelta(read=51, kept=51))
+            await eventually_async(is_empty(spool), 20)
+            assert host.values("air_temperature") == [-1, *range(50)]
+            assert 1 <= host.counts["compressed"] < host.counts["data"]
 
 
 async def test_births_say_what_devices_are_and_deaths_follow(fresh_mosquitto: Mosquitto, spool_path: Path) -> None:

@@ -37,6 +37,7 @@ from frostline_core.sparkplug import (
     Outgoing,
     RebirthWanted,
     Unresolved,
+    inflated,
     value_of,
 )
 
@@ -159,7 +160,9 @@ class TestHost:
                 self.counts["data"] += 1
                 if self._dice.random() < self.loss:
                     continue
-            for event in self.session.receive(topic, raw, now_ms()):
+            if (inside := inflated(raw)) is not raw:
+                self.counts["compressed"] += 1
+            for event in self.session.receive(topic, inside, now_ms()):
                 self._on(event)
 
     def _on(self, event: Event) -> None:
