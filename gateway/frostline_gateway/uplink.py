@@ -24,7 +24,8 @@ from frostline_gateway.devices import Devices
 from frostline_gateway.spool import Spool
 from frostline_gateway.uplink_births import Births
 from frostline_gateway.uplink_config import UplinkConfig
-from frostline_gateway.uplink_session import Clocks, Parts, Session, Signals, in_thread
+from frostline_gateway.uplink_parts import Clocks, Parts, Signals, in_thread
+from frostline_gateway.uplink_session import Session
 from frostline_gateway.uplink_waits import Conflict, Waits
 
 log = logging.getLogger("frostline.uplink")

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Sequence
 
-from frostline_core.commit import (
-    Commit,
-    GatewayCommit,
-    Send,
-    Verdict,
-    run_text,
-    unpack_commits,
-)
+from frostline_core.commit import Commit, Send, Verdict, run_text, unpack_commits
 from frostline_core.commit.account import ACCOUNT, pack_account
 from frostline_core.errors import ProtocolError, UnavailableError
 from frostline_core.sparkplug import (
@@ -26,12 +17,9 @@ from frostline_core.sparkplug import (
     RebirthAsked,
     Refused,
     UndeclaredError,
-    WriteAsked,
 )
-from frostline_gateway.spool import Spool
-from frostline_gateway.uplink_births import Births
-from frostline_gateway.uplink_config import UplinkConfig
 from frostline_gateway.uplink_mqtt import Link
+from frostline_gateway.uplink_parts import Parts, in_thread
 from frostline_gateway.uplink_rows import RowMessages
 from frostline_gateway.uplink_waits import Turn
 
@@ -45,48 +33,6 @@ REBIRTH_LEAST_MS = 1_000
 ACCOUNT_EVERY_MS = 300_000
 """The cloud is told our account after births, and so often; not before the next burst where those are apart."""
 ACCOUNT_DAYS = 3
-
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """Time as arguments: of day (UTC milliseconds), and one that only goes forward (milliseconds)."""
-
-    utc_ms: Callable[[], int]
-    steady_ms: Callable[[], int]
-
-
-@dataclass(slots=True)
-class Signals:
-    """What others tell a session; kept by the uplink over sessions.
-
-    Attributes:
-        commands: Where writes and refusals go; never blocks.
-        born: Called when births are out.
-        wake: Something came: a message, a row, a device.
-        changed: Devices that were born or died since the session looked.
-        rebirth: Somebody wants all births again.
-    """
-
-    commands: Callable[[WriteAsked | Refused], None]
-    born: Callable[[], None]
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    changed: set[str] = field(default_factory=set)
-    rebirth: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What every session of one uplink works with."""
-
-    config: UplinkConfig
-    spool: Spool
-    commit: GatewayCommit
-    births: Births
-    clocks: Clocks
-    signals: Signals
-    chance: Callable[[], float]
 
 
 class Session:
@@ -307,13 +253,3 @@ class Session:
                 break
             sends.append(send)
         return sends
-
-
-async def in_thread(call: Callable[[], Result]) -> Result:
-    """Runs what touches the disk off the event loop; a cancellation waits for it, so that nothing overlaps."""
-    running = asyncio.ensure_future(asyncio.to_thread(call))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise

@@ -16,7 +16,7 @@ from frostline_gateway.devices import Devices
 from frostline_gateway.spool import Spool
 from frostline_gateway.uplink import SYSTEM_CLOCKS, Uplink
 from frostline_gateway.uplink_config import UplinkConfig
-from frostline_gateway.uplink_session import Clocks
+from frostline_gateway.uplink_parts import Clocks
 from frostline_gateway.uplink_waits import OVER_MS
 from tests.integration.gateway.uplink_host import TestHost
 from tests.support.services import Mosquitto, eventually_async
