@@ -18,13 +18,13 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 from frostline_core.errors import ConfigError, UnavailableError
-from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality, Reading, Stream
-from frostline_core.sparkplug import MetricMessage, PayloadMessage, set_quality, set_value
+from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Reading, Stream
 from frostline_edge.sampler import Sampler, SamplerAccount
 from frostline_edge.sampling import Sampling
 from frostline_edge.scan import Scan
 from frostline_gateway.devices import AUDIT, CLOCK, CONFLICT, IDENTITY, LOCAL_RULES, OUTPUT, OWN, Devices
 from frostline_gateway.grouping import RowLimits, together
+from frostline_gateway.packing import MOST_METRICS_IN_ROW, Packing
 from frostline_gateway.spool import Spool
 from frostline_gateway.spool.rows import AccountDelta, Lost, NewRow, loss_notice
 from frostline_gateway.spool.waiting import restamped
@@ -32,19 +32,12 @@ from frostline_gateway.timekeeper import Known, Timekeeper
 
 log = logging.getLogger("frostline.intake")
 
-MOST_METRICS_IN_ROW = 500
-"""A scan of more metrics becomes several rows, so that no message comes near the bound of a payload."""
-MOST_TEXT = 65_536
-"""Longest text or blob of one sample; a longer one is kept as bad, without its value."""
-MOST_ROW_BYTES = 512 * 1024
-"""Largest row; a larger one is divided. Half of what a payload may weigh, and brokers commonly take."""
 MOST_MEMORY_BYTES = 32 << 20
 """Most that rows which wait in memory may weigh, however few they are."""
 _ROWS = RowLimits(samples=MOST_METRICS_IN_ROW)
 _RETRY_S = 1.0
 _QUIET_PART = 4
 _TEXTS = frozenset({DataType.STRING, DataType.TEXT, DataType.UUID, DataType.BYTES})
-_NO_METRICS: frozenset[str] = frozenset()
 _KNOWN = Known("", 0)
 """Without a timekeeper every stamp is a time of day, and nothing waits."""
 _OWN = tuple(MetricDescription(name, datatype) for name, datatype in OWN.items())
@@ -92,10 +85,9 @@ class Intake:
         self.sampler.configure("", {}, _NODE)
         self._on_device: Callable[[str], None] = lambda _: None
         self._on_samples: Callable[[str, Sequence[Reading]], None] = lambda *_: None
-        self._types: dict[str, dict[str, DataType]] = {"": {metric.name: metric.datatype for metric in _OWN}}
+        self._packing = Packing(_NODE)
         self._keeper: Timekeeper | None = None
         self._untold: list[Lost] = []
-        self._raw: dict[str, frozenset[str]] = {}
         self._pending: deque[NewRow] = deque()
         self._bytes = 0
         self._in_flight = 0
@@ -141,17 +133,15 @@ class Intake:
         """A device answers; a sampling that cannot work is logged, and the device's readings are then rejected."""
         wanted = {metric.name: self._sampling(device.id, metric, sampling) for metric in device.metrics}
         for owner, name in self._overrides:
-            if owner == device.id and name not in wanted and device.id not in self._types:
+            if owner == device.id and name not in wanted and device.id not in self._packing:
                 log.warning("%s: [[override]] of '%s', which it does not have", device.id, name)
         try:
             self.sampler.configure(device.id, {name: each for name, each in wanted.items() if each}, device)
         except ConfigError as error:
             log.error("%s: its readings are rejected until the configuration is mended: %s", device.id, error)
             return
-        self._types[device.id] = {metric.name: metric.datatype for metric in device.metrics}
-        self._raw[device.id] = frozenset(
-            metric.name for metric in device.metrics if _identifies(metric, wanted[metric.name])
-        )
+        raw = [metric.name for metric in device.metrics if _identifies(metric, wanted[metric.name])]
+        self._packing.learn(device, raw)
         if self.devices.born(device, self._clock()):
             log.info("%s: answers (%s)", device.id, device.kind)
             self._on_device(device.id)
@@ -319,38 +309,11 @@ class Intake:
             self.devices.keep(samples)
             if device and samples:
                 self._on_samples(device, samples)
-        for start in range(0, len(samples), MOST_METRICS_IN_ROW):
-            self._put(stream, device, samples[start : start + MOST_METRICS_IN_ROW], boot)
+        for row in self._packing.rows(stream, device, samples, boot):
+            self._pending.append(row)
+            self._bytes += len(row.payload)
+            self._wake.set()
         self._keep_bound()
-
-    def _put(self, stream: Stream, device: str, samples: Sequence[Reading], boot: str) -> None:
-        """One row, or two where one would be too large (long texts)."""
-        row = replace(self._row(stream, device, samples), boot=boot)
-        if len(row.payload) > MOST_ROW_BYTES and len(samples) > 1:
-            half = len(samples) // 2
-            self._put(stream, device, samples[:half], boot)
-            self._put(stream, device, samples[half:], boot)
-            return
-        self._pending.append(row)
-        self._bytes += len(row.payload)
-        self._wake.set()
-
-    def _row(self, stream: Stream, device: str, samples: Sequence[Reading]) -> NewRow:
-        """One row: every sample with name, type, time and, where it is not good, quality."""
-        types = self._types[device]
-        message = PayloadMessage()
-        for sample in samples:
-            metric = message.metrics.add()
-            metric.name = sample.metric
-            metric.timestamp = sample.at_ms
-            metric.datatype = types[sample.metric]
-            quality = _put(metric, types[sample.metric], sample)
-            if quality is not Quality.GOOD:
-                set_quality(metric, quality)
-        first_ms, last_ms = (extreme(sample.at_ms for sample in samples) for extreme in (min, max))
-        message.timestamp = last_ms
-        raw = stream is Stream.SAMPLES and {sample.metric for sample in samples} <= self._raw.get(device, _NO_METRICS)
-        return NewRow(stream, device, message.SerializeToString(), len(samples), first_ms, last_ms, raw)
 
     def _failed(self, rows: Sequence[NewRow], reason: str) -> None:
         """Puts a group back, and gives up what is beyond the bound."""
@@ -398,16 +361,3 @@ def _dated(rows: Sequence[NewRow], known: Known | None) -> Sequence[NewRow]:
 def _identifies(metric: MetricDescription, sampling: Sampling | None) -> bool:
     """Whether each reading of a metric is one read of a tag: text that its driver wants kept unthinned."""
     return sampling is not None and sampling.every and metric.datatype in _TEXTS
-
-
-def _put(metric: MetricMessage, datatype: DataType, sample: Reading) -> Quality:
-    """Writes a sample's value; text that no message can carry becomes a bad sample without value."""
-    value = sample.value
-    if not (isinstance(value, str | bytes) and len(value) > MOST_TEXT):
-        try:
-            set_value(metric, datatype, value)
-            return sample.quality
-        except ValueError:
-            metric.ClearField("string_value")
-    metric.is_null = True
-    return Quality.BAD

@@ -11,14 +11,8 @@ import pytest
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality, Reading, Stream
 from frostline_edge.sampling import Sampling
 from frostline_gateway.devices import Devices
-from frostline_gateway.intake import (
-    MOST_MEMORY_BYTES,
-    MOST_METRICS_IN_ROW,
-    MOST_ROW_BYTES,
-    MOST_TEXT,
-    Intake,
-    IntakeLimits,
-)
+from frostline_gateway.intake import MOST_MEMORY_BYTES, Intake, IntakeLimits
+from frostline_gateway.packing import MOST_METRICS_IN_ROW, MOST_ROW_BYTES, MOST_TEXT
 from frostline_gateway.spool import Spool
 from tests.support.services import eventually_async
 from tests.unit.gateway.intake_rows import EVERY, NOW_MS, ROOM, intake_on, payloads_of, reading, rows_of
