@@ -26,6 +26,7 @@ from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.sql import ledger, read_only, translated
 from frostline_cloud.sql.tables import dead_letter, device, loss, node
 from frostline_cloud.store.port import Store
+from frostline_core.commit import Taken
 from frostline_core.errors import FrostlineError, ProtocolError
 from frostline_core.reading import DataType
 from frostline_core.rules import Evaluator, RuleSet
@@ -99,7 +100,7 @@ def replay(engine: Engine, store: Store, letter_id: int, now_ms: int) -> Replaye
         if letter.replayed_ms is not None:
             raise _StaysError("it was taken in before")
         batch, flusher = _read(engine, store, (letter, births), now_ms)
-        written = flusher.write(Load([], [batch], Extra()))
+        written = flusher.write(Load(Taken(), [batch], Extra()))
         rejected = [each.reason for each in written.buried[len(batch.refused) :]]  # by the store
         _must_be_whole(letter, batch, rejected)
         with translated("SQL"), engine.begin() as connection:
@@ -160,7 +161,7 @@ def _read(engine: Engine, store: Store, found: tuple[Row[Any], _Births | None], 
     raw = _by_name(message, letter, view, births.newest_ms)
     events = session.receive(letter.topic, raw, now_ms)
     event = _data_of([*events, *session.connection_lost(now_ms)])
-    batch = decode(event, series, now_ms + FUTURE_MS)
+    batch = decode(event, now_ms + FUTURE_MS)
     return batch, Flusher(engine, store, evaluator, series, _NO_RULES, ())
 
 

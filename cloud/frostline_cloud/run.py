@@ -25,7 +25,7 @@ from frostline_cloud.audit import EVERY_S, audit
 from frostline_cloud.config import CloudConfig
 from frostline_cloud.ingest import journal
 from frostline_cloud.ingest.broker import Broker
-from frostline_cloud.ingest.decode import Item
+from frostline_cloud.ingest.decode import Batch
 from frostline_cloud.ingest.flush import Flusher
 from frostline_cloud.ingest.generation import Generation
 from frostline_cloud.ingest.ingest import Ingest
@@ -178,7 +178,7 @@ def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
         return said.topic, said.payload
 
     broker = Broker(config.broker, will, limits.queue_messages, limits.queue_mib * 1024 * 1024)
-    commit: HostCommit[Item] = HostCommit(
+    commit: HostCommit[Batch] = HostCommit(
         _committed_of(shared.engine),
         HostLimits(limits.queue_messages, limits.queue_mib * 1024 * 1024, linger_ms=max(limits.linger_ms, 10)),
     )

@@ -34,7 +34,7 @@ from frostline_cloud.sql import migrate, open_engine
 from frostline_cloud.store.line_writer import LineWriter
 from frostline_core import mqtt_wire
 from frostline_core.commit import HostCommit
-from frostline_core.mqtt_wire import Parser, Received
+from frostline_core.mqtt_wire import Parser
 from frostline_core.rules import Evaluator, load_folder
 from frostline_core.sparkplug import HostSession
 from tests.bench import process
@@ -113,9 +113,7 @@ class StandIn:
         self._woken.clear()
         began_s = time.thread_time()
         found, self._waiting = self._waiting, []
-        found += [
-            each for each in self._parser.feed(b"".join(self._packets[self._at : end])) if isinstance(each, Received)
-        ]
+        found += [each for each in self._parser.cut(b"".join(self._packets[self._at : end])) if isinstance(each, tuple)]
         self._at = max(end, self._at)
         self._cpu_s["cut packets"] += time.thread_time() - began_s
         return found

@@ -9,10 +9,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from frostline_cloud.ingest.decode import Batch, Item, batch_of
+from frostline_cloud.ingest.decode import Batch, Item, batch_of, count_of, owner_of
 from frostline_cloud.ingest.journal import DeadLetter, Extra
 from frostline_cloud.ingest.load import Load, Written
-from frostline_core.commit import Queued
+from frostline_core.commit import Queued, Regular, Taken, mark_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +26,38 @@ class Piece:
 def by_node(load: Load, written: Written) -> Iterator[Piece]:
     """What was noted between two flushes, then what came from each gateway, in order."""
     if load.extra:
-        yield Piece(Load([], [], load.extra), Written())
-    owners = dict.fromkeys(each.owner for each in (*(q.item for q in load.queued), *load.plain))
+        yield Piece(Load(Taken(), [], load.extra), Written())
+    batches = [each if isinstance(each, Queued) else _spelled_out(each) for each in load.taken.entries]
+    owners = dict.fromkeys([*(owner_of(each.item) for each in batches), *map(owner_of, load.plain)])
     for owner in owners:
-        queued = [each for each in load.queued if each.item.owner == owner]
-        plain = [each for each in load.plain if each.owner == owner]
+        queued = [each for each in batches if owner_of(each.item) == owner]
+        plain = [each for each in load.plain if owner_of(each) == owner]
         letters = [each for each in written.buried if (each.site, each.node) == owner]
-        yield Piece(Load(queued, plain, Extra()), Written(buried=letters))
+        yield Piece(Load(Taken.of(queued), plain, Extra()), Written(buried=letters))
 
 
 def by_batch(piece: Piece) -> Iterator[Piece]:
     """Each batch alone; a piece without batches is one already."""
-    load, buried = piece.load, piece.written.buried
-    if not load.queued and not load.plain:
+    queued, plain, buried = queued_of(piece.load), piece.load.plain, piece.written.buried
+    if not queued and not plain:
         yield piece
-    for queued in load.queued:
-        yield Piece(Load([queued], [], Extra()), Written(buried=_of(queued.item, buried)))
-    for batch in load.plain:
-        yield Piece(Load([], [batch], Extra()), Written(buried=_of(batch, buried)))
+    for each in queued:
+        yield Piece(Load(Taken.of([each]), [], Extra()), Written(buried=_of(each.item, buried)))
+    for item in plain:
+        yield Piece(Load(Taken(), [item], Extra()), Written(buried=_of(batch_of(item), buried)))
 
 
 def without_content(piece: Piece, reason: str) -> Piece:
     """The one batch of a piece as nobody can take it: a dead letter, and for the rest only its number."""
-    marks = [(each.mark, _emptied(each.item, reason), each.size) for each in piece.load.queued]
+    queued = [Queued(each.mark, _emptied(each.item, reason), each.size) for each in queued_of(piece.load)]
     plain = [_emptied(each, reason) for each in piece.load.plain]
-    letters = [letter_of(each, reason, each.count) for each in (*(batch for _, batch, _ in marks), *plain)]
-    return Piece(Load([Queued(*each) for each in marks], plain, Extra()), Written(buried=letters))
+    letters = [letter_of(each, reason, count_of(each)) for each in (*(each.item for each in queued), *plain)]
+    return Piece(Load(Taken.of(queued), list(plain), Extra()), Written(buried=letters))
+
+
+def queued_of(load: Load) -> list[Queued[Batch]]:
+    """The batches that are spelled out; in a piece all are."""
+    return [each for each in load.taken.entries if isinstance(each, Queued)]
 
 
 def letter_of(item: Item, reason: str, samples: int) -> DeadLetter:
@@ -66,5 +72,9 @@ def _emptied(item: Item, reason: str) -> Batch:
     return replace(batch, samples=[], gap=gap, unfit=reason)
 
 
-def _of(batch: Item, letters: list[DeadLetter]) -> list[DeadLetter]:
+def _of(batch: Batch, letters: list[DeadLetter]) -> list[DeadLetter]:
     return [each for each in letters if each.raw is batch.raw]
+
+
+def _spelled_out(batch: Regular) -> Queued[Batch]:
+    return Queued(mark_of(batch), batch_of(batch), len(batch[6]))

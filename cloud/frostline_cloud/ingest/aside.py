@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from frostline_cloud.ingest.decode import Item
+from frostline_cloud.ingest.decode import Item, count_of, owner_of
 from frostline_cloud.ingest.journal import DeadLetter, Extra, Loss
 from frostline_cloud.ingest.load import Load
 from frostline_core.commit.account import GatewayAccount
@@ -51,7 +51,7 @@ class Aside:
             self.plain.append(item)
         else:
             reason = "the store was away for longer than the queue of a plain Sparkplug node holds"
-            self.lose([Loss(*item.owner, None, None, None, reason, item.count)])
+            self.lose([Loss(*owner_of(item), None, None, None, reason, count_of(item))])
 
     def bury(self, topic: str, raw: bytes, reason: str) -> None:
         """A message that nobody can read."""

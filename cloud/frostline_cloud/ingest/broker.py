@@ -23,7 +23,7 @@ from frostline_cloud.ingest.config import BrokerConfig
 from frostline_cloud.ingest.dial import Session, dial
 from frostline_core import mqtt_wire
 from frostline_core.errors import FrostlineError, ProtocolError
-from frostline_core.mqtt_wire import Kind, Packet, Received, Will
+from frostline_core.mqtt_wire import Kind, Message, Packet, Received, Will
 
 log = logging.getLogger("frostline.ingest.broker")
 
@@ -56,8 +56,8 @@ class Disconnected:
     reason: str
 
 
-Arrived = Received
-Incoming = Connected | Subscribed | Disconnected | Received
+Incoming = Message | Connected | Subscribed | Disconnected
+"""A message that came, or news of the connection."""
 
 
 @dataclass(slots=True)
@@ -93,8 +93,8 @@ class Broker:
     ) -> None:
         self._config, self._will = config, will
         self._most_messages, self._most_bytes = most_messages, most_bytes
-        self._queue: deque[Incoming] = deque()
-        self._bytes = 0
+        self._queue: deque[list[Incoming]] = deque()  # as they were read
+        self._waiting = self._bytes = 0
         self._buffer = memoryview(bytearray(_READ_BYTES))
         self._link: _Link | None = None
         self._wait_s = _FIRST_WAIT_S
@@ -134,19 +134,20 @@ class Broker:
             return  # full: it is awake already; closed: nobody waits
 
     def take(self, wait_s: float, most: int) -> list[Incoming]:
-        """Everything that waits, up to `most`; waits up to `wait_s` for the first. It also keeps the session alive.
+        """What waits, whole reads of the socket until there are `most`; waits up to `wait_s` for the first.
 
-        With `most` 0 it waits for a `wake`, and what comes meanwhile is queued.
+        It also keeps the session alive. With `most` 0 it waits for a `wake`, and what comes meanwhile is queued.
         """
-        self._tend(0.0 if self._queue and most else wait_s)
         queue = self._queue
-        if len(queue) <= most:
-            taken = list(queue)
-            queue.clear()
+        self._tend(0.0 if queue and most else wait_s)
+        taken: list[Incoming] = []
+        while queue and len(taken) < most:
+            taken = taken + queue.popleft() if taken else queue.popleft()
+        self._waiting -= len(taken)
+        if not self._waiting:
             self._bytes = 0
-            return taken
-        taken = [queue.popleft() for _ in range(most)]
-        self._bytes -= sum(len(item.payload) for item in taken if isinstance(item, Received))
+        elif taken:
+            self._bytes -= sum(len(item[1]) for item in taken if isinstance(item, tuple))
         return taken
 
     def subscribe(self, topics: Sequence[tuple[str, int]]) -> None:
@@ -235,7 +236,7 @@ class Broker:
         now_s = time.monotonic()
         self._link = _Link(session, now_s, now_s, now_s)
         self._watch(self._link)
-        self._queue.append(Connected())
+        self._news(Connected())
         self._sort(self._link, session.first)
 
     def _end(self, reason: str) -> None:
@@ -244,7 +245,7 @@ class Broker:
             self._close()
             if time.monotonic() - link.began_s > _HEALTHY_S:
                 self._wait_s = _FIRST_WAIT_S
-        self._queue.append(Disconnected(reason))
+        self._news(Disconnected(reason))
         self._redial(self._wait_s)
         self._wait_s = min(self._wait_s * 2, _MOST_WAIT_S)
 
@@ -263,29 +264,45 @@ class Broker:
             if not size:
                 raise ConnectionResetError("the broker closed the connection")
             link.heard_s = time.monotonic()
-            self._sort(link, link.session.parser.feed(bytes(self._buffer[:size])))
+            self._sort(link, link.session.parser.cut(bytes(self._buffer[:size])))
             if size < _READ_BYTES // 2 and not isinstance(link.session.socket, ssl.SSLSocket):
                 return  # the kernel had no more
 
-    def _sort(self, link: _Link, packets: Sequence[Received | Packet]) -> None:
-        queue, acks = self._queue, bytearray()
+    def _news(self, news: Incoming) -> None:
+        self._queue.append([news])
+        self._waiting += 1
+
+    def _sort(self, link: _Link, packets: Sequence[Message | Received | Packet]) -> None:
+        """Queues what came in one read; all that is no message concerns the session."""
+        messages: list[Incoming] = []
+        room = self._most_messages - self._waiting if self._bytes < self._most_bytes else 0
+        acks = bytearray()
         for packet in packets:
-            if isinstance(packet, Received):
+            if packet.__class__ is tuple:
+                messages.append(packet)
+            elif isinstance(packet, Received):
                 if packet.qos:
                     acks += mqtt_wire.puback(packet.packet_id)
-                if len(queue) >= self._most_messages or self._bytes >= self._most_bytes:
-                    self.dropped += 1
-                else:
-                    self._bytes += len(packet.payload)
-                    queue.append(packet)
-            elif packet.kind == Kind.PUBACK:
-                link.unacknowledged.discard(int.from_bytes(packet.body[:2], "big"))
-            elif packet.kind == Kind.SUBACK:
-                if 0x80 in packet.body[2:]:
-                    raise ProtocolError("it refuses a subscription")
-                link.asked_s = None
-                queue.append(Subscribed())
+                messages.append((packet.topic, packet.payload))
+            elif isinstance(packet, Packet):
+                self._take_in(link, packet, messages)
+        if len(messages) > room:
+            self.dropped += sum(isinstance(each, tuple) for each in messages[room:])
+            messages = messages[:room] + [each for each in messages[room:] if not isinstance(each, tuple)]
+        if messages:
+            self._queue.append(messages)
+            self._waiting += len(messages)
+            self._bytes += sum([len(each[1]) for each in messages if isinstance(each, tuple)])
         link.unsent += acks
+
+    def _take_in(self, link: _Link, packet: Packet, messages: list[Incoming]) -> None:
+        if packet.kind == Kind.PUBACK:
+            link.unacknowledged.discard(int.from_bytes(packet.body[:2], "big"))
+        elif packet.kind == Kind.SUBACK:
+            if 0x80 in packet.body[2:]:
+                raise ProtocolError("it refuses a subscription")
+            link.asked_s = None
+            messages.append(Subscribed())
 
     def _keep_alive(self, link: _Link, now_s: float) -> None:
         keepalive_s = self._config.keepalive_s

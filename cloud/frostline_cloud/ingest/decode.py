@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from frostline_cloud.ingest.series import Plan, SeriesTable
-from frostline_cloud.store.port import NumberRow
+from frostline_cloud.ingest.series import Plan
+from frostline_core.commit import Regular
 from frostline_core.errors import ProtocolError
 from frostline_core.reading import INTEGERS, DataType, Quality
-from frostline_core.sparkplug import Columns, DataCame, value_of
+from frostline_core.sparkplug import DataCame, value_of
 from frostline_core.sparkplug.codec import content_of
 
 _NUMBERS = INTEGERS | {DataType.FLOAT, DataType.DOUBLE, DataType.BOOLEAN, DataType.DATETIME}
@@ -47,97 +47,44 @@ class Batch:
     unfit: str = ""
 
     @property
-    def owner(self) -> tuple[str, str]:
-        """Site and node."""
-        return self.site, self.node
-
-    @property
     def count(self) -> int:
         """Samples that came, whatever becomes of them."""
         return self.good + len(self.refused)
 
 
-@dataclass(slots=True)
-class Regular(NumberRow):
-    """One DATA message of a learned form: the row as it is stored, and what it is a row of.
-
-    Most messages are of this kind, and this is the one object that goes with them from decode to commit.
-
-    Attributes:
-        plan: What becomes of its values.
-        raw: The message as it came.
-    """
-
-    plan: Plan
-    raw: bytes
-
-    @property
-    def owner(self) -> tuple[str, str]:
-        """Site and node."""
-        return self.plan.key[:2]
-
-    @property
-    def good(self) -> int:
-        """See `Batch`."""
-        return len(self.values)
-
-    @property
-    def count(self) -> int:
-        """See `Batch`."""
-        return len(self.values)
-
-    def spelled_out(self) -> Batch:
-        """The same as a batch, for the ways that few messages go."""
-        samples: list[Sample] = [
-            (slot, value, self.at_ms, _GOOD) for slot, value in zip(self.plan.slots, self.values, strict=True)
-        ]
-        return Batch(*self.plan.key, self.plan.topic, self.raw, samples, [], good=len(samples))
-
-
 Item = Batch | Regular
+"""A message: nearly all are `Regular`, whose plan is a `Plan`."""
 
 
 def batch_of(item: Item) -> Batch:
-    """A message as a batch, whatever it is."""
-    return item.spelled_out() if isinstance(item, Regular) else item
+    """A message as a batch, for the ways that few messages go."""
+    if isinstance(item, Batch):
+        return item
+    plan: Plan = item[3]
+    _, _, _, _, at_ms, values, raw, _ = item
+    samples: list[Sample] = [(slot, value, at_ms, _GOOD) for slot, value in zip(plan.slots, values, strict=True)]
+    site, node, device = plan.key
+    return Batch(site, node, device, plan.topic, raw, samples, [], good=len(samples))
 
 
-def take(columns: Columns, raw: bytes, series: SeriesTable, latest_ms: int) -> Item:
-    """A message that a layout has read.
-
-    Args:
-        columns: What it says.
-        raw: As it came.
-        series: Where its metrics have their slots.
-        latest_ms: A sample later than this is refused: its clock is wrong.
-    """
-    plan, values = columns.metrics.plan or series.plan(columns.metrics), columns.values
-    if plan is not None and columns.at_ms <= latest_ms and isfinite(sum(values)):
-        return Regular(plan.form, columns.at_ms, values, plan, raw)
-    return _odd(columns, raw, latest_ms)
+def owner_of(item: Item) -> tuple[str, str]:
+    """Site and node."""
+    if isinstance(item, Batch):
+        return item.site, item.node
+    plan: Plan = item[3]
+    return plan.key[:2]
 
 
-def _odd(columns: Columns, raw: bytes, latest_ms: int) -> Batch:
-    """A message with a number that means nothing, with a metric that is no series, or of a time to come."""
-    at_ms, topic = columns.at_ms, columns.metrics.topic
-    pairs = [(bound, v) for bound, v in zip(columns.metrics.bound, columns.values, strict=True) if bound.slot >= 0]
-    batch = Batch(topic.group, topic.node, topic.device, str(topic), raw, [], [])
-    if at_ms > latest_ms:
-        batch.refused = [(bound.description.name, _late(at_ms)) for bound, _ in pairs]
-    else:
-        batch.samples = [
-            (bound.slot, v, at_ms, _GOOD) if isfinite(v) else (bound.slot, None, at_ms, _BAD) for bound, v in pairs
-        ]
-        batch.good = len(batch.samples)
-    return batch
+def count_of(item: Item) -> int:
+    """Samples that came, whatever becomes of them."""
+    return item.count if isinstance(item, Batch) else len(item[5])
 
 
-def decode(event: DataCame, series: SeriesTable, latest_ms: int) -> Batch:
+def decode(event: DataCame, latest_ms: int) -> Batch:
     """Decodes a DATA message that was read in full.
 
     Args:
         event: As the session gave it.
-        series: Where its metrics have their slots.
         latest_ms: A sample later than this is refused: its clock is wrong.
     """
     view = event.view

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from frostline_cloud.ingest.decode import Item, Regular, batch_of
+from frostline_cloud.ingest.decode import Batch, Item, count_of
 from frostline_cloud.ingest.series import DeviceKey
 from frostline_core.rules import HOLE_MS, Evaluator
 
@@ -19,21 +19,20 @@ def evaluate(evaluator: Evaluator, items: Iterable[Item]) -> dict[DeviceKey, int
     low, high, last, deadline = evaluator.low, evaluator.high, evaluator.last_ms, evaluator.deadline_ms
     counts: dict[DeviceKey, int] = {}
     for item in items:
-        if item.__class__ is not Regular:
+        if isinstance(item, Batch):
             _one_by_one(evaluator, item, counts)
             continue
-        plan, at_ms, values = item.plan, item.at_ms, item.values
-        counts[plan.key] = counts.get(plan.key, 0) + len(values)
+        _, _, _, plan, at_ms, values, _, _ = item
+        key, slot = plan.key, plan.first
+        counts[key] = counts.get(key, 0) + len(values)
         if len(values) == 1:  # the same as below, for less
-            slot = plan.first
-            inside = low[slot] <= values[0] <= high[slot]
-            if inside and at_ms - HOLE_MS < last[slot] < at_ms < deadline[slot]:
+            if low[slot] <= values[0] <= high[slot] and at_ms - HOLE_MS < last[slot] < at_ms < deadline[slot]:
                 last[slot] = at_ms
                 continue
-        elif plan.first >= 0 and _pass(evaluator, plan.first, values, at_ms):
+        elif slot >= 0 and _pass(evaluator, slot, values, at_ms):
             continue
-        if plan.first >= 0:
-            evaluator.observe_row(plan.first, values, at_ms)
+        if slot >= 0:
+            evaluator.observe_row(slot, values, at_ms)
             continue
         samples = [(slot, value, at_ms) for slot, value in zip(plan.slots, values, strict=True)]
         for slot, value, _ in evaluator.in_order(samples):
@@ -41,10 +40,9 @@ def evaluate(evaluator: Evaluator, items: Iterable[Item]) -> dict[DeviceKey, int
     return counts
 
 
-def _one_by_one(evaluator: Evaluator, item: Item, counts: dict[DeviceKey, int]) -> None:
-    batch = batch_of(item)
+def _one_by_one(evaluator: Evaluator, batch: Batch, counts: dict[DeviceKey, int]) -> None:
     key = DeviceKey(batch.site, batch.node, batch.device)
-    counts[key] = counts.get(key, 0) + batch.count
+    counts[key] = counts.get(key, 0) + count_of(batch)
     for slot, value, at_ms, _ in evaluator.in_order(batch.samples):
         if not isinstance(value, str):
             _observe(evaluator, slot, value, at_ms)

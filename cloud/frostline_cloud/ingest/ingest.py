@@ -19,7 +19,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from frostline_cloud.ingest.broker import Arrived
 from frostline_cloud.ingest.config import IngestConfig
 from frostline_cloud.ingest.errands import Errands, Refetch, Retirement, must_be_offline, refetch_command
 from frostline_cloud.ingest.generation import OvertakenError
@@ -219,7 +218,7 @@ class Ingest:
         """Starts a flush with everything that waits, unless one is under way."""
         if self._flight is not None:
             return
-        load = Load(self._parts.commit.take(), *self._reader.aside.take())
+        load = Load(self._parts.commit.take_all(), *self._reader.aside.take())
         self._waiting_since_ms, self._reader.gathered = None, 0
         writing = self._writer.submit(self._parts.flusher.write, load)
         self._flight = _Flight(load, writing, self._clock_ms())
@@ -300,7 +299,7 @@ class Ingest:
         self._parts.broker.publish_and_wait(said.topic, said.payload, 2.0)
         until = time.monotonic() + 1.0
         while time.monotonic() < until and (items := self._parts.broker.take(0.05, _TAKE_MOST)):
-            self._reader.read([item for item in items if isinstance(item, Arrived)], self._clock_ms())
+            self._reader.read([item for item in items if isinstance(item, tuple)], self._clock_ms())
         self._home()
         self._reader.aside.lose(self._reader.parking.close())
         self._launch()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from frostline_cloud.ingest.decode import Item
+from frostline_cloud.ingest.decode import Batch, Item
 from frostline_cloud.ingest.journal import DeadLetter, Extra
-from frostline_cloud.store.port import AnyRow
-from frostline_core.commit import Queued
+from frostline_cloud.store.port import Sheet
+from frostline_core.commit import Taken
 
 
 @dataclass(slots=True)
@@ -16,12 +16,12 @@ class Load:
     """What a flush is to bring home.
 
     Attributes:
-        queued: Batches of the commit protocol, in order of arrival.
+        taken: Batches of the commit protocol.
         plain: Messages of plain Sparkplug nodes, in order of arrival.
         extra: Duplicates, losses and dead letters noted since the last flush.
     """
 
-    queued: Sequence[Queued[Item]]
+    taken: Taken[Batch]
     plain: Sequence[Item]
     extra: Extra
 
@@ -37,15 +37,15 @@ class Written:
     """What is in the store, or will never be.
 
     Attributes:
-        rows: As written.
+        sheet: As written.
         owners: The message of each row.
-        counts: How many samples each row holds that is no `Regular` one, by its place.
+        counts: How many samples each row behind those of numbers holds.
         buried: What was refused.
         seconds: What the write took.
     """
 
-    seconds: float = 0.0
-    rows: list[AnyRow] = field(default_factory=list)
+    sheet: Sheet = field(default_factory=Sheet)
     owners: list[Item] = field(default_factory=list)
-    counts: dict[int, int] = field(default_factory=dict)
+    counts: list[int] = field(default_factory=list)
     buried: list[DeadLetter] = field(default_factory=list)
+    seconds: float = 0.0

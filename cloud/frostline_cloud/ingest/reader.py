@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from frostline_cloud.ingest.aside import Aside
-from frostline_cloud.ingest.broker import Arrived, Broker, Connected, Disconnected, Incoming, Subscribed
+from frostline_cloud.ingest.broker import Broker, Connected, Disconnected, Incoming, Subscribed
 from frostline_cloud.ingest.config import IngestConfig
-from frostline_cloud.ingest.decode import Batch, Item, decode, take
+from frostline_cloud.ingest.decode import Batch, batch_of, decode, owner_of
 from frostline_cloud.ingest.flush import Flusher
 from frostline_cloud.ingest.generation import Generation
 from frostline_cloud.ingest.journal import Loss
@@ -24,9 +24,9 @@ from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.ingest.status import IngestStatus
 from frostline_cloud.ingest.told import account_of
-from frostline_cloud.ingest.unread import Parking, Puzzles, mark_of, without_seq
+from frostline_cloud.ingest.unread import Parking, Puzzles, mark_in, without_seq
 from frostline_cloud.rules import Pauses, Rulebook
-from frostline_core.commit import BatchMark, Commit, HostCommit, pack_commits, unpack_batch
+from frostline_core.commit import BatchMark, Commit, HostCommit, mark_of, pack_commits, unpack_batch
 from frostline_core.errors import ProtocolError, UnavailableError
 from frostline_core.rules import Evaluator
 from frostline_core.sparkplug import (
@@ -43,6 +43,7 @@ from frostline_core.sparkplug import (
     RebirthWanted,
     Refused,
     SequenceGap,
+    Skimmed,
     StateWrong,
     Topic,
     Unresolved,
@@ -61,7 +62,7 @@ class Parts:
 
     broker: Broker
     session: HostSession
-    commit: HostCommit[Item]
+    commit: HostCommit[Batch]
     registry: Registry
     series: SeriesTable
     flusher: Flusher
@@ -92,6 +93,7 @@ class Reader:
         self._parts, self._presence, self._status = parts, presence, status
         self._future_ms = limits.future_ms
         self._duplicates = 0
+        parts.session.prepare(parts.series.plan)
         self._puzzles = Puzzles()
         self.aside, self.parking = Aside(limits.queue_messages), Parking()
         self.gathered = 0
@@ -103,13 +105,19 @@ class Reader:
 
     def read(self, items: Sequence[Incoming], now_ms: int) -> None:
         """Takes everything that has come, in order."""
-        arrived = 0
-        for item in items:
-            if item.__class__ is Arrived:
-                arrived += 1
-                if self._regular(item, now_ms) or self._compressed(item, now_ms):
-                    continue
-            self._handle(item, now_ms)
+        session, latest_ms = self._parts.session, now_ms + self._future_ms
+        at, count, arrived = 0, len(items), 0
+        while at < count:
+            skimmed = Skimmed()
+            behind = session.skim(items, at, latest_ms, skimmed)
+            arrived += behind - at
+            self._keep_skimmed(skimmed, now_ms)
+            if behind < count:
+                item = items[behind]
+                arrived += isinstance(item, tuple)
+                if not (isinstance(item, tuple) and self._compressed(*item, now_ms)):
+                    self._handle(item, now_ms)
+            at = behind + 1
         if arrived:
             self._status.messages += arrived
 
@@ -138,8 +146,8 @@ class Reader:
 
     def _handle(self, item: Incoming, now_ms: int) -> None:
         parts, status = self._parts, self._status
-        if isinstance(item, Arrived):
-            for event in parts.session.receive(item.topic, item.payload, now_ms):
+        if isinstance(item, tuple):
+            for event in parts.session.receive(*item, now_ms):
                 if event.__class__ is DataCame:
                     try:
                         self._data(event, now_ms)
@@ -163,31 +171,37 @@ class Reader:
             status.connected = False
             self.events(parts.session.connection_lost(now_ms), now_ms)
 
-    def _regular(self, item: Arrived, now_ms: int) -> bool:
-        """Takes a message the short way of nearly all, if it can go that way."""
-        parts, raw = self._parts, item.payload
-        columns = parts.session.columns(item.topic, raw)
-        if columns is None:
-            return False
-        kept = take(columns, raw, parts.series, now_ms + self._future_ms)
-        try:
-            self._keep(columns.mark, kept, len(raw), now_ms)
-        except UnavailableError as error:  # nobody can say what is committed: as if it had not come
-            self._presence.failed(now_ms, str(error))
-        return True
+    def _keep_skimmed(self, skimmed: Skimmed, now_ms: int) -> None:
+        """Messages that went the short way wait for the next flush."""
+        self.gathered += skimmed.samples
+        for item in skimmed.plain:
+            self.aside.keep(item)
+        batches, size = skimmed.batches, skimmed.size
+        while batches:
+            done = self._parts.commit.on_next(batches, size)
+            if done == len(batches):
+                return
+            each = batches[done]
+            try:
+                self._queue(mark_of(each), batch_of(each), len(each[6]), now_ms)
+            except UnavailableError as error:  # nobody can say what is committed: as if it had not come
+                self._presence.failed(now_ms, str(error))
+            batches = batches[done + 1 :]
+            size = sum(len(each[6]) for each in batches)
 
-    def _compressed(self, item: Arrived, now_ms: int) -> bool:
+    def _compressed(self, topic: str, payload: bytes, now_ms: int) -> bool:
         """Takes what is in a compressed payload; False for any other."""
         try:
-            inside = inflated(item.payload)
+            inside = inflated(payload)
         except ProtocolError as error:
-            self.events([Refused(item.topic, item.payload, str(error))], now_ms)
+            self.events([Refused(topic, payload, str(error))], now_ms)
             return True
-        if inside is item.payload:
+        if inside is payload:
             return False
-        taken = Arrived(item.topic, inside, item.qos, item.packet_id)
-        if not self._regular(taken, now_ms):
-            self._handle(taken, now_ms)
+        skimmed = Skimmed()
+        if not self._parts.session.skim([(topic, inside)], 0, now_ms + self._future_ms, skimmed):
+            self._handle((topic, inside), now_ms)
+        self._keep_skimmed(skimmed, now_ms)
         return True
 
     def _event(self, event: Event, now_ms: int) -> None:
@@ -231,7 +245,7 @@ class Reader:
                 self._presence.say(now_ms)
 
     def _data(self, event: DataCame, now_ms: int) -> None:
-        view, parts = event.view, self._parts
+        view = event.view
         try:
             mark = unpack_batch(event.batch) if event.batch is not None else None
             told = account_of(event) if mark is None and view.proved else None
@@ -243,23 +257,25 @@ class Reader:
             self.aside.tell((view.site, view.node), told)
         if mark is None and view.proved:
             return  # a proved node's samples are batches; anything else only shows the present
-        self._keep(mark, decode(event, parts.series, now_ms + self._future_ms), len(event.raw), now_ms)
+        self._keep(mark, decode(event, now_ms + self._future_ms), len(event.raw), now_ms)
 
-    def _keep(self, mark: BatchMark | None, item: Item, size: int, now_ms: int) -> None:
+    def _keep(self, mark: BatchMark | None, batch: Batch, size: int, now_ms: int) -> None:
         """A message waits for the next flush; a batch that is not the next of its run is answered."""
-        count = item.good
-        self.gathered += count
+        self.gathered += batch.good
         if mark is None:
-            self.aside.keep(item)
-            return
-        commit = self._parts.commit
-        answer = commit.on_data(mark, item, size, now_ms)
+            self.aside.keep(batch)
+        else:
+            self._queue(mark, batch, size, now_ms)
+
+    def _queue(self, mark: BatchMark, batch: Batch, size: int, now_ms: int) -> None:
+        commit, owner = self._parts.commit, owner_of(batch)
+        answer = commit.on_data(mark, batch, size, now_ms)
         if commit.statistics.duplicates != self._duplicates:
             self._duplicates = commit.statistics.duplicates
-            self.aside.duplicate(item.owner, item.count)
-            self._status.duplicates += item.count
+            self.aside.duplicate(owner, batch.count)
+            self._status.duplicates += batch.count
         if answer is not None:
-            self.tell({item.owner: [answer]}, now_ms)
+            self.tell({owner: [answer]}, now_ms)
 
     def _unread(self, event: Unresolved, now_ms: int) -> None:
         """A message that needs a birth, which was asked for: a plain node's waits, any other's comes again."""
@@ -267,7 +283,7 @@ class Reader:
         if view is None or not view.proved:
             self.parking.park(event, view, now_ms)
             return
-        mark, owner = mark_of(view, event), (event.site, event.node)
+        mark, owner = mark_in(view, event), (event.site, event.node)
         if mark is None:
             return
         if self._puzzles.hopeless(owner, mark, commit.known(mark.run)):

@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from frostline_cloud.store.port import Place, RowForm
 from frostline_core.reading import DeviceDescription
@@ -76,6 +76,7 @@ class SeriesTable:
         self._clocks: dict[DeviceKey, _Clock] = {}
         self._forms: dict[tuple[Place, tuple[str, ...]], RowForm] = {}
         self._single: dict[int, RowForm] = {}
+        self._keys: dict[tuple[str, str, str], DeviceKey] = {}
         self._series: dict[int, Series] = {}
         self.places: dict[int, Place] = {}
         self.fields: dict[int, str] = {}
@@ -146,18 +147,18 @@ class SeriesTable:
         return form
 
     def plan(self, metrics: Metrics) -> Plan | None:
-        """What becomes of such values; None where not all of them are series."""
-        if metrics.plan is None:
-            slots = tuple([bound.slot for bound in metrics.bound])
-            if min(slots) < 0:
-                return None
-            block = slots == tuple(range(slots[0], slots[0] + len(slots)))
-            names = tuple([self.fields[slot] for slot in slots])
-            topic = metrics.topic
-            key = DeviceKey(topic.group, topic.node, topic.device)
-            form = self._form(self.places[slots[0]], names)
-            metrics.plan = Plan(form, slots, slots[0] if block else -1, key, str(topic))
-        return cast(Plan, metrics.plan)
+        """What becomes of the values of such messages; None where not all of them are series."""
+        slots = tuple([bound.slot for bound in metrics.bound])
+        if min(slots) < 0:
+            return None
+        block = slots == tuple(range(slots[0], slots[0] + len(slots)))
+        names = tuple([self.fields[slot] for slot in slots])
+        topic = metrics.topic
+        form = self._form(self.places[slots[0]], names)
+        key = self._keys.setdefault(
+            (topic.group, topic.node, topic.device), DeviceKey(topic.group, topic.node, topic.device)
+        )
+        return Plan(form, slots, slots[0] if block else -1, key, str(topic))
 
     def retire(self, key: DeviceKey) -> None:
         """No rule applies to the device until it is born again; what is open resolves."""

@@ -165,7 +165,7 @@ class Puzzles:
         return puzzle.births >= MOST_BIRTHS
 
 
-def mark_of(view: NodeView, event: Unresolved) -> BatchMark | None:
+def mark_in(view: NodeView, event: Unresolved) -> BatchMark | None:
     """Which batch a message is, as far as that can be read; its other metrics need not."""
     alias = view.batch_aliases.get(topics.parse(event.topic).device)
     try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from frostline_cloud.store.line import LineEncoder
-from frostline_cloud.store.port import AnyRow, Place, RejectedError, Row
+from frostline_cloud.store.port import AnyRow, Place, RejectedError, Row, Sheet
 from frostline_core.errors import UnavailableError
 
 Send = Callable[[bytes], None]
@@ -18,6 +19,8 @@ SEARCH_S = 30.0
 
 BODY_BYTES = 8 * 1024 * 1024
 """Longest request, but for a single longer line: servers take 25 MB (InfluxDB 1) or more unless told otherwise."""
+_PART_VALUES, _STEP = 8_000, 100
+"""So many numbers are written at once, of so many rows at a time."""
 
 _OWN = ("frostline", "frostline", "frostline")
 _PROBE = Place("frostline_check", *_OWN)
@@ -59,11 +62,35 @@ class LineWriter:
 
     def write(self, rows: Sequence[AnyRow]) -> None:
         """The store port's `write`."""
-        lines, indexes, rejected = self._encoder.lines(rows)
-        for start, end in _bodies(lines):
-            rejected += [(indexes[start + i], reason) for i, reason in self._deliver(lines[start:end])]
+        rejected: list[tuple[int, str]] = []
+        for text in self._texts(rows, rejected):
+            rejected += [(text.rows[i], reason) for i, reason in self._deliver(text)]
         if rejected:
             raise RejectedError(sorted(rejected))
+
+    def _texts(self, rows: Sequence[AnyRow], rejected: list[tuple[int, str]]) -> Iterator[_Text]:
+        """The rows as requests."""
+        found: list[_Text] = []
+        numbers = len(rows.forms) if isinstance(rows, Sheet) else 0
+        start = 0
+        while isinstance(rows, Sheet) and start < numbers:
+            end = _cut(rows, start)
+            try:
+                found.append(_Text(self._encoder.body(rows, start, end), range(start, end)))
+            except ValueError:
+                found += self._one_by_one(rows, range(start, end), rejected)
+            start = end
+        if numbers < len(rows):
+            found += self._one_by_one(rows, range(numbers, len(rows)), rejected)
+        return _joined(found)
+
+    def _one_by_one(self, rows: Sequence[AnyRow], places: range, rejected: list[tuple[int, str]]) -> list[_Text]:
+        lines, indexes, refused = self._encoder.lines(rows[places.start : places.stop])
+        rejected += [(places[i], reason) for i, reason in refused]
+        return [
+            _Text(b"\n".join(lines[start:end]), [places[i] for i in indexes[start:end]], lines[start:end])
+            for start, end in _bodies(lines)
+        ]
 
     def check(self) -> None:
         """The store port's `check`: writes one small line, because only that shows that writing works."""
@@ -94,14 +121,14 @@ class LineWriter:
         today_ms = int(self._clock()) * 1000 // _DAY_MS * _DAY_MS
         return self._encoder.line(Row(place, today_ms, [(field, value)])).encode()
 
-    def _deliver(self, lines: Sequence[bytes]) -> list[tuple[int, str]]:
+    def _deliver(self, text: _Text) -> list[tuple[int, str]]:
         """Sends; where something is refused, halves until each culprit is alone. A line may be sent several times."""
         try:
-            self._send(b"\n".join(lines))
+            self._send(text.body)
         except RefusedError as error:
             if not error.too_large:
                 self.check()  # a server that refuses everything (a wrong port, a proxy) must not cost any row
-            return self._culprits(lines, error)
+            return self._culprits(text.lines(), error)
         return []
 
     def _culprits(self, lines: Sequence[bytes], first: RefusedError) -> list[tuple[int, str]]:
@@ -125,6 +152,55 @@ class LineWriter:
                 except RefusedError as again:
                     refused.append((*part, again))
         return culprits
+
+
+@dataclass(slots=True)
+class _Text:
+    """Lines for one request.
+
+    Attributes:
+        body: The lines.
+        rows: The row of each.
+        cut: The lines one by one; None where each line feed ends one.
+    """
+
+    body: bytes
+    rows: Sequence[int]
+    cut: list[bytes] | None = None
+
+    def lines(self) -> list[bytes]:
+        return self.body.split(b"\n") if self.cut is None else self.cut
+
+
+def _cut(sheet: Sheet, start: int) -> int:
+    """Where a part of the rows of numbers ends that is surely no large request."""
+    end, values = start, 0
+    while end < len(sheet.forms) and values < _PART_VALUES:
+        step = sheet.values[end : end + _STEP]
+        values += sum(map(len, step))
+        end += len(step)
+    return end
+
+
+def _joined(texts: list[_Text]) -> Iterator[_Text]:
+    """As few requests as there may be."""
+    group: list[_Text] = []
+    size = 0
+    for each in texts:
+        if group and size + len(each.body) >= BODY_BYTES:
+            yield _one(group)
+            group, size = [], 0
+        group.append(each)
+        size += len(each.body) + 1
+    if group:
+        yield _one(group)
+
+
+def _one(group: list[_Text]) -> _Text:
+    if len(group) == 1:
+        return group[0]
+    cut = None if all(each.cut is None for each in group) else [line for each in group for line in each.lines()]
+    return _Text(b"\n".join([each.body for each in group]), [row for each in group for row in each.rows], cut)
 
 
 def _bodies(lines: Sequence[bytes]) -> list[tuple[int, int]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Protocol, overload
 
 from frostline_core.errors import FrostlineError
 
@@ -91,6 +91,45 @@ class NumberRow:
 
 
 AnyRow = Row | NumberRow
+
+
+@dataclass(slots=True)
+class Sheet(Sequence[AnyRow]):
+    """Many rows: those of numbers in columns, without an object for each; behind them the others.
+
+    Attributes:
+        forms: Place and names of each row of numbers.
+        times: UTC milliseconds of each.
+        values: Its values, as many as names.
+        others: Further rows.
+    """
+
+    forms: Sequence[RowForm] = ()
+    times: Sequence[int] = ()
+    values: Sequence[Sequence[float]] = ()
+    others: list[AnyRow] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.forms) + len(self.others)
+
+    @overload
+    def __getitem__(self, index: int) -> AnyRow: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[AnyRow]: ...
+
+    def __getitem__(self, index: int | slice) -> AnyRow | list[AnyRow]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        numbers = len(self.forms)
+        if place >= numbers:
+            return self.others[place - numbers]
+        return NumberRow(self.forms[place], self.times[place], self.values[place])
+
+    def __iter__(self) -> Iterator[AnyRow]:
+        yield from map(NumberRow, self.forms, self.times, self.values)
+        yield from self.others
 
 
 @dataclass(frozen=True, slots=True)

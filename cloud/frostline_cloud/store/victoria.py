@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,7 @@ from frostline_cloud.store.port import (
     RejectedError,
     Row,
     Sample,
+    Sheet,
 )
 from frostline_core.errors import UnavailableError
 
@@ -72,14 +73,23 @@ class VictoriaStore:
 
     def write(self, rows: Sequence[AnyRow]) -> None:
         """See the store port; text fields are left out."""
-        if not any(row.__class__ is Row for row in rows):
-            self._writer.write(rows)
+        if isinstance(rows, Sheet):
+            self._write(rows)
             return
         kept = [(i, numbers) for i, row in enumerate(rows) if (numbers := _numbers(row)) is not None]
         try:
             self._writer.write([numbers for _, numbers in kept])
         except RejectedError as error:
             raise RejectedError([(kept[i][0], reason) for i, reason in error.rows]) from error
+
+    def _write(self, sheet: Sheet) -> None:
+        first = len(sheet.forms)
+        kept = [(first + i, numbers) for i, row in enumerate(sheet.others) if (numbers := _numbers(row)) is not None]
+        try:
+            self._writer.write(replace(sheet, others=[numbers for _, numbers in kept]))
+        except RejectedError as error:
+            places = [*range(first), *(i for i, _ in kept)]
+            raise RejectedError([(places[i], reason) for i, reason in error.rows]) from error
 
     def series(self, place: Place, field: str, start_ms: int, end_ms: int, bucket_ms: int) -> list[Bucket]:
         """See the store port."""

@@ -7,12 +7,13 @@ Source: commit protocol version 1, section 4.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from frostline_core.commit.wire import COMMITS_MAX, BatchMark, Commit, Runs, of_spool
+from frostline_core.commit.wire import COMMITS_MAX, BatchMark, Commit, Regular, Runs, of_spool
+from frostline_core.reading import Stream
 
 T = TypeVar("T")
 
@@ -107,10 +108,53 @@ class _Known:
     hole_ms: int = -(2**62)
 
 
+class Span(NamedTuple):
+    """What a flush has of one run.
+
+    Attributes:
+        before: The number that the first of them followed.
+        last: The last one's number.
+        entry: The first of them.
+    """
+
+    before: int
+    last: int
+    entry: Any
+
+
 @dataclass(slots=True)
 class _Queue(Generic[T]):
-    waiting: deque[Queued[T]] = field(default_factory=deque)
+    """What waits; of each run its last number, and its first entry with the number that it followed."""
+
+    waiting: list[Queued[T] | Regular] = field(default_factory=list)
+    regular: bool = True
     bytes: int = 0
+    cursor: dict[int, int] = field(default_factory=dict)
+    begins: dict[int, tuple[int, Any]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Taken(Generic[T]):
+    """What a flush has taken.
+
+    Attributes:
+        entries: In the order in which they came.
+        regular: All of them are `Regular`, and each is the next of its run.
+        spans: By run.
+    """
+
+    entries: list[Queued[T] | Regular] = field(default_factory=list)
+    regular: bool = True
+    spans: dict[int, Span] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, batches: Sequence[Queued[T]]) -> Taken[T]:
+        """A part of what was taken, spelled out."""
+        spans: dict[int, Span] = {}
+        for each in batches:
+            known = spans.get(each.mark.run, Span(each.mark.first - 1, 0, each))
+            spans[each.mark.run] = known._replace(last=each.mark.n)
+        return cls(list(batches), not batches, spans)
 
 
 class HostCommit(Generic[T]):
@@ -127,8 +171,8 @@ class HostCommit(Generic[T]):
         self._limits = limits or HostLimits()
         self._most_messages, self._most_bytes = self._limits.messages, self._limits.bytes
         self._known: OrderedDict[int, _Known] = OrderedDict()
-        self._cursor: dict[int, int] = {}
         self._queue: _Queue[T] = _Queue()
+        self._flown: dict[int, int] = {}  # the cursor of the flush that is under way
         self._flushing = False
         self.statistics = HostStatistics()
 
@@ -160,7 +204,7 @@ class HostCommit(Generic[T]):
             What to answer now; None if it was queued, or dropped without an answer.
         """
         run, n = mark.run, mark.n
-        done = self._cursor.get(run)
+        done = self._reached(run)
         if done is None or mark.first != done + 1:  # nearly all are the next of a run that has others in hand
             known = self._cached(run)
             done = max(done or 0, known.committed)
@@ -174,10 +218,63 @@ class HostCommit(Generic[T]):
         if len(queue.waiting) >= self._most_messages or queue.bytes + size > self._most_bytes:
             self.statistics.dropped_full += 1
             return None
-        queue.waiting.append(Queued(mark, item, size))
+        entry = Queued(mark, item, size)
+        queue.begins.setdefault(run, (done, entry))
+        queue.waiting.append(entry)
+        queue.regular = False
         queue.bytes += size
-        self._cursor[run] = n
+        queue.cursor[run] = n
         return None
+
+    def on_next(self, batches: Sequence[Regular], size: int) -> int:
+        """Queues batches as long as each is the next of a run that is known: `on_data` for many, and for less.
+
+        Args:
+            batches: In the order in which they came.
+            size: What all of them weigh in the queue, bytes.
+
+        Returns:
+            How many were queued; the one behind them is for `on_data`. None, if not all of them fit.
+        """
+        queue = self._queue
+        if len(queue.waiting) + len(batches) > self._most_messages or queue.bytes + size > self._most_bytes:
+            return 0
+        cursor, count = queue.cursor, 0
+        for each in batches:
+            run = each[0]
+            before = each[1] - 1
+            if cursor.get(run) != before and not self._follows(run, before, each):
+                break
+            cursor[run] = before + 1
+            count += 1
+        if count < len(batches):
+            batches = batches[:count]
+            size = sum(len(each[6]) for each in batches)
+        queue.waiting += batches
+        queue.bytes += size
+        return count
+
+    def _follows(self, run: int, before: int, batch: Regular) -> bool:
+        """Whether a batch is the first of its run that waits, and the next one of those that were here."""
+        queue = self._queue
+        if run in queue.cursor:
+            return False
+        done = self._flown.get(run)
+        if done is None:
+            known = self._known.get(run)
+            if known is None:
+                return False
+            self._known.move_to_end(run)
+            done = known.committed
+        if done != before:
+            return False
+        queue.begins[run] = (before, batch)
+        return True
+
+    def _reached(self, run: int) -> int | None:
+        """The last number in hand of a run; None if there is none."""
+        done = self._queue.cursor.get(run)
+        return self._flown.get(run) if done is None else done
 
     def unreadable(self, mark: BatchMark, now_ms: int) -> Commit | None:
         """A batch came whose metrics cannot be resolved (an unknown alias): a hole, unless it was applied before."""
@@ -197,7 +294,11 @@ class HostCommit(Generic[T]):
         return self._cached(run).committed
 
     def take(self) -> list[Queued[T]]:
-        """Starts a flush with everything that waits, in the order in which it came.
+        """Starts a flush with everything that waits, in the order in which it came; see `take_all`."""
+        return [each if isinstance(each, Queued) else spelled_out(each) for each in self.take_all().entries]
+
+    def take_all(self) -> Taken[T]:
+        """Starts a flush with everything that waits.
 
         Raises:
             RuntimeError: A flush is under way; `settled` or `forget` ends it.
@@ -205,8 +306,10 @@ class HostCommit(Generic[T]):
         if self._flushing:
             raise RuntimeError("a flush is under way")
         self._flushing = True
-        taken, self._queue = list(self._queue.waiting), _Queue()
-        return taken
+        taken, self._queue = self._queue, _Queue()
+        self._flown = taken.cursor
+        spans = {run: Span(before, taken.cursor[run], entry) for run, (before, entry) in taken.begins.items()}
+        return Taken(taken.waiting, taken.regular, spans)
 
     def settled(self, committed: Mapping[int, int], now_ms: int) -> list[Commit]:
         """The SQL transaction is durable.
@@ -219,19 +322,21 @@ class HostCommit(Generic[T]):
             What to send: one cumulative commit a run, at most 8 of one node in a message.
         """
         self._flushing = False
-        self._cursor = {queued.mark.run: queued.mark.n for queued in self._queue.waiting}
+        self._flown = {}
+        cursor = self._queue.cursor
         for run, n in committed.items():
             known = self._cached(run)
             known.committed, known.duplicate_ms = n, now_ms
-            if self._cursor.get(run, n) < n:  # another process is ahead: what waits is applied
-                self._cursor[run] = n
+            if cursor.get(run, n) < n:  # another process is ahead: what waits is applied
+                cursor[run] = n
+                self._queue.regular = False
         return [Commit(run, n) for run, n in committed.items()]
 
     def forget(self) -> None:
         """Store, SQL or compare-and-swap failed: everything volatile goes; the gateways send it again."""
         self._flushing = False
         self._known.clear()
-        self._cursor.clear()
+        self._flown = {}
         self._queue = _Queue()
 
     def _cached(self, run: int) -> _Known:
@@ -249,7 +354,7 @@ class HostCommit(Generic[T]):
             oldest = next(iter(self._known))
             if len(self._known) <= self._limits.runs or oldest == newest:
                 return
-            if oldest not in self._cursor:
+            if self._reached(oldest) is None:
                 del self._known[oldest]
                 return
             self._known.move_to_end(oldest)
@@ -266,6 +371,17 @@ class HostCommit(Generic[T]):
             return None
         known.hole_ms = now_ms
         return Commit(run, known.committed, hole=True)
+
+
+def mark_of(batch: Regular) -> BatchMark:
+    """Which batch it is."""
+    run, n, base = batch[:3]
+    return BatchMark(run, Stream.SAMPLES, n, n, base)
+
+
+def spelled_out(batch: Regular) -> Queued[Any]:
+    """The same for the ways that few batches go."""
+    return Queued(mark_of(batch), batch, len(batch[6]))
 
 
 def advance(committed: int, mark: BatchMark) -> Advance:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from frostline_core.errors import ProtocolError
 from frostline_core.reading import Stream
@@ -61,6 +62,15 @@ class BatchMark:
     first: int
     base: int
     gap: bool = False
+
+
+Regular = tuple[int, int, int, Any, int, tuple[float, ...], bytes, int]
+"""A batch of samples as nearly all are: (run, n, base, plan, at_ms, values, payload, seq).
+
+One row of the spool, no gap: `first` is n. What the plan is, is up to whoever reads it (`sparkplug.Shortcut`); values
+are finite, of one instant and good. `seq` is the message's. A tuple because there is one for each message, made once
+and looked at again when it is stored and ruled. Of a node that numbers nothing, run is -1 and n and base are 0.
+"""
 
 
 @dataclass(frozen=True, slots=True)

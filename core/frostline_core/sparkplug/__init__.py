@@ -28,9 +28,10 @@ from frostline_core.sparkplug.events import (
     Unresolved,
 )
 from frostline_core.sparkplug.host_session import HostSession
-from frostline_core.sparkplug.layout import Columns, Metrics
+from frostline_core.sparkplug.layout import Metrics
 from frostline_core.sparkplug.messages import MetricMessage, PayloadMessage, backend
 from frostline_core.sparkplug.payload import DataSet, Metric, Parameter, Payload, Property, Template, WireValue
+from frostline_core.sparkplug.shortcut import Skimmed
 from frostline_core.sparkplug.state import StatePayload
 from frostline_core.sparkplug.topics import (
     EVERYTHING,
@@ -55,7 +56,6 @@ __all__ = [
     "UNKNOWN_KIND",
     "BirthMetric",
     "BoundMetric",
-    "Columns",
     "Command",
     "CommitCame",
     "DataCame",
@@ -86,6 +86,7 @@ __all__ = [
     "RebirthWanted",
     "Refused",
     "SequenceGap",
+    "Skimmed",
     "StatePayload",
     "StateWrong",
     "Template",

@@ -83,7 +83,7 @@ def by_alias(form: Form) -> Form | None:
     named, marked = form.head, form.marked
     if len(form.bound) != 1 or not form.width or named.start > value[0] or marked.start > rest[0][0]:
         return None
-    freed = Form(form.raw, bytearray(form.mask), form.bound, [], form.stamps, width=form.width)
+    freed = Form(form.raw, bytearray(form.mask), form.bound, [], form.stamps, marked=form.marked, width=form.width)
     for place, following in ((named, [value]), (marked, rest)):
         width = place.stop - place.start
         freed.free(place.start, f"{width}s", width)

@@ -43,6 +43,7 @@ class Route:
     """What a DATA topic leads to, in one look."""
 
     node: Node
+    view: NodeView
     device: str
     learned: Learned
     alone: Alone

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from frostline_core.errors import ProtocolError
 from frostline_core.reading import DataType
@@ -29,21 +30,19 @@ from frostline_core.sparkplug.events import (
     SequenceGap,
     Unresolved,
 )
-from frostline_core.sparkplug.form import scan
 from frostline_core.sparkplug.host_commands import commit_command, rebirth_command, write_command
-from frostline_core.sparkplug.host_node import Arrived, Node, Route, gap_of, is_online, resolve
+from frostline_core.sparkplug.host_node import Arrived, Node, gap_of, resolve
 from frostline_core.sparkplug.host_state import HostState
-from frostline_core.sparkplug.layout import Columns, Learned, Shapes
+from frostline_core.sparkplug.layout import Prepare
 from frostline_core.sparkplug.order import Order
 from frostline_core.sparkplug.payload import Metric
 from frostline_core.sparkplug.rebirths import NodeKey, Rebirths
-from frostline_core.sparkplug.singles import Alone, Singles
+from frostline_core.sparkplug.shortcut import MOST_TOPICS, Shortcut, Skimmed
 from frostline_core.sparkplug.topics import MessageType, Topic, check_id, state_topic
 from frostline_core.sparkplug.views import NodeView
 
 MOST_NODES = 10_000
 """Most nodes of one host; messages of further ones are refused."""
-_MOST_TOPICS = 50_000
 _DATA = (MessageType.NDATA, MessageType.DDATA)
 
 
@@ -74,9 +73,7 @@ class HostSession:
         self._nodes: dict[NodeKey, Node] = {}
         self._waiting: set[NodeKey] = set()
         self._topics: dict[str, Topic] = {}
-        self._routes: dict[str, Route] = {}
-        self._shapes = Shapes()
-        self._singles = Singles(self._shapes)
+        self._shortcut = Shortcut(self._nodes, self._topic_of)
         self._state = HostState(host_id)
 
     def will(self, now_ms: int) -> Outgoing:
@@ -135,7 +132,7 @@ class HostSession:
                 view.bear_device(device, decode(raw), now_ms)
         view.die()
         self._nodes[site, node] = Node(view, Order(self._reorder_timeout_ms, not view.proved), unheard=True)
-        self._routes.clear()
+        self._shortcut.forget()
         return view
 
     def receive(self, topic: str, raw: bytes, now_ms: int) -> list[Event]:
@@ -144,7 +141,7 @@ class HostSession:
         Never raises for anything received: what is malformed comes back as Refused.
         """
         try:
-            parsed = self._topics.get(topic) or self._parse(topic)
+            parsed = self._topic_of(topic)
             if parsed.type is MessageType.STATE:
                 return list(self._state.heard(parsed.node, raw))
             if parsed.type in (MessageType.NCMD, MessageType.DCMD):
@@ -153,25 +150,13 @@ class HostSession:
         except ProtocolError as error:
             return [Refused(topic, raw, str(error))]
 
-    def columns(self, topic: str, raw: bytes) -> Columns | None:
-        """The short way of nearly all messages: DATA in a form that was learned, of a node that is online, in order.
+    def prepare(self, prepare: Prepare) -> None:
+        """Says what is made of the metrics of a form; before any message is skimmed."""
+        self._shortcut.prepare = prepare
 
-        Returns:
-            What it says; it has been received then. None when `receive` is to have it.
-        """
-        route = self._routes.get(topic) or self._route(topic)
-        if route is None:
-            return None
-        columns = self._singles.read(raw, route.alone) or route.learned.read(raw)
-        if columns is None:
-            return None
-        view = route.node.view
-        if not view.online or not (view.proved or is_online(view, route.device)):
-            return None
-        if not route.node.order.passes(columns.seq):
-            return None
-        view.seq = columns.seq
-        return columns
+    def skim(self, items: Sequence[Any], start: int, latest_ms: int, skimmed: Skimmed) -> int:
+        """See `Shortcut.skim`."""
+        return self._shortcut.skim(items, start, latest_ms, skimmed)
 
     def tick(self, now_ms: int) -> list[Event]:
         """What follows from time alone: missing messages given up, rebirths that had to wait. Call it each 100 ms."""
@@ -218,10 +203,12 @@ class HostSession:
         """
         return commit_command(self.node(site, node) or NodeView(site, node), value, now_ms)
 
-    def _parse(self, topic: str) -> Topic:
-        if len(self._topics) >= _MOST_TOPICS:
-            self._topics.clear()
-        parsed = self._topics[topic] = topics.parse(topic)
+    def _topic_of(self, topic: str) -> Topic:
+        parsed = self._topics.get(topic)
+        if parsed is None:
+            if len(self._topics) >= MOST_TOPICS:
+                self._topics.clear()
+            parsed = self._topics[topic] = topics.parse(topic)
         return parsed
 
     def _from_node(self, arrived: Arrived, now_ms: int) -> list[Event]:
@@ -246,34 +233,6 @@ class HostSession:
             if node.order.overdue(now_ms):
                 events += self._give_up(node, now_ms)
         return events
-
-    def _route(self, topic: str) -> Route | None:
-        """The way of a DATA topic whose node and device are known."""
-        try:
-            parsed = self._topics.get(topic) or self._parse(topic)
-        except ProtocolError:
-            return None
-        node = self._nodes.get((parsed.group, parsed.node)) if parsed.type in _DATA else None
-        if node is None or (parsed.device and parsed.device not in node.view.devices):
-            return None
-        route = node.routes.get(parsed.device)
-        if route is None:
-            route = Route(node, parsed.device, Learned(self._shapes), Alone(node.view, parsed))
-            node.routes[parsed.device] = route
-        if len(self._routes) >= _MOST_TOPICS:
-            self._routes.clear()
-        self._routes[topic] = route
-        return route
-
-    def _learn(self, node: Node, arrived: Arrived) -> None:
-        route = node.routes.get(arrived.topic.device)
-        if route is None or not route.learned.may_learn():  # without a route nobody asks for columns
-            return
-        form = scan(arrived.raw, node.view.aliases, node.view.batch_aliases.get(route.device))
-        if form is not None and any(each.device != route.device for each in form.bound):
-            form = None
-        if form is None or not self._singles.learn(form):
-            route.learned.learn(arrived.raw, form, arrived.topic)
 
     def _node_birth(self, key: NodeKey, arrived: Arrived, now_ms: int) -> list[Event]:
         node = self._nodes.get(key)
@@ -380,7 +339,7 @@ class HostSession:
             elif (alias not in aliases or not alias) and not resolve(view, device, metric):
                 what = f"metric '{metric.name:.80}'" if metric.name else f"alias {alias}"
                 return self._unresolved(arrived, f"no birth declared {what}", now_ms)
-        self._learn(node, arrived)
+        self._shortcut.learn(node, arrived)
         gap = None if device or batch is None else gap_of(view, arrived.message)
         return [DataCame(view, device, arrived.message, batch, gap, arrived.text, arrived.raw)]
 

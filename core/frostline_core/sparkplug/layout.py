@@ -13,11 +13,12 @@ https://protobuf.dev/programming-guides/encoding/
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Final
 
-from frostline_core.commit.wire import BatchMark
-from frostline_core.reading import Stream
+from frostline_core.commit.wire import Regular
 from frostline_core.sparkplug.form import LAST, MORE, STAMP_BYTES, Form, stamp_at
 from frostline_core.sparkplug.topics import Topic
 from frostline_core.sparkplug.views import BoundMetric
@@ -27,39 +28,21 @@ _MOST_KEPT: Final = 256
 _MOST_SHAPES: Final = 10_000
 
 
+@dataclass(frozen=True, slots=True)
 class Metrics:
-    """Some metrics of one device.
+    """Some metrics of one device, in the order of a message's values.
 
     Attributes:
         topic: Of the device's DATA.
-        bound: The metrics, in order.
-        plan: Free for ingest: what it derived from `bound`; None at first.
+        bound: The metrics.
     """
 
-    __slots__ = ("bound", "plan", "topic")
-
-    def __init__(self, topic: Topic, bound: tuple[BoundMetric, ...]) -> None:
-        self.topic, self.bound = topic, bound
-        self.plan: Any = None
+    topic: Topic
+    bound: tuple[BoundMetric, ...]
 
 
-@dataclass(slots=True)
-class Columns:
-    """One message that a layout has read: one instant, one number for each metric, all of good quality.
-
-    Attributes:
-        metrics: Which, and of which device.
-        at_ms: UTC milliseconds.
-        values: In the order of `metrics.bound`; may hold not-a-number and infinities.
-        seq: The message's.
-        mark: Which batch it is; None where the form has none.
-    """
-
-    metrics: Metrics
-    at_ms: int
-    values: tuple[float, ...]
-    seq: int
-    mark: BatchMark | None
+Prepare = Callable[[Metrics], Any]
+"""What a host makes of the metrics of a form, once: the plan of its messages. None: they are to be read in full."""
 
 
 class Shape:
@@ -73,9 +56,10 @@ class Shape:
         lead: So many.
         whole: Whether there are values among them that are no floats.
         width: Bytes of the batch's number; 0 without a batch mark.
+        least: The least number that needs so many bytes.
     """
 
-    __slots__ = ("_least", "at", "lead", "mask", "stamps", "unpack", "whole", "width")
+    __slots__ = ("at", "lead", "least", "mask", "stamps", "unpack", "whole", "width")
 
     def __init__(self, form: Form) -> None:
         self.at = form.stamps[0]
@@ -84,25 +68,21 @@ class Shape:
         self.width = form.width
         self.lead = len(form.values) - (4 if form.width else 1)
         self.whole = any(code not in "fd" for _, code, _ in form.values[: self.lead])
-        self._least = 1 << 7 * (form.width - 1) if form.width else 0
+        self.least = 1 << 7 * (form.width - 1) if form.width else 0
         text, end = "<", 0
         for at, code, width in form.values:
             text += f"{at - end}x{code}"
             end = at + width
         self.unpack = struct.Struct(text).unpack_from
 
-    def mark(self, found: tuple[int, ...]) -> BatchMark | None:
-        """The batch mark, of what was unpacked; None without one, or for numbers that no gateway could mean."""
-        width, lead = self.width, self.lead
-        if not width:
-            return None
-        n = found[lead + 1]
+    def number(self, found: tuple[int, ...]) -> int:
+        """The batch's number, of what was unpacked; 0 for one that no gateway could mean."""
+        width, n = self.width, found[self.lead + 1]
         if width > 1:
             if width == 3:
-                n |= found[lead + 2] << 8
+                n |= found[self.lead + 2] << 8
             n = n & 0x7F | n >> 1 & 0x3F80 | n >> 2 & 0x1FC000 | n >> 3 & 0xFE00000
-        base = n - found[-2]
-        return BatchMark(found[lead], Stream.SAMPLES, n, n, base) if base > 0 and n >= self._least else None
+        return n if n >= self.least else 0
 
 
 class Pattern:
@@ -136,27 +116,34 @@ class Pattern:
 class Layout:
     """Reads messages of one form, of one device."""
 
-    __slots__ = ("_metrics", "_pattern")
+    __slots__ = ("_lead", "_plan", "_shape", "_time_of", "_unpack")
 
-    def __init__(self, form: Form, shape: Shape, topic: Topic) -> None:
-        """Keeps what a scan has found."""
-        self._pattern = Pattern(form, shape)
-        self._metrics = Metrics(topic, tuple(form.bound))
+    def __init__(self, form: Form, shape: Shape, plan: Any) -> None:
+        """Keeps what a scan has found, and what is to become of the values."""
+        self._time_of = Pattern(form, shape).time_of
+        self._shape, self._unpack, self._lead = shape, shape.unpack, shape.lead
+        self._plan = plan
 
-    def read(self, raw: bytes) -> Columns | None:
-        """What a message of the layout's length says, None when it has another form."""
-        at_ms = self._pattern.time_of(raw)
+    def read(self, raw: bytes) -> Regular | None:
+        """What a message of the layout's length says; None when it has another form, or a number that is none."""
+        at_ms = self._time_of(raw)
         if not at_ms:
             return None
-        shape = self._pattern.shape
-        found = shape.unpack(raw)
-        mark = shape.mark(found)
-        if mark is None and shape.width:
-            return None
-        values = found[: shape.lead]
+        shape, found = self._shape, self._unpack(raw)
+        lead = self._lead
+        values = found[:lead]
         if shape.whole:
             values = tuple([number(value) for value in values])
-        return Columns(self._metrics, at_ms, values, short(found[-1]), mark)
+        if not isfinite(sum(values)):
+            return None
+        seq = found[-1]
+        if seq > 0x7F:
+            seq = short(seq)
+        if not shape.width:
+            return (-1, 0, 0, self._plan, at_ms, values, raw, seq)
+        n = shape.number(found)
+        base = n - found[-2]
+        return (found[lead], n, base, self._plan, at_ms, values, raw, seq) if base > 0 else None
 
 
 class Shapes:
@@ -195,31 +182,31 @@ class Learned:
         self._by_length: dict[int, tuple[slice, dict[bytes, Layout]]] = {}
         self._kept = self._spent = self._hits = self._misses = 0
 
-    def read(self, raw: bytes) -> Columns | None:
+    def read(self, raw: bytes) -> Regular | None:
         """What a message says, None when no layout fits it."""
         found = self._by_length.get(len(raw))
         layout = found[1].get(raw[found[0]]) if found is not None else None
-        columns = layout.read(raw) if layout is not None else None
-        if columns is None:
+        regular = layout.read(raw) if layout is not None else None
+        if regular is None:
             self._misses += 1
         else:
             self._hits += 1
-        return columns
+        return regular
 
     def may_learn(self) -> bool:
         """Whether a message that was read in full is worth a look."""
         return self._spent < _FREE + self._hits // _HITS + self._misses // _MISSES
 
-    def learn(self, raw: bytes, form: Form | None, topic: Topic) -> None:
+    def learn(self, raw: bytes, form: Form | None, plan: Any) -> None:
         """Remembers a message's form, if it is a regular one.
 
         Args:
             raw: Its payload.
             form: As `scan` says.
-            topic: Where it came.
+            plan: What is to become of its values; None if it is to be read in full all the same.
         """
         self._spent += 1
-        if form is None:
+        if form is None or plan is None:
             return
         if self._kept >= _MOST_KEPT:
             self._by_length.clear()
@@ -231,7 +218,7 @@ class Learned:
             self._by_length[len(raw)] = (form.head, layouts)
         head = raw[form.head]
         self._kept += head not in layouts
-        layouts[head] = Layout(form, self._shapes.of(form), topic)
+        layouts[head] = Layout(form, self._shapes.of(form), plan)
 
 
 def number(value: float | bytes) -> float:

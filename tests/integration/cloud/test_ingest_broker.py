@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from frostline_cloud.ingest.broker import Arrived, Broker, Connected, Disconnected, Incoming
+from frostline_cloud.ingest.broker import Broker, Connected, Disconnected, Incoming
 from frostline_cloud.ingest.config import BrokerConfig
 from tests.support.proxy import TcpProxy
 from tests.support.services import Mosquitto, binary
@@ -44,7 +44,7 @@ class Heard:
         return sum(isinstance(item, kind) for item in self.items)
 
     def messages(self) -> list[tuple[str, bytes]]:
-        return [(item.topic, item.payload) for item in self.items if isinstance(item, Arrived)]
+        return [item for item in self.items if isinstance(item, tuple)]
 
     def session(self, topic: str = "t/#") -> None:
         """Waits for a further session, and subscribes with QoS 1."""

@@ -6,6 +6,7 @@ from frostline_cloud.ingest.aside import MOST_LISTED, Aside
 from frostline_cloud.ingest.decode import Batch
 from frostline_cloud.ingest.journal import Loss
 from frostline_cloud.ingest.load import Load
+from frostline_core.commit import Taken
 
 
 def message(node: str = "plain") -> Batch:
@@ -38,7 +39,7 @@ def test_a_store_that_stays_away_does_not_make_the_list_grow() -> None:
     aside = Aside(most_plain=1)
     for turn in range(5):
         aside.lose(gap(number) for number in range(turn * MOST_LISTED, (turn + 1) * MOST_LISTED))
-        aside.put_back(Load([], *aside.take()))
+        aside.put_back(Load(Taken(), *aside.take()))
     _, extra = aside.take()
     assert len(extra.losses) == MOST_LISTED + 1
     assert sum(each.entries for each in extra.losses) == 5 * MOST_LISTED
@@ -47,7 +48,7 @@ def test_a_store_that_stays_away_does_not_make_the_list_grow() -> None:
 def test_samples_of_losses_that_are_counted_add_up() -> None:
     aside = Aside(most_plain=1)
     aside.lose([Loss("site", "plain", None, None, None, "dropped", 4, 20, 30)])
-    aside.put_back(Load([], *aside.take()))
+    aside.put_back(Load(Taken(), *aside.take()))
     aside.lose([Loss("site", "plain", None, None, None, "dropped", 5, 10, 25)])
     _, extra = aside.take()
     assert extra.losses == [Loss("site", "plain", None, None, None, "dropped", 9, 10, 30, entries=2)]

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frostline_cloud.ingest.decode import Batch, Regular, batch_of, decode, take
+from frostline_cloud.ingest.decode import Batch, batch_of, count_of, decode, owner_of
 from frostline_cloud.ingest.registry import node_description
-from frostline_cloud.ingest.series import SeriesTable
-from frostline_core.commit import BATCH, BatchMark, pack_batch
+from frostline_cloud.ingest.series import Plan, SeriesTable
+from frostline_core.commit import BATCH, BatchMark, Regular, pack_batch
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality, Stream
 from frostline_core.rules import Evaluator
-from frostline_core.sparkplug import DataCame, DeviceBirth, EdgeSession, HostSession, Metric, parse
+from frostline_core.sparkplug import DataCame, DeviceBirth, EdgeSession, HostSession, Metric, Skimmed, parse
 
 NOW_MS = 1_700_000_000_000
 TYPES = {
@@ -38,6 +38,7 @@ class Wire:
         self.host = HostSession("frostline")
         self.host.will(NOW_MS)
         self.series = SeriesTable(Evaluator([]))
+        self.host.prepare(self.series.plan)
         metrics = tuple(MetricDescription(name, datatype) for name, datatype in TYPES.items())
         born = [DeviceBirth(DeviceDescription(name, "cold_room", metrics=metrics), {}) for name in devices]
         births = self.edge.birth(NOW_MS, (), born)
@@ -56,14 +57,19 @@ class Wire:
         sent = self.edge.data(NOW_MS, "d", marked if self.edge.proved else metrics)
         return sent.topic, sent.payload
 
+    def skim(self, topic: str, raw: bytes) -> Regular | None:
+        found = Skimmed()
+        self.host.skim([(topic, raw)], 0, NOW_MS + 300_000, found)
+        return next(iter(found.batches + found.plain), None)
+
     def hear(self, topic: str, raw: bytes) -> list[Batch]:
         """As ingest does: the short way, else the long way."""
-        self.host.columns(topic, b"")  # from now on it learns
-        columns = self.host.columns(topic, raw)
-        if columns is not None:
-            return [batch_of(take(columns, raw, self.series, NOW_MS + 300_000))]
+        self.skim(topic, b"")  # from now on it learns
+        regular = self.skim(topic, raw)
+        if regular is not None:
+            return [batch_of(regular)]
         events = self.host.receive(topic, raw, NOW_MS)
-        return [decode(event, self.series, NOW_MS + 300_000) for event in events if isinstance(event, DataCame)]
+        return [decode(event, NOW_MS + 300_000) for event in events if isinstance(event, DataCame)]
 
     def taken(self, *metrics: Metric) -> Batch:
         (batch,) = self.hear(*self.send(*metrics))
@@ -92,13 +98,14 @@ def test_a_message_of_a_learned_form_is_one_row_of_numbers() -> None:
     for _ in range(2):
         wire.taken(at("air_temperature", -20.5), at("count", 7))
     topic, raw = wire.send(at("air_temperature", -21.5), at("count", 8))
-    columns = wire.host.columns(topic, raw)
-    assert columns is not None
-    item = take(columns, raw, wire.series, NOW_MS)
-    assert isinstance(item, Regular)
-    assert (item.owner, item.count, item.plan.topic) == (("site-a", "gw-1"), 2, topic)
-    assert item.fields == [("air_temperature", -21.5), ("count", 8.0)]
-    assert (item.place.site, item.place.node, item.place.device) == ("site-a", "gw-1", "d")
+    regular = wire.skim(topic, raw)
+    assert regular is not None
+    plan = regular[3]
+    assert isinstance(plan, Plan)
+    assert (owner_of(regular), count_of(regular), plan.topic) == (("site-a", "gw-1"), 2, topic)
+    assert (plan.form.names, regular[5]) == (("air_temperature", "count"), (-21.5, 8.0))
+    place = plan.form.place
+    assert (place.site, place.node, place.device) == ("site-a", "gw-1", "d")
 
 
 def test_a_learned_form_from_the_future_is_refused_too() -> None:

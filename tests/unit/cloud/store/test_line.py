@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frostline_cloud.store.line import LineEncoder, field_name, measurement_name, plain
-from frostline_cloud.store.port import FieldValue, NumberRow, Place, Row, RowForm
+from frostline_cloud.store.port import FieldValue, NumberRow, Place, Row, RowForm, Sheet
 
 _HORRORS = st.text(st.sampled_from(" ,=\"\\%#_\n\t'abc2é°Ω日0F"), min_size=1, max_size=12)
 _WORDS = _HORRORS | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
@@ -146,6 +146,38 @@ def _parts(line: str) -> tuple[str, list[tuple[str, FieldValue]], str]:
     head, text, at = _split(line, " ")
     pairs = [_split(field, "=") for field in _split(text, ",")]
     return head, [(key, float(value)) for key, value in pairs], at
+
+
+_FINITE = st.floats(allow_nan=False, allow_infinity=False)
+_FORMS = st.lists(
+    st.builds(RowForm, _PLACES, st.lists(_NAMES, min_size=1, max_size=4).map(tuple)), min_size=1, max_size=3
+)
+
+
+@given(_FORMS, st.data())
+def test_many_rows_in_one_text_are_the_lines_that_they_are_one_by_one(
+    forms: list[RowForm], data: st.DataObject
+) -> None:
+    encoder = LineEncoder()
+    chosen = data.draw(st.lists(st.sampled_from(forms), min_size=1, max_size=8))
+    times = data.draw(st.lists(st.integers(-(2**40), 2**42), min_size=len(chosen), max_size=len(chosen)))
+    values = [data.draw(st.tuples(*[_FINITE] * len(form.names))) for form in chosen]
+    sheet = Sheet(chosen, times, values)
+    lines, _, refused = encoder.lines(sheet)
+    assert not refused
+    start = data.draw(st.integers(0, len(chosen) - 1))
+    assert encoder.body(sheet, start, len(chosen)).split(b"\n") == lines[start:]
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "values"),
+    [(1, (1.0, math.nan)), (1, (math.inf, 1.0)), (2**63, (1.0, 2.0)), (1, (1.0,)), (1, (1.0, 2.0, 3.0))],
+)
+def test_a_row_that_cannot_be_a_line_makes_no_text(at_ms: int, values: tuple[float, ...]) -> None:
+    form = RowForm(Place("room", "s", "g", "d"), ("good", "odd"))
+    other = (1.0, 2.0, 3.0)[: 4 - len(values)]  # so that there are as many numbers as names
+    with pytest.raises(ValueError, match=r"time|number|values"):
+        LineEncoder().body(Sheet([form, form], [at_ms, 1], [values, other]), 0, 2)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from frostline_cloud.store.line_writer import LineWriter, RefusedError
-from frostline_cloud.store.port import Place, RejectedError, Row
+from frostline_cloud.store.port import AnyRow, NumberRow, Place, RejectedError, Row, RowForm, Sheet
 from frostline_core.errors import UnavailableError
 
 PLACE = Place("m", "s", "n", "d")
@@ -50,6 +52,45 @@ def test_exactly_the_culprits_are_named_and_all_others_stored(count: int, bad: s
         rejected = [index for index, _ in error.rows]
     assert rejected == sorted(bad)
     assert len([line for line in server.lines if b"good=" in line]) == count - len(bad)
+
+
+GOOD, BAD = RowForm(PLACE, ("good",)), RowForm(PLACE, ("bad",))
+
+
+@given(st.integers(1, 60), st.sets(st.integers(0, 59)), st.integers(0, 9), st.sets(st.integers(0, 9)), st.booleans())
+def test_culprits_of_a_sheet_are_named_by_their_places(
+    count: int, bad: set[int], further: int, worse: set[int], odd: bool
+) -> None:
+    server = Server()
+    values = [(math.nan if odd and i == count // 2 else 1.0,) for i in range(count)]
+    others: list[AnyRow] = [Row(PLACE, 100 + i, [("bad" if i in worse else "good", 1.0)]) for i in range(further)]
+    sheet = Sheet([BAD if i in bad else GOOD for i in range(count)], list(range(count)), values, others)
+    rejected: list[int] = []
+    try:
+        _writer(server).write(sheet)
+    except RejectedError as error:
+        rejected = [index for index, _ in error.rows]
+    wanted = (
+        {i for i in bad if i < count} | {count + i for i in worse if i < further} | ({count // 2} if odd else set())
+    )
+    assert rejected == sorted(wanted)
+    assert len([line for line in server.lines if b"good=" in line]) == len(sheet) - len(wanted)
+
+
+def test_a_sheet_is_the_rows_that_it_is_made_of() -> None:
+    others: list[AnyRow] = [Row(PLACE, 3, [("x_text", "a")])]
+    sheet = Sheet([GOOD, BAD], [1, 2], [(1.0,), (2.0,)], others)
+    wanted = [NumberRow(GOOD, 1, (1.0,)), NumberRow(BAD, 2, (2.0,)), *others]
+    assert (list(sheet), len(sheet), sheet[1:], sheet[-1]) == (wanted, 3, wanted[1:], others[0])
+    with pytest.raises(IndexError):
+        sheet[3]
+
+
+def test_one_request_is_enough_for_a_usual_sheet_with_text_lines_in_it() -> None:
+    server = Server()
+    others: list[AnyRow] = [Row(PLACE, 5, [("x_text", "two\nlines")])]
+    _writer(server).write(Sheet([GOOD] * 30_000, list(range(30_000)), [(1.0,)] * 30_000, others))
+    assert server.requests == 1
 
 
 def test_one_culprit_among_thousands_costs_few_requests() -> None:

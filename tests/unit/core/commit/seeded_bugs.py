@@ -157,7 +157,7 @@ class AnswersCursor(Ingest):
                 answer = super().on_data(mark, item, size, now_ms)
                 if answer is None or answer.hole:
                     return answer
-                return replace(answer, n=max(answer.n, self._cursor.get(mark.run, 0)))
+                return replace(answer, n=max(answer.n, self._reached(mark.run) or 0))
 
         return Host(lambda run: self.db.sql.committed.get(run, 0), HostLimits(messages=QUEUE_MAX))
 
@@ -168,9 +168,9 @@ class KeepsCursorAfterFailure(Ingest):
     def host(self) -> HostCommit[Message]:
         class Host(HostCommit[Message]):
             def forget(self) -> None:
-                cursor = dict(self._cursor)
+                cursor = self._flown | self._queue.cursor
                 super().forget()
-                self._cursor = cursor
+                self._queue.cursor = cursor
 
         return Host(lambda run: self.db.sql.committed.get(run, 0), HostLimits(messages=QUEUE_MAX))
 

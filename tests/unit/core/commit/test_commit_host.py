@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,10 +17,14 @@ from frostline_core.commit import (
     HostCommit,
     HostLimits,
     Loss,
+    Queued,
+    Regular,
     RunRecord,
     Runs,
+    Span,
     advance,
     in_doubt,
+    mark_of,
 )
 from frostline_core.reading import Stream
 
@@ -198,6 +206,71 @@ def test_losses_and_delivery_cover_every_new_number_once(committed: int, base: i
     covered = [number for loss in step.losses for number in range(loss.first, loss.last + 1)]
     covered += [n] if step.deliver else []
     assert covered == list(range(committed + 1, step.committed + 1))
+
+
+def regular(run: int, n: int) -> Regular:
+    return run, n, max(1, n - 3), "plan", 1_000 + n, (1.0,), b"%d/%d" % (run, n), n & 0xFF
+
+
+def both_ways(batches: Sequence[Regular], commits: Sequence[HostCommit[Any]]) -> list[list[Commit | None]]:
+    """What is answered by a host that is asked for many at once, and by one that is asked for each."""
+    many, single = commits
+    answers: list[list[Commit | None]] = [[], []]
+    rest = list(batches)
+    while rest:
+        done = many.on_next(rest, sum(len(each[6]) for each in rest))
+        answers[0] += [None] * done
+        if done < len(rest):
+            answers[0].append(many.on_data(mark_of(rest[done]), rest[done], len(rest[done][6]), 0))
+        rest = rest[done + 1 :]
+    for each in batches:
+        answers[1].append(single.on_data(mark_of(each), each, len(each[6]), 0))
+    return answers
+
+
+RUNS = st.lists(st.tuples(st.sampled_from([RUN, 7, 8]), st.integers(1, 12)), max_size=30)
+
+
+@given(st.lists(RUNS, max_size=5), st.lists(st.sampled_from(["take", "settle", "ahead", "forget", ""]), max_size=5))
+def test_many_at_once_are_queued_and_answered_as_one_by_one(
+    reads: list[list[tuple[int, int]]], then: list[str]
+) -> None:
+    stored = {RUN: 2, 7: 0}
+    commits: list[HostCommit[Any]] = [HostCommit(lambda run: stored.get(run, 0), HostLimits(20, 100)) for _ in "ab"]
+    spans: dict[int, Span] = {}
+    for read, what in zip_longest(reads, then, fillvalue=None):
+        many, single = both_ways([regular(*each) for each in read or ()], commits)
+        assert many == single
+        assert (commits[0].queued, commits[0].queued_bytes) == (commits[1].queued, commits[1].queued_bytes)
+        if what == "take" and not commits[0].flushing:
+            taken, again = (commit.take_all() for commit in commits)
+            assert [numbers(each) for each in taken.entries] == [numbers(each) for each in again.entries]
+            spans = taken.spans
+            assert [span[:2] for span in spans.values()] == [span[:2] for span in again.spans.values()]
+            assert {run: span.last for run, span in spans.items()} == dict(map(numbers, taken.entries))
+        elif what in ("settle", "ahead") and commits[0].flushing:
+            reached = {run: span.last + (what == "ahead") for run, span in spans.items()}
+            stored |= reached
+            assert commits[0].settled(reached, 0) == commits[1].settled(reached, 0)
+        elif what == "forget":
+            for commit in commits:
+                commit.forget()
+
+
+def numbers(entry: Queued[Any] | Regular) -> tuple[int, int]:
+    return (entry.mark.run, entry.mark.n) if isinstance(entry, Queued) else entry[:2]
+
+
+def test_a_chain_is_regular_only_while_nobody_else_has_moved_its_run() -> None:
+    commit = host({RUN: 4})
+    commit.known(RUN)
+    assert commit.on_next([regular(RUN, 5), regular(RUN, 6)], 10) == 2
+    taken = commit.take_all()
+    assert (taken.regular, taken.spans) == (True, {RUN: Span(4, 6, regular(RUN, 5))})
+    assert commit.on_next([regular(RUN, 7)], 10) == 1
+    commit.settled({RUN: 9}, 0)  # by another process
+    assert commit.on_next([regular(RUN, 10)], 10) == 1
+    assert not commit.take_all().regular
 
 
 @pytest.mark.parametrize(

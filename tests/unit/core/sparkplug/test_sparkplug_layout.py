@@ -1,25 +1,26 @@
-"""Columns read by a learned layout are what reading metric by metric gives, or nothing at all."""
+"""What a learned layout reads is what reading metric by metric gives, or nothing at all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf, isfinite, nan
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frostline_core.commit import BatchMark, pack_batch, unpack_batch
+from frostline_core.commit import BatchMark, Regular, pack_batch, unpack_batch
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality, Stream
 from frostline_core.sparkplug import (
     BoundMetric,
-    Columns,
     DataCame,
     DeviceBirth,
     EdgeSession,
     HostSession,
     MessageType,
     PayloadMessage,
+    Skimmed,
     Topic,
     set_quality,
     set_value,
@@ -111,12 +112,17 @@ def marked(made: PayloadMessage, mark: BatchMark = MARK, alias: int = BATCH_ALIA
 def learned_from(made: PayloadMessage, batch: int | None = None) -> Layout | None:
     raw = made.SerializeToString()
     form = scan(raw, ALIASES, batch)
-    return None if form is None else Layout(form, Shapes().of(form), TOPIC)
+    return None if form is None else Layout(form, Shapes().of(form), form.bound)
 
 
-def told(columns: Columns) -> list[tuple[int, str, int]]:
-    pairs = zip(columns.metrics.bound, columns.values, strict=True)
-    return [(bound.alias, repr(value), columns.at_ms) for bound, value in pairs]
+def told(regular: Regular) -> list[tuple[int, str, int]]:
+    _, _, _, bound, at_ms, values, _, _ = regular
+    return [(each.alias, repr(value), at_ms) for each, value in zip(bound, values, strict=True)]
+
+
+def numbers(mark: BatchMark | None) -> tuple[int, int, int]:
+    """Run, number and base; as they stand for a message without."""
+    return (-1, 0, 0) if mark is None else (mark.run, mark.n, mark.base)
 
 
 @given(metrics(), metrics(), _STAMPS, _STAMPS, st.booleans(), st.booleans())
@@ -132,13 +138,14 @@ def test_whatever_a_layout_reads_is_what_the_message_says(
     for again, mark in ((message(first, at_ms, 3), MARK), (other, replace(MARK, n=7_000, first=7_000, base=6_990))):
         plain = again.SerializeToString()
         raw = marked(again, mark).SerializeToString() if proved else plain
-        columns = layout.read(raw)
-        if columns is not None:
-            assert told(columns) == read(plain)
-            assert (columns.seq, columns.mark) == (again.seq, mark if proved else None)
+        regular = layout.read(raw)
+        if regular is not None:
+            assert told(regular) == read(plain)
+            assert (regular[:3], regular[6:]) == (numbers(mark if proved else None), (raw, again.seq))
+            assert all(isfinite(value) for value in regular[5])
 
 
-def regular(values: list[float], at_ms: int, flag: bool = True, count: int = 5) -> PayloadMessage:
+def usual(values: list[float], at_ms: int, flag: bool = True, count: int = 5) -> PayloadMessage:
     """Two doubles, a float, a flag and a count, as our own gateway sends them."""
     sent = [
         Sent(0, values[0], at_ms, False, False, False),
@@ -151,7 +158,7 @@ def regular(values: list[float], at_ms: int, flag: bool = True, count: int = 5) 
 
 
 @given(
-    st.lists(st.floats(width=32), min_size=3, max_size=3),
+    st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=3, max_size=3),
     st.integers(2**36, 2**42 - 8),
     st.booleans(),
     st.integers(128, 16_383),
@@ -159,12 +166,22 @@ def regular(values: list[float], at_ms: int, flag: bool = True, count: int = 5) 
 def test_messages_of_the_same_form_are_read_whatever_their_values(
     values: list[float], at_ms: int, flag: bool, count: int
 ) -> None:
-    layout = learned_from(regular([0.0, 0.0, 0.0], NOW_MS, count=200))
+    layout = learned_from(usual([0.0, 0.0, 0.0], NOW_MS, count=200))
     assert layout is not None
-    columns = layout.read(regular(values, at_ms, flag, count).SerializeToString())
-    assert columns is not None
-    assert columns.at_ms == at_ms
-    assert list(map(repr, columns.values)) == list(map(repr, [*values, float(flag), float(count)]))
+    regular = layout.read(usual(values, at_ms, flag, count).SerializeToString())
+    assert regular is not None
+    assert regular[4] == at_ms
+    assert list(map(repr, regular[5])) == list(map(repr, [*values, float(flag), float(count)]))
+
+
+@pytest.mark.parametrize("odd", [nan, inf, -inf])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_number_that_is_none_is_left_to_the_long_way(odd: float, place: int) -> None:
+    layout = learned_from(usual([1.0, 2.0, 3.0], NOW_MS))
+    assert layout is not None
+    values = [1.0, 2.0, 3.0]
+    values[place] = odd
+    assert layout.read(usual(values, NOW_MS).SerializeToString()) is None
 
 
 NUMBERS = st.integers(1, 200_000_000)
@@ -173,20 +190,20 @@ NUMBERS = st.integers(1, 200_000_000)
 @given(NUMBERS, st.integers(0, 127), st.integers(0, 2**64 - 1), NUMBERS)
 def test_a_batch_mark_is_read_as_it_is(n: int, behind: int, run: int, first: int) -> None:
     taught = replace(MARK, n=first, first=first, base=first)
-    layout = learned_from(marked(regular([1.0, 2.0, 3.0], NOW_MS), taught), BATCH_ALIAS)
+    layout = learned_from(marked(usual([1.0, 2.0, 3.0], NOW_MS), taught), BATCH_ALIAS)
     assert layout is not None
     mark = BatchMark(run, Stream.SAMPLES, n, n, max(1, n - behind))
-    raw = marked(regular([1.0, 2.0, 3.0], NOW_MS), mark).SerializeToString()
-    columns = layout.read(raw) if len(pack_batch(mark)) == len(pack_batch(taught)) else None
-    assert columns is None or columns.mark == mark
-    assert columns is not None or len(pack_batch(mark)) != len(pack_batch(taught))
+    raw = marked(usual([1.0, 2.0, 3.0], NOW_MS), mark).SerializeToString()
+    regular = layout.read(raw) if len(pack_batch(mark)) == len(pack_batch(taught)) else None
+    assert regular is None or regular[:3] == numbers(mark)
+    assert regular is not None or len(pack_batch(mark)) != len(pack_batch(taught))
 
 
 @pytest.mark.parametrize("number", [b"\x80\x00", b"\x85\x00"])
 def test_a_batch_number_in_a_spelling_that_the_protocol_forbids_is_not_read(number: bytes) -> None:
-    layout = learned_from(marked(regular([1.0, 2.0, 3.0], NOW_MS)), BATCH_ALIAS)
+    layout = learned_from(marked(usual([1.0, 2.0, 3.0], NOW_MS)), BATCH_ALIAS)
     assert layout is not None
-    good = marked(regular([1.0, 2.0, 3.0], NOW_MS)).SerializeToString()
+    good = marked(usual([1.0, 2.0, 3.0], NOW_MS)).SerializeToString()
     mark = pack_batch(MARK)
     assert layout.read(good) is not None
     assert layout.read(good.replace(mark, mark[:9] + number + mark[11:])) is None
@@ -194,12 +211,12 @@ def test_a_batch_number_in_a_spelling_that_the_protocol_forbids_is_not_read(numb
 
 @given(st.binary(max_size=200), st.integers(0, 120))
 def test_any_other_bytes_are_not_read_or_read_as_they_are(garbage: bytes, keep: int) -> None:
-    raw = regular([1.0, 2.0, 3.0], NOW_MS).SerializeToString()
-    layout = learned_from(regular([1.0, 2.0, 3.0], NOW_MS))
+    raw = usual([1.0, 2.0, 3.0], NOW_MS).SerializeToString()
+    layout = learned_from(usual([1.0, 2.0, 3.0], NOW_MS))
     assert layout is not None
     broken = (raw[:keep] + garbage + raw[keep + len(garbage) :])[: len(raw)]
-    columns = layout.read(broken) if len(broken) == len(raw) else None
-    assert columns is None or told(columns) == read(broken)
+    found = layout.read(broken) if len(broken) == len(raw) else None
+    assert found is None or told(found) == read(broken)
 
 
 def test_a_device_without_a_usual_form_is_looked_at_ever_more_rarely() -> None:
@@ -213,7 +230,7 @@ def test_a_device_without_a_usual_form_is_looked_at_ever_more_rarely() -> None:
 
 
 class Heard:
-    """Two hosts that know one node with five numbers and a flag: one that asks for columns first, and one that never.
+    """Two hosts that know one node with five numbers and a flag: one that skims first, and one that never does.
 
     Args:
         proved: Whether it sends batches.
@@ -255,23 +272,30 @@ class Heard:
             marked(made, mark, self.view.batch_aliases[device])
         return self.topics[device], made.SerializeToString()
 
+    def skims(self, topic: str, raw: bytes) -> bool:
+        """Whether the first host takes a message the short way."""
+        return self.short.skim([(topic, raw)], 0, NOW_MS + 100_000, Skimmed()) == 1
+
     def both(self, topic: str, raw: bytes) -> bool:
         """Sends a message to both hosts, which must read the same; whether the first read it the short way."""
-        columns, full = self.short.columns(topic, raw), self.long.receive(topic, raw, NOW_MS)
-        if columns is None:
+        skimmed, full = Skimmed(), self.long.receive(topic, raw, NOW_MS)
+        if self.short.skim([(topic, raw)], 0, NOW_MS + 100_000, skimmed) == 0:
             assert list(map(_said, self.short.receive(topic, raw, NOW_MS))) == list(map(_said, full))
             return False
         (came,) = full
         assert isinstance(came, DataCame)
-        assert (columns.metrics.topic.device, columns.seq) == (came.device, came.message.seq)
-        assert columns.mark == (None if came.batch is None else unpack_batch(came.batch))
+        (regular,) = skimmed.batches if self.proved else skimmed.plain
+        metrics, at_ms, values = regular[3:6]
+        assert (metrics.topic.device, regular[7], regular[6]) == (came.device, came.message.seq, raw)
+        assert regular[:3] == numbers(None if came.batch is None else unpack_batch(came.batch))
+        assert (skimmed.samples, skimmed.size) == (len(values), len(raw))
         batch = came.view.batch_aliases.get(came.device)
         sent = [each for each in came.message.metrics if each.alias != batch]
-        assert [each.alias for each in columns.metrics.bound] == [each.alias for each in sent]
+        assert [each.alias for each in metrics.bound] == [each.alias for each in sent]
         types = [came.view.aliases[each.alias].description.datatype for each in sent]
-        values = [value_of(each, datatype) for each, datatype in zip(sent, types, strict=True)]
-        assert repr(list(columns.values)) == repr([None if value is None else float(value) for value in values])
-        assert {columns.at_ms} == {each.timestamp or came.message.timestamp for each in sent}
+        wanted = [value_of(each, datatype) for each, datatype in zip(sent, types, strict=True)]
+        assert repr(list(values)) == repr([None if value is None else float(value) for value in wanted])
+        assert {at_ms} == {each.timestamp or came.message.timestamp for each in sent}
         return True
 
 
@@ -333,7 +357,7 @@ def test_what_was_learned_before_a_birth_means_nothing_after_it() -> None:
         heard.both(*heard.made("d", {"m0": 1.0}))
     topic, raw = heard.made("d", {"m0": 1.0})
     heard.bear(-1)
-    assert heard.short.columns(topic, raw) is None
+    assert not heard.skims(topic, raw)
 
 
 def test_a_message_out_of_order_goes_the_long_way() -> None:
@@ -341,7 +365,7 @@ def test_a_message_out_of_order_goes_the_long_way() -> None:
     for _ in range(3):
         heard.both(*heard.made("d", {"m0": 1.0}))
     heard.made("d", {"m0": 1.0})
-    assert heard.short.columns(*heard.made("d", {"m0": 1.0})) is None
+    assert not heard.skims(*heard.made("d", {"m0": 1.0}))
 
 
 @pytest.mark.parametrize("proved", [True, False])
@@ -350,7 +374,7 @@ def test_a_node_that_is_not_online_goes_the_long_way(proved: bool) -> None:
     for _ in range(3):
         heard.both(*heard.made("d", {"m0": 1.0, "m1": 1.0}))
     heard.short.connection_lost(NOW_MS)
-    assert heard.short.columns(*heard.made("d", {"m0": 1.0, "m1": 1.0})) is None
+    assert not heard.skims(*heard.made("d", {"m0": 1.0, "m1": 1.0}))
 
 
 def test_a_device_of_a_plain_node_that_is_dead_goes_the_long_way() -> None:
@@ -360,11 +384,35 @@ def test_a_device_of_a_plain_node_that_is_dead_goes_the_long_way() -> None:
     heard.seq = (heard.seq + 1) % 256
     raw = PayloadMessage(seq=heard.seq, timestamp=NOW_MS).SerializeToString()
     heard.both(str(Topic(MessageType.DDEATH, "g", "n", "d")), raw)
-    assert heard.short.columns(*heard.made("d", {"m0": 1.0, "m1": 1.0})) is None
+    assert not heard.skims(*heard.made("d", {"m0": 1.0, "m1": 1.0}))
 
 
 def test_a_topic_that_is_none_or_no_data_goes_the_long_way() -> None:
     heard = Heard(proved=True)
-    assert heard.short.columns("a/b", b"") is None
-    assert heard.short.columns(str(Topic(MessageType.NBIRTH, "g", "n")), b"") is None
-    assert heard.short.columns(str(Topic(MessageType.DDATA, "g", "unknown", "d")), b"") is None
+    assert not heard.skims("a/b", b"")
+    assert not heard.skims(str(Topic(MessageType.NBIRTH, "g", "n")), b"")
+    assert not heard.skims(str(Topic(MessageType.DDATA, "g", "unknown", "d")), b"")
+
+
+def test_messages_are_skimmed_up_to_the_first_that_is_another() -> None:
+    heard = Heard(proved=True)
+    for _ in range(2):
+        heard.both(*heard.made("d", {"m0": 1.0}))
+    usual = [heard.made("d", {"m0": float(number)}) for number in range(3)]
+    odd = heard.made("d", {"m0": 1.0, "m1": 2.0})
+    last = heard.made("d", {"m0": 4.0})
+    items = [*usual, odd, last, None, last]
+    skimmed = Skimmed()
+    assert heard.short.skim(items, 0, NOW_MS, skimmed) == 3
+    heard.short.receive(*odd, NOW_MS)
+    assert heard.short.skim(items, 4, NOW_MS, skimmed) == 5
+    assert [each[5] for each in skimmed.batches] == [(0.0,), (1.0,), (2.0,), (4.0,)]
+
+
+def test_a_message_of_a_time_to_come_is_left_to_the_long_way() -> None:
+    heard = Heard(proved=True)
+    for _ in range(2):
+        heard.both(*heard.made("d", {"m0": 1.0}))
+    late = heard.made("d", {"m0": 9.0}, NOW_MS + 1)
+    assert heard.short.skim([late], 0, NOW_MS, Skimmed()) == 0
+    assert heard.short.skim([late], 0, NOW_MS + 1, Skimmed()) == 1
