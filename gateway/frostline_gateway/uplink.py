@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from frostline_core.commit import GatewayCommit, GatewayLimits
+from frostline_core.commit import GatewayCommit, GatewayLimits, run_text
 from frostline_core.errors import FrostlineError, ProtocolError, UnavailableError
 from frostline_core.reading import Lane
 from frostline_core.sparkplug import EdgeSession, Refused, WriteAsked
@@ -105,7 +105,7 @@ class Uplink:
         self._clocks = clocks
         self._waits = Waits(chance)
         self._commands: asyncio.Queue[WriteAsked | Refused] = asyncio.Queue(COMMANDS_MAX)
-        self._signals = Signals(self._command, self._born)
+        self._signals = Signals(self._command, self._born, self._copied)
         self._to_remember: set[str] = set()
         self._remember = asyncio.Event()
         limits = GatewayLimits(backlog_per_s=config.backlog_messages_per_s, burst_ms=round(config.burst_s * 1000))
@@ -196,6 +196,11 @@ class Uplink:
         if self._last_error:
             log.info("uplink: the session stands, rows go out")
         self._last_error = ""
+
+    def _copied(self, run: int) -> None:
+        """This disk is an image of one that lived on, or was copied: whoever looks after the gateway must know."""
+        self._conflict.suspected()
+        self._on_conflict(True, {"copied_run": run_text(run)})
 
     def _failed(self, why: str) -> None:
         if why != self._last_error:

@@ -31,6 +31,7 @@ class Signals:
     Attributes:
         commands: Where writes and refusals go; never blocks.
         born: Called when births are out.
+        copied: Called with a run that the host has more of than this disk ever had.
         wake: Something came: a message, a row, a device.
         changed: Devices that were born or died since the session looked.
         rebirth: Somebody wants all births again.
@@ -38,6 +39,7 @@ class Signals:
 
     commands: Callable[[WriteAsked | Refused], None]
     born: Callable[[], None]
+    copied: Callable[[int], None]
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     changed: set[str] = field(default_factory=set)
     rebirth: bool = False

@@ -54,6 +54,7 @@ class Session:
         self._unhanded: dict[int, Commit] = {}
         self._came: list[Commit] = []
         self._alarms: set[int] = set()
+        self._copies: list[int] = []
         self._told_at_ms: int | None = None
         self._to_tell = ""
         self.accepted_ms: int | None = None
@@ -94,8 +95,10 @@ class Session:
             self.accepted_ms = self._parts.clocks.steady_ms()
             await self._link.subscribe(self._edge.subscriptions())
             while await self._turn():
+                self._tell_copies()
                 await self._rest()
         finally:
+            self._tell_copies()
             self._parts.commit.session_ended()
             last = self._edge.death(self._parts.clocks.utc_ms()) if self._edge.born else None
             await self._link.close(last)
@@ -169,7 +172,12 @@ class Session:
                 continue
             if verdict in (Verdict.IMPOSSIBLE, Verdict.IMAGE) and commit.run not in self._alarms:
                 self._alarms.add(commit.run)
+                self._copies.append(commit.run)
                 log.error("commit %d of run %s is %s: is this disk a copy?", commit.n, run_text(commit.run), verdict)
+
+    def _tell_copies(self) -> None:
+        while self._copies:
+            self._parts.signals.copied(self._copies.pop())
 
     # ---- what goes
     async def _births(self) -> bool:

@@ -11,14 +11,15 @@ from pathlib import Path
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
+from frostline_core.commit import run_text
 from frostline_core.sparkplug import Refused, WriteAsked
 from frostline_gateway.devices import Devices
-from frostline_gateway.spool import Spool
+from frostline_gateway.spool import Lost, Spool, loss_notice
 from frostline_gateway.uplink import SYSTEM_CLOCKS, Uplink
 from frostline_gateway.uplink_config import UplinkConfig
 from frostline_gateway.uplink_parts import Clocks
 from frostline_gateway.uplink_waits import OVER_MS
-from tests.integration.gateway.uplink_host import TestHost
+from tests.integration.gateway.uplink_host import Sql, TestHost
 from tests.support.services import Mosquitto, eventually_async
 
 
@@ -57,6 +58,15 @@ async def test_a_session_that_lasts_tells_that_nobody_else_is_us(fresh_mosquitto
         await eventually_async(lambda: running.uplink.status().born)
         running.leap_ms = OVER_MS
         await eventually_async(lambda: running.told == [(False, {})])
+
+
+async def test_a_disk_that_is_an_image_of_one_that_lived_on_is_told(fresh_mosquitto: Mosquitto, tmp_path: Path) -> None:
+    with Spool.open(tmp_path / "spool.db", 1 << 24, SYSTEM_CLOCKS.utc_ms) as before:
+        before.append([loss_notice(Lost("a row like any other", 1, None, SYSTEM_CLOCKS.utc_ms()))])
+        (old,) = before.runs()
+    lived_on = Sql(committed={old.run: old.last + 7})
+    async with TestHost(fresh_mosquitto.port, sql=lived_on), scene(fresh_mosquitto.port, tmp_path) as running:
+        await eventually_async(lambda: running.told == [(True, {"copied_run": run_text(old.run)})])
 
 
 async def test_a_takeover_is_told_at_once(fresh_mosquitto: Mosquitto, tmp_path: Path) -> None:
