@@ -86,7 +86,7 @@ def test_who_was_told_and_how_that_went_is_on_the_timeline(server: Server, page:
             connection.execute(insert(delivery).values(outbox=f"m{number}", at_ms=at_ms, error=error, took_ms=9))
     open_alert(page, server)
     expect(page.get_by_text("To mail-0, that it fires: delivered")).to_be_visible()
-    expect(page.get_by_text("Failed: To mail-1, that it fires: dead")).to_be_visible()
+    expect(page.get_by_text("Failed: To mail-1, that it fires: given up")).to_be_visible()
 
 
 def test_an_alert_is_acknowledged_assigned_and_commented(server: Server, page: Page) -> None:

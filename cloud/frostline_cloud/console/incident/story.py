@@ -18,13 +18,19 @@ _PERSON, _RULE, _TOLD, _SYSTEM = (
     ("told", "notifications"),
     ("system", "settings"),
 )
-_FAILED: Final = ("dead", "skipped")
+_STATES: Final = {
+    "dead": "given up",
+    "collapsed": "left out, since a later one says more",
+    "skipped": "left out, since the receiver wants no such",
+}
 _TYPES: Final = {
     "alert.firing": "that it fires",
     "alert.updated": "news",
     "alert.escalated": "by escalation",
     "alert.resolved": "that it is over",
+    "alert.repeated": "that it still fires",
     "alert.digest": "in a digest",
+    "alert.group": "with its group",
 }
 
 
@@ -79,9 +85,8 @@ def _notification(sent: NotificationOut) -> Entry:
     if failed:
         notes.append(failed[-1])
     what = _TYPES.get(sent.type, sent.type)
-    return Entry(
-        sent.created_ms, *_TOLD, f"To {sent.receiver}, {what}: {sent.state}", ", ".join(notes), sent.state in _FAILED
-    )
+    text = f"To {sent.receiver}, {what}: {_STATES.get(sent.state, sent.state)}"
+    return Entry(sent.created_ms, *_TOLD, text, ", ".join(notes), sent.state == "dead")
 
 
 def newest(entries: Sequence[Entry]) -> tuple[Sequence[Entry], int]:

@@ -66,6 +66,12 @@ def test_who_was_told_stands_between_the_changes() -> None:
 def test_what_could_not_be_delivered_is_said_to_have_failed() -> None:
     (entry,) = told([], [sent(0, "dead", "HTTP 503", "HTTP 404")])
     assert (entry.is_bad, entry.note) == (True, "2 attempts, HTTP 404")
+    assert entry.text == "To mail, that it fires: given up"
+
+
+def test_what_nobody_needed_to_be_told_has_not_failed() -> None:
+    (entry,) = told([], [sent(0, "collapsed")])
+    assert (entry.is_bad, entry.text) == (False, "To mail, that it fires: left out, since a later one says more")
 
 
 def test_only_the_newest_are_shown_and_the_others_counted() -> None:
