@@ -1,6 +1,6 @@
 """A metric as a virtual buffer would have shown it: derived when asked for, so that a backlog is always in it.
 
-What is stored stays the metric as it was measured. The levels are those that rules of the kind `buffered` judge.
+What is stored stays the metric as it was measured. The levels are those that rules of `<metric>_buffered` judge.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 
 from frostline_cloud.store.port import Bucket, Sample
 from frostline_core.rules.buffer import Level
-from frostline_core.rules.hold import MAX_GAP_MS
+from frostline_core.rules.derived import follow
 
-WARM_UP = 5
-"""So many times `tau` before a range are read too; less than 1 % of the first guess is left then."""
+WARM_UP = 12
+"""So many times `tau` before a range are read too; less than 0.001 % of the first guess is left then."""
 
 
 def levels(samples: Iterable[Sample], tau_ms: int) -> Iterator[Sample]:
@@ -24,10 +24,7 @@ def levels(samples: Iterable[Sample], tau_ms: int) -> Iterator[Sample]:
     """
     level: Level | None = None
     for at_ms, value in samples:
-        if level is None or at_ms - level.at_ms > MAX_GAP_MS:
-            level = Level.first(at_ms, value)
-        else:
-            level = level.then(at_ms, value, tau_ms)
+        level = follow(level, at_ms, value, tau_ms)
         if level.is_settled(tau_ms):
             yield at_ms, level.level
 

@@ -14,7 +14,9 @@ from frostline_cloud.api.parameters import From, Text, To
 from frostline_cloud.api.problems import not_found, unfit
 from frostline_cloud.api.services import Wired
 from frostline_cloud.sql.registry import Scope
-from frostline_core.reading import NUMBERS, DataType
+from frostline_core.reading import NUMBERS, DataType, DeviceDescription
+from frostline_core.rules.derived import LABEL, measured, tau_of
+from frostline_core.rules.selector import BUFFERED
 
 router = APIRouter(tags=["series"])
 
@@ -91,23 +93,25 @@ def show_series(  # noqa: PLR0913 - the query parameters of the endpoint
     length_ms = _length(from_ms, to_ms, bucket_ms, max_points)
     known = known_device(services, Scope(site=site, node=node, device=device))
     described = known.description.metric(metric)
+    tau_ms = None if buffer_s is None else buffer_s * 1000
+    if described is None and (described := known.description.metric(measured(metric))) is not None:
+        tau_ms = _tau_of(known.description, tau_ms)
     if described is None:
         raise not_found(f"metric {metric} of {site}/{node}/{device}")
     if described.datatype not in _NUMERIC:
         raise unfit("query.metric", "is no number; only numbers have a series")
-    if buffer_s is None:
+    if tau_ms is None:
         buckets = services.store.series(known.place, metric, from_ms, to_ms, length_ms)
     else:
         if to_ms - from_ms > MAX_BUFFERED_MS:
             raise unfit("query.from", "with a buffer the range is at most 31 days")
-        tau_ms = buffer_s * 1000
-        measured = services.store.samples(known.place, metric, max(0, from_ms - WARM_UP * tau_ms), to_ms)
-        buckets = in_buckets(levels(measured, tau_ms), from_ms, length_ms)
+        samples = services.store.samples(known.place, described.name, max(0, from_ms - WARM_UP * tau_ms), to_ms)
+        buckets = in_buckets(levels(samples, tau_ms), from_ms, length_ms)
     return SeriesOut(
         site=site,
         node=node,
         device=device,
-        metric=metric if buffer_s is None else f"{metric}_buffered",
+        metric=described.name if tau_ms is None else f"{described.name}{BUFFERED}",
         unit=described.unit,
         from_ms=from_ms,
         to_ms=to_ms,
@@ -117,6 +121,14 @@ def show_series(  # noqa: PLR0913 - the query parameters of the endpoint
             for each in buckets
         ],
     )
+
+
+def _tau_of(device: DeviceDescription, wanted_ms: int | None) -> int:
+    """The `tau` of a device's buffers, unless another is wanted."""
+    tau_ms = tau_of(device.labels) if wanted_ms is None else wanted_ms
+    if tau_ms is None:
+        raise unfit("query.metric", f"the device's label {LABEL} is no duration from 1m to 24h; give buffer_s")
+    return tau_ms
 
 
 def bucket_for(range_ms: int, most: int) -> int:

@@ -166,9 +166,9 @@ class Retrospect:
         retired = row is not None and row.birth is None
         series = [Series(*where, kind, zone, name, labels, retired) for name in names]
         rules = [] if span.site in self._besides else [each for each in self._rulebook.rules.rules if each.in_backlog]
-        rules = [rule for rule in rules if any(rule.select.matches(each) for each in series)]
+        rules = [rule for rule in rules if any(rule.select.applies_to(each) for each in series)]
         watched = {watch.metric for rule in rules for watch in rule.inputs()} | {name for _, name in span.open}
-        needed = [s for s in series if s.metric in watched or any(rule.select.matches(s) for rule in rules)]
+        needed = [s for s in series if s.metric in watched or any(rule.select.applies_to(s) for rule in rules)]
         paused = [each for each in pauses(connection, span.first_ms, span.site) if each.covers(*where)]
         return _Scene(tuple(rules), tuple(needed), tuple((each.from_ms, each.to_ms) for each in paused))
 

@@ -206,9 +206,9 @@ def _play(found: Mapping[str, Found], target: Target, store: Store, span: tuple[
         for latest in store.latest(place)
         if not isinstance(latest.value, str)
     ]
-    rules = [each.rule for each in found.values() if any(each.rule.select.matches(series) for series in known)]
+    rules = [each.rule for each in found.values() if any(each.rule.select.applies_to(series) for series in known)]
     watched = {watch.metric for rule in rules for watch in rule.inputs()}
-    needed = [s for s in known if s.metric in watched or any(rule.select.matches(s) for rule in rules)]
+    needed = [s for s in known if s.metric in watched or any(rule.select.applies_to(s) for rule in rules)]
     if not needed:
         return
     measure = _Measure(progress, span)
@@ -224,7 +224,7 @@ def _play(found: Mapping[str, Found], target: Target, store: Store, span: tuple[
     alerts = episodes.all()
     for rule in rules:
         mine = found[rule.id]
-        indexes = [index for index, series in enumerate(needed) if rule.select.matches(series)]
+        indexes = [index for index, series in enumerate(needed) if rule.select.applies_to(series)]
         mine.series += len(indexes)
         mine.samples += sum(measure.counts.get(index, 0) for index in indexes)
         mine.measured_ms += measure.measured_ms

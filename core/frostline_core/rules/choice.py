@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from frostline_core.rules.bound import Bound
 from frostline_core.rules.dated import History
+from frostline_core.rules.derived import OnBuffer, tau_of
 from frostline_core.rules.model import RuleSet
 from frostline_core.rules.rule import Rule
 from frostline_core.rules.series import Series
@@ -18,7 +19,10 @@ class Choice:
     """The rules of a set, indexed by what they name literally."""
 
     def __init__(self, rules: RuleSet) -> None:
-        self._index = _index([rule for rule in rules.rules if rule.id not in rules.histories])
+        plain = [rule for rule in rules.rules if rule.id not in rules.histories]
+        self._index = _index(plain)
+        self._on_buffers = tuple([rule for rule in plain if rule.select.is_of_buffers])
+        self._fitting_buffers: dict[str, list[Rule]] = {}
         self._fitting: dict[tuple[str, str | None], list[Rule]] = {}
         self._histories = tuple(rules.histories.values())
         self._fitting_histories: dict[str, list[History]] = {}
@@ -32,9 +36,23 @@ class Choice:
         candidates += self._globbed(metric, series.device)
         candidates += self._globbed(metric, None)
         chosen: list[Bound] = [rule for rule in candidates if rule.select.matches_place(series)]
+        if self._on_buffers:
+            tau_ms = tau_of(series.labels)
+            found = [rule for rule in self._buffered(metric) if rule.select.matches_place(series)]
+            chosen += [OnBuffer(rule, tau_ms) for rule in found]
         if self._histories:
             chosen += [bound for each in self._changed(metric) if (bound := each.on(series, _applied)) is not None]
         return tuple(chosen)
+
+    def _buffered(self, metric: str) -> list[Rule]:
+        """The rules that may apply to buffers of a metric, remembered as in `_globbed`."""
+        found = self._fitting_buffers.get(metric)
+        if found is None:
+            if len(self._fitting_buffers) >= _MOST_FITTING:
+                self._fitting_buffers.clear()
+            found = [rule for rule in self._on_buffers if rule.select.matches_buffer_of(metric)]
+            self._fitting_buffers[metric] = found
+        return found
 
     def _changed(self, metric: str) -> list[History]:
         """The rules with a history that may apply to a metric, remembered as in `_globbed`."""
@@ -65,7 +83,9 @@ class Choice:
 
 def _applied(rule: Rule, series: Series) -> Bound | None:
     """What stands for a rule on a series; None where it does not select it."""
-    return rule if rule.select.matches(series) else None
+    if rule.select.matches(series):
+        return rule
+    return OnBuffer(rule, tau_of(series.labels)) if rule.select.applies_to(series) else None
 
 
 def _index(rules: Sequence[Rule]) -> dict[tuple[str | None, str | None], list[Rule]]:

@@ -71,7 +71,7 @@ class History:
 
     def may_select(self, metric: str) -> bool:
         """Whether a version may apply to series of a metric."""
-        return any(each.rule is not None and each.rule.select.matches_metric(metric) for each in self.versions)
+        return any(each.rule is not None and _may_select(each.rule, metric) for each in self.versions)
 
     def on(self, series: Series, applied: Callable[[Rule, Series], Bound | None]) -> Bound | None:
         """What stands for the rule on a series; None where no version applies to it.
@@ -203,6 +203,10 @@ class Dated:
     def _end_ms(self, position: int) -> int:
         """From when there is no version, after one; FOREVER_MS: there always is."""
         return next((each.from_ms for each in self.spans[position + 1 :] if each.bound is None), FOREVER_MS)
+
+
+def _may_select(rule: Rule, metric: str) -> bool:
+    return rule.select.matches_metric(metric) or rule.select.matches_buffer_of(metric)
 
 
 def _from_ms(span: Version | _Span) -> int:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable
 from functools import cached_property
 from operator import attrgetter
-from typing import Annotated
+from typing import Annotated, Final, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from frostline_core.config import ConfigModel
 from frostline_core.rules.series import Series
@@ -19,6 +19,8 @@ def _as_list(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+BUFFERED: Final = "_buffered"
+"""Behind the name of a metric: its virtual buffer; see `derived`."""
 _WILD = re.compile(r"[*?\[]")
 Test = Callable[[Series], bool]
 
@@ -40,14 +42,37 @@ class Selector(ConfigModel):
     device: Globs = Field(("*",), description="Devices.")
     kind: Globs = Field(("*",), description="Kinds of device, for example cold_room.")
     zone: Globs = Field(("*",), description="Zones; a device without a zone has the zone ''.")
-    metric: Globs = Field(description="Metrics; required, because a limit only makes sense for one quantity.")
+    metric: Globs = Field(
+        description="Metrics; required, because a limit only makes sense for one quantity. With `_buffered` behind the "
+        "name it is the virtual buffer of a metric."
+    )
     labels: dict[str, Globs] = Field(
         default_factory=dict, description="Labels; a series without the label does not match."
     )
 
+    @model_validator(mode="after")
+    def _does_not_mix(self) -> Self:
+        if len({glob.endswith(BUFFERED) for glob in self.metric}) > 1:
+            raise ValueError("metric: a rule looks at measured values or at virtual buffers (`_buffered`), not at both")
+        return self
+
     def matches(self, series: Series) -> bool:
         """Whether the series is selected."""
         return self.matches_metric(series.metric) and self.matches_place(series)
+
+    def applies_to(self, series: Series) -> bool:
+        """Whether the series is selected, or its virtual buffer."""
+        metric = series.metric
+        return (self.matches_metric(metric) or self.matches_buffer_of(metric)) and self.matches_place(series)
+
+    @property
+    def is_of_buffers(self) -> bool:
+        """Whether it selects virtual buffers."""
+        return self.metric[0].endswith(BUFFERED)
+
+    def matches_buffer_of(self, metric: str) -> bool:
+        """Whether virtual buffers of this metric may be selected."""
+        return self.is_of_buffers and self._metric(f"{metric}{BUFFERED}")
 
     def matches_metric(self, metric: str) -> bool:
         """Whether series of this metric may be selected."""

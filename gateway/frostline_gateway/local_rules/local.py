@@ -221,7 +221,10 @@ class LocalRules:
         return True
 
     def _is_ruled(self, metric: str) -> bool:
-        return metric in self._watched or any(rule.select.matches_metric(metric) for rule in self.rules.rules)
+        selects = (rule.select for rule in self.rules.rules)
+        return metric in self._watched or any(
+            each.matches_metric(metric) or each.matches_buffer_of(metric) for each in selects
+        )
 
     def _settle(self, *, changed: bool) -> None:
         """Keeps what the evaluator has staged, and directs the outputs if anything is new."""

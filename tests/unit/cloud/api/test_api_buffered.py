@@ -65,3 +65,22 @@ async def test_too_long_a_range_is_refused(viewer: httpx.AsyncClient) -> None:
     answer = await viewer.get("/api/v1/series", params={k: str(v) for k, v in query.items()})
 
     assert (answer.status_code, answer.json()["errors"][0]["where"]) == (422, "query.from")
+
+
+async def test_the_buffer_is_a_metric_of_its_own_name(viewer: httpx.AsyncClient) -> None:
+    query = {**SERIES, "from": NOW_MS - 3 * HOUR_MS, "to": NOW_MS, "bucket_ms": 10 * MINUTE_MS}
+    half_an_hour = {**query, "buffer_s": 1800}
+    named = {**query, "metric": "air_temperature_buffered"}
+    one, other = [
+        (await viewer.get("/api/v1/series", params={k: str(v) for k, v in each.items()})).json()
+        for each in (half_an_hour, named)
+    ]
+
+    assert (other["metric"], other["unit"]) == ("air_temperature_buffered", "Cel")
+    assert other == one
+
+
+async def test_the_buffer_of_what_is_not_measured_is_not_found(viewer: httpx.AsyncClient) -> None:
+    answer = await viewer.get("/api/v1/series", params={**SERIES, "metric": "no_such_buffered"})
+
+    assert answer.status_code == 404

@@ -97,7 +97,7 @@ def test_a_looser_version_ends_what_is_open_with_its_first_sample_in_range() -> 
 
 
 def test_what_follows_from_a_sample_follows_from_its_version() -> None:
-    rules = dated((0, rule(**{"for": "5m"})), (T, rule(**{"for": "20m"})))
+    rules = dated((0, rule(8.0, **{"for": "5m"})), (T, rule(8.0, **{"for": "20m"})))
     assert Room(rules).see((T - 2, 9.0)).clock(T + 7).path == ["58 pending", "63 firing"]
     late = Room(rules).see((T - 2, 9.0), (T + 5, 9.0))
     assert late.path == ["58 pending", "63 firing"]
