@@ -42,7 +42,7 @@ from frostline_cloud.notify import build_notify, gaps
 from frostline_cloud.notify.canary import LOOK_EVERY_S, Canary, with_canary
 from frostline_cloud.notify.page import acknowledge_router
 from frostline_cloud.rules import Pauses, Rulebook, adopt, in_force
-from frostline_cloud.sql import beat, last_beat, migrate, open_engine, read_only, tidy, translated
+from frostline_cloud.sql import beat, in_front, last_beat, migrate, open_engine, read_only, tidy, translated
 from frostline_cloud.store import Store, open_store
 from frostline_core.commit import HostCommit, HostLimits, run_text
 from frostline_core.errors import ConfigError, FrostlineError, UnavailableError
@@ -188,12 +188,13 @@ def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
     series = SeriesTable(evaluator)
     generation = Generation(shared.engine, shared.store)
     letters = LetterBox(config.retention, partial(named, session))
-    flusher = Flusher(shared.engine, shared.store, evaluator, series, rulebook.rules, config.told, generation, letters)
+    engine = in_front(shared.engine)  # what gateways wait for goes before notify, API and jobs
+    flusher = Flusher(engine, shared.store, evaluator, series, rulebook.rules, config.told, generation, letters)
     parts = Parts(
         broker,
         session,
         commit,
-        Registry(shared.engine, series),
+        Registry(engine, series),
         series,
         flusher,
         evaluator,

@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
+from frostline_cloud.sql.turns import Turns
 from frostline_core.config import ConfigModel, secret
 from frostline_core.endpoint import is_loopback
 from frostline_core.errors import ConfigError, UnavailableError
@@ -29,6 +30,8 @@ BUSY_MS: Final = 4_000
 """How long a connection waits for another's write before it says "locked"."""
 
 _READ: Final = "frostline_read"
+_IN_FRONT: Final = "frostline_in_front"
+_TURN: Final = "frostline_turn"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK: Final = 0x46524F53  # "FROS": key of PostgreSQL's advisory lock
 _POOL = {"pool_size": 8, "max_overflow": 32, "pool_timeout": 10}  # 40: one for each thread of the web server's pool
@@ -60,7 +63,8 @@ def open_engine(url: str) -> Engine:
 
     SQLite runs in WAL with `synchronous=FULL`; its folder is made; a transaction takes the write lock when it begins
     (BEGIN IMMEDIATE), so that it never fails half-way because another wrote in between. Use `read_only` for an engine
-    that takes no lock. At most 40 connections; the next one waits 10 s, then fails.
+    that takes no lock, and `in_front` for one whose transactions go before others of this process. At most 40
+    connections; the next one waits 10 s, then fails.
 
     Args:
         url: As in `SqlConfig.url`.
@@ -81,6 +85,11 @@ def open_engine(url: str) -> Engine:
 def read_only(engine: Engine) -> Engine:
     """The same database and pool, for transactions that only read: they neither take nor wait for the write lock."""
     return engine.execution_options(**{_READ: True}, postgresql_readonly=True)
+
+
+def in_front(engine: Engine) -> Engine:
+    """The same database and pool, for transactions that go before all others of this process that wait to write."""
+    return engine.execution_options(**{_IN_FRONT: True})
 
 
 @contextmanager
@@ -136,7 +145,7 @@ def _open_sqlite(url: URL) -> Engine:
         _make_file(Path(str(url.database)))
         engine = create_engine(url, **_POOL)
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    _take_turns(engine)
     return engine
 
 
@@ -195,9 +204,27 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    reads = connection.get_execution_options().get(_READ, False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+def _take_turns(engine: Engine) -> None:
+    """A transaction that writes waits for its turn, and has it until its connection goes back to the pool."""
+    turns = Turns()
+
+    def begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if options.get(_READ, False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        if connection.info.get(_TURN) is None:
+            connection.info[_TURN] = turn = object()
+            turns.take(turn, in_front=options.get(_IN_FRONT, False))
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def back(_connection: object, entry: ConnectionPoolEntry) -> None:
+        turn = entry.info.pop(_TURN, None)
+        if turn is not None:
+            turns.give(turn)
+
+    event.listen(engine, "begin", begin)
+    event.listen(engine.pool, "checkin", back)
 
 
 def _first_line(error: Exception) -> str:
