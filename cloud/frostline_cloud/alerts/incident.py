@@ -40,8 +40,9 @@ class Incident:
         evidence: `title`, `rule_version` (of the whole set), `rule` (hash, number, category and content as they were
             when it opened), `kind`, `labels`, `limit`, `unit`; where they apply `no_data_since_ms`, `suppressed_ms`,
             what the rule's kind adds, `track` ("backlog" while nothing has joined it to the live samples),
-            `continued_by` and `continues` (ids of incidents that turned out to be the same), `back_in_range_ms` (a
-            backlog says that it was over then, which the live samples could not know).
+            `continued_by` and `continues` (ids of incidents that turned out to be the same), `withheld` (nobody has been
+            told yet: it is most likely the beginning of a live alert that fires), `back_in_range_ms` (a backlog says
+            that it was over then, which the live samples could not know).
         acknowledged_ms: When somebody took note.
         acknowledged_by: Who.
     """
@@ -79,6 +80,11 @@ class Incident:
     def track(self) -> Track:
         """Which samples it is found in."""
         return Track(self.evidence.get("track", Track.LIVE.value))
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether nobody has been told of it, since it is most likely the beginning of a live alert that fires."""
+        return bool(self.evidence.get("withheld"))
 
     @property
     def no_data_since_ms(self) -> int | None:
@@ -171,16 +177,19 @@ class Joined:
 def join(late: Incident, live: Incident | None, transition: Transition) -> Joined:
     """Makes one incident of two: the one that people know of goes on, with the earlier beginning."""
     if live is None or (live.fired_ms is None and late.fired_ms is not None):
-        evidence = {k: v for k, v in late.evidence.items() if k != "track"}
+        evidence = {k: v for k, v in told(late).items() if k != "track"}
         state = transition.after.value if live is None else late.state
         going = replace(late, state=state, revision=late.revision + 1, evidence=evidence)
         tell = EventType.UPDATED if late.fired_ms is not None and going.state == Phase.FIRING else None
+        tell = EventType.FIRING if late.is_withheld else tell
         going = replace(going, summary=_summary(going, transition.note))
         return Joined(Change(going, tell), dropped=None if live is None else live.id)
     going = replace(live, opened_ms=min(live.opened_ms, late.opened_ms), revision=live.revision + 1)
     if late.fired_ms is None:
         return Joined(Change(going), dropped=late.id)
     fired_ms = late.fired_ms if live.fired_ms is None else min(live.fired_ms, late.fired_ms)
+    if late.is_withheld:
+        return Joined(Change(replace(going, fired_ms=fired_ms), EventType.UPDATED), dropped=late.id)
     going = replace(going, fired_ms=fired_ms, evidence=dict(live.evidence) | {"continues": late.id})
     closed = replace(
         late,
@@ -191,6 +200,11 @@ def join(late: Incident, live: Incident | None, transition: Transition) -> Joine
     )
     closed = replace(closed, summary=_summary(closed, transition.note))
     return Joined(Change(going, EventType.UPDATED), Change(closed, EventType.RESOLVED))
+
+
+def told(incident: Incident) -> dict[str, Any]:
+    """The evidence of an incident of which people are told now."""
+    return {name: known for name, known in incident.evidence.items() if name != "withheld"}
 
 
 def _open(transition: Transition, about: Circumstances) -> Incident:

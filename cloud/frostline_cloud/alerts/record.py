@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
 
-from frostline_cloud.alerts.incident import Change, Circumstances, Incident, change, join
+from frostline_cloud.alerts.event import EventType
+from frostline_cloud.alerts.incident import Change, Circumstances, Incident, change, join, told
 from frostline_cloud.alerts.message import news
 from frostline_cloud.rules.versions import RuleVersion, numbers, versions
 from frostline_cloud.sql.tables import alert, alert_event, handling, metric, outbox
@@ -101,8 +102,26 @@ class _Book:
             return
         if made.incident is None:
             self._drop(place)
+        elif transition.track is Track.BACKLOG:
+            self._keep(self._withheld(before, made, made.incident, transition), transition)
         else:
             self._keep(made, transition)
+
+    def _withheld(self, before: Incident | None, made: Change, incident: Incident, transition: Transition) -> Change:
+        """What a backlog finds before a live alert that fires is most likely its beginning, of which people know.
+
+        It is not told until it turns out to be another: then its beginning is told with its end.
+        """
+        live = self.open.get((Track.LIVE, _key(transition)))
+        if before is not None and before.is_withheld:
+            if incident.state in OPEN:
+                return replace(made, tell=None)
+            begun, at_ms = replace(before, evidence=told(before)), before.fired_ms or before.opened_ms
+            self.messages += [news(EventType.FIRING, name, begun, at_ms, self.now_ms) for name in self.receivers]
+            return replace(made, incident=replace(incident, evidence=told(incident)))
+        if made.tell is not EventType.FIRING or live is None or live.fired_ms is None:
+            return made
+        return replace(made, tell=None, incident=replace(incident, evidence={**incident.evidence, "withheld": True}))
 
     def write(self) -> None:
         """Writes everything, table by table."""

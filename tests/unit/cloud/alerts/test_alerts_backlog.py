@@ -98,14 +98,35 @@ def test_a_live_alert_beside_a_backlog_is_told_as_current(connection: Connection
     ]
 
 
-def test_an_excursion_that_lasts_into_the_live_samples_becomes_one_incident(connection: Connection) -> None:
+def test_an_excursion_that_lasts_into_the_live_samples_is_one_incident(connection: Connection) -> None:
     house = House(connection).see((0, -20), (60, -10), (50, -10), (59, -10)).quiet()
 
-    late, live = house.incidents[0], house.incidents[1]
-    first, second = (late, live) if late.state == "resolved" else (live, late)
-    assert [each.state for each in (first, second)] == ["resolved", "firing"]
-    assert (first.evidence["continued_by"], second.evidence["continues"]) == (second.id, first.id)
-    assert (minute(second.opened_ms), minute(second.fired_ms)) == (50, 50)
+    (incident,) = house.incidents
+    assert (incident.state, incident.retroactive) == ("firing", False)
+    assert (minute(incident.opened_ms), minute(incident.fired_ms)) == (50, 50)
+    assert house.told == [("alert.firing", False), ("alert.updated", False)]
+
+
+def test_what_is_found_while_the_live_alert_fires_is_told_when_it_turns_out_to_be_another(
+    connection: Connection,
+) -> None:
+    house = House(connection).see((0, -20), (60, -10), (10, -10))
+    assert house.told == [("alert.firing", False)]
+    (late,) = (each for each in house.incidents if each.retroactive)
+
+    house.see((20, -20))
+
+    assert house.told == [("alert.firing", False), ("alert.firing", True), ("alert.resolved", True)]
+    ids = [json.loads(row.body)["incident"]["id"] for row in connection.execute(select(outbox.c.body))]
+    assert ids[1:] == [late.id, late.id]
+    assert "withheld" not in next(each for each in house.incidents if each.retroactive).evidence
+
+
+def test_what_was_found_before_the_live_alert_fired_is_told_and_stays_an_incident(connection: Connection) -> None:
+    house = House(connection, for_="2m").see((0, -20), (60, -10), (50, -10), (59, -10), (63, -10)).quiet()
+
+    late, live = sorted(house.incidents, key=lambda each: each.state, reverse=True)
+    assert (late.evidence["continued_by"], live.evidence["continues"]) == (live.id, late.id)
     assert [kind for kind, _ in house.told] == ["alert.firing", "alert.firing", "alert.resolved", "alert.updated"]
 
 
