@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,15 @@ class Cloud:
         self.ingest.stop()
         self.store.close()
         self.engine.dispose()
+
+    @contextmanager
+    def running(self) -> Iterator[Cloud]:
+        """Started, and stopped at the end."""
+        self.start()
+        try:
+            yield self
+        finally:
+            self.stop()
 
     def rows(self, table: Any, **where: object) -> list[Any]:
         """Rows of a table."""

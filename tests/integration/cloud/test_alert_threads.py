@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from frostline_cloud.sql.tables import alert, alert_event
 from frostline_cloud.store.config import StoreConfig
 from frostline_core.rules import RuleSet, parse
-from tests.support.edge_node import EdgeNode, mark, now_ms, room
+from tests.support.edge_node import EdgeNode, mark, now_ms
 from tests.support.influx_front import TOKEN, InfluxFront
 from tests.support.ingest_cloud import RUN, TOO_WARM, Cloud
 from tests.support.services import Influxd, Mosquitto, eventually
@@ -44,20 +44,8 @@ def cloud(tmp_path: Path, mosquitto: Mosquitto, front: InfluxFront) -> Iterator[
     token = SecretStr(f"${{file:{tmp_path}/token}}")
     store = StoreConfig(kind="influxdb2", url=front.url, org="o", token=token)
     rules = RuleSet.of([parse(SILENT, "test"), parse(TOO_WARM, "test")])
-    started = Cloud(tmp_path, mosquitto, rules, kept_in=store)
-    started.start()
-    try:
+    with Cloud(tmp_path, mosquitto, rules, kept_in=store).running() as started:
         yield started
-    finally:
-        started.stop()
-
-
-@pytest.fixture
-def edge(cloud: Cloud) -> Iterator[EdgeNode]:
-    with EdgeNode(cloud.broker.host, cloud.broker.port, "gw-1") as node:
-        node.wait_for_host()
-        node.birth([room()])
-        yield node
 
 
 def states(cloud: Cloud, rule: str) -> list[str]:

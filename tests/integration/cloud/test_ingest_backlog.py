@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from frostline_cloud.rules import AssetState, Pause, add_pause
 from frostline_cloud.sql.tables import alert, outbox, rule_state
-from frostline_core.rules import RuleSet, parse
-from tests.support.edge_node import EdgeNode, mark, now_ms, room
-from tests.support.ingest_cloud import RUN, TOO_WARM, Cloud
-from tests.support.services import Mosquitto, eventually
+from tests.support.edge_node import EdgeNode, mark, now_ms
+from tests.support.ingest_cloud import RUN, Cloud
+from tests.support.services import eventually
 
 BEFORE, BACKLOG = RUN, RUN + 1
 LIVE = RUN + 2
 MINUTE = 60_000
-
-
-@pytest.fixture
-def cloud(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Cloud]:
-    started = Cloud(tmp_path, mosquitto, RuleSet.of([parse(TOO_WARM, "test")]))
-    started.start()
-    try:
-        yield started
-    finally:
-        started.stop()
-
-
-@pytest.fixture
-def proved(cloud: Cloud) -> Iterator[EdgeNode]:
-    with EdgeNode(cloud.broker.host, cloud.broker.port, "gw-1") as edge:
-        edge.wait_for_host()
-        edge.birth([room()])
-        yield edge
 
 
 def send(edge: EdgeNode, run: int, n: int, value: float, at_ms: int) -> None:
@@ -42,15 +18,15 @@ def send(edge: EdgeNode, run: int, n: int, value: float, at_ms: int) -> None:
     eventually(lambda: edge.committed(run) == n)
 
 
-def test_an_excursion_in_a_backlog_is_one_retroactive_incident(cloud: Cloud, proved: EdgeNode) -> None:
+def test_an_excursion_in_a_backlog_is_one_retroactive_incident(cloud: Cloud, edge: EdgeNode) -> None:
     now = now_ms()
-    send(proved, BEFORE, 1, -20.0, now - 60 * MINUTE)
-    send(proved, LIVE, 1, -20.0, now)
+    send(edge, BEFORE, 1, -20.0, now - 60 * MINUTE)
+    send(edge, LIVE, 1, -20.0, now)
 
-    send(proved, BACKLOG, 1, -5.0, now - 50 * MINUTE)
-    send(proved, LIVE, 2, -20.0, now + 10)
-    send(proved, BACKLOG, 2, -4.0, now - 45 * MINUTE)
-    send(proved, BACKLOG, 3, -20.0, now - 40 * MINUTE)
+    send(edge, BACKLOG, 1, -5.0, now - 50 * MINUTE)
+    send(edge, LIVE, 2, -20.0, now + 10)
+    send(edge, BACKLOG, 2, -4.0, now - 45 * MINUTE)
+    send(edge, BACKLOG, 3, -20.0, now - 40 * MINUTE)
 
     (row,) = cloud.rows(alert)
     assert (row.state, row.retroactive, row.value) == ("resolved", True, -20.0)
@@ -58,24 +34,24 @@ def test_an_excursion_in_a_backlog_is_one_retroactive_incident(cloud: Cloud, pro
     assert cloud.rows(outbox, type="alert.updated") == []
 
 
-def test_a_restart_in_the_middle_of_a_backlog_goes_unnoticed(cloud: Cloud, proved: EdgeNode) -> None:
+def test_a_restart_in_the_middle_of_a_backlog_goes_unnoticed(cloud: Cloud, edge: EdgeNode) -> None:
     now = now_ms()
-    send(proved, BEFORE, 1, -20.0, now - 60 * MINUTE)
-    send(proved, LIVE, 1, -20.0, now)
-    send(proved, BACKLOG, 1, -5.0, now - 50 * MINUTE)
+    send(edge, BEFORE, 1, -20.0, now - 60 * MINUTE)
+    send(edge, LIVE, 1, -20.0, now)
+    send(edge, BACKLOG, 1, -5.0, now - 50 * MINUTE)
 
     cloud.stop()
     cloud.start()
-    proved.wait_for_host()
-    send(proved, BACKLOG, 2, -4.0, now - 45 * MINUTE)
-    send(proved, BACKLOG, 3, -20.0, now - 40 * MINUTE)
+    edge.wait_for_host()
+    send(edge, BACKLOG, 2, -4.0, now - 45 * MINUTE)
+    send(edge, BACKLOG, 3, -20.0, now - 40 * MINUTE)
 
     (row,) = cloud.rows(alert)
     assert (row.state, row.fired_ms, row.resolved_ms) == ("resolved", now - 50 * MINUTE, now - 40 * MINUTE)
     assert [each.rule for each in cloud.rows(rule_state)] == ["~holes"]
 
 
-def test_a_pause_keeps_an_alert_from_opening(cloud: Cloud, proved: EdgeNode) -> None:
+def test_a_pause_keeps_an_alert_from_opening(cloud: Cloud, edge: EdgeNode) -> None:
     now = now_ms()
     pause = Pause(0, AssetState.MAINTENANCE, "site-a", "gw-1", "freezer-1", now - 1, now + MINUTE, "cleaning", "anna")
     with cloud.engine.begin() as connection:
@@ -84,7 +60,7 @@ def test_a_pause_keeps_an_alert_from_opening(cloud: Cloud, proved: EdgeNode) -> 
 
     def is_quiet() -> bool:  # the pause is known within a second or two; what was opened before that is resolved
         n = next(value)
-        send(proved, RUN, n, -20.0 if n % 2 else -5.0, now_ms())
+        send(edge, RUN, n, -20.0 if n % 2 else -5.0, now_ms())
         return n % 2 == 0 and not cloud.rows(alert, state="firing")
 
     eventually(is_quiet, every_s=0.3)

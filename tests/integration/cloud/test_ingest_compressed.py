@@ -21,12 +21,8 @@ MESSAGES = 40
 
 @pytest.fixture
 def cloud(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Cloud]:
-    started = Cloud(tmp_path, mosquitto, RuleSet.of([]))
-    started.start()
-    try:
+    with Cloud(tmp_path, mosquitto, RuleSet.of([])).running() as started:
         yield started
-    finally:
-        started.stop()
 
 
 class CountingNode(EdgeNode):

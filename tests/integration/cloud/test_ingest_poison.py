@@ -27,14 +27,10 @@ BEGIN SELECT RAISE(ABORT, 'this value is refused'); END
 
 @pytest.fixture
 def cloud(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Cloud]:
-    started = Cloud(tmp_path, mosquitto, RuleSet.of([parse(TOO_WARM, "test")]), linger_ms=200)
-    started.start()
-    with started.engine.begin() as connection:
-        connection.execute(text(REFUSE))
-    try:
+    with Cloud(tmp_path, mosquitto, RuleSet.of([parse(TOO_WARM, "test")]), linger_ms=200).running() as started:
+        with started.engine.begin() as connection:
+            connection.execute(text(REFUSE))
         yield started
-    finally:
-        started.stop()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -15,23 +14,12 @@ from frostline_cloud.sql.ledger import Span
 from frostline_cloud.sql.tables import account, alert, dead_letter, device
 from frostline_core.errors import UnavailableError
 from frostline_core.reading import DataType
-from frostline_core.rules import RuleSet, parse
 from frostline_core.sparkplug import BirthMetric, DeviceBirth, WriteAsked
 from tests.support.edge_node import EdgeNode, mark, now_ms, room
-from tests.support.ingest_cloud import PLACE, RUN, TOO_WARM, Cloud
-from tests.support.services import Mosquitto, eventually
+from tests.support.ingest_cloud import PLACE, RUN, Cloud
+from tests.support.services import eventually
 
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-def cloud(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Cloud]:
-    started = Cloud(tmp_path, mosquitto, RuleSet.of([parse(TOO_WARM, "test")]))
-    started.start()
-    try:
-        yield started
-    finally:
-        started.stop()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,24 +50,6 @@ def test_a_restored_sql_is_noticed_once_and_its_gap_listed(
     cloud.start()
     assert len(cloud.rows(loss)) == 1
     cloud.stop()
-
-
-@pytest.fixture
-def cloud(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Cloud]:
-    made = Cloud(tmp_path, mosquitto, RuleSet.of([parse(TOO_WARM, "test")]))
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
-
-
-@pytest.fixture
-def edge(cloud: Cloud) -> Iterator[EdgeNode]:
-    with EdgeNode(cloud.broker.host, cloud.broker.port, "gw-1") as node:
-        node.wait_for_host()
-        node.birth([room()])
-        yield node
 
 
 def test_a_forgotten_excursion_is_one_retroactive_incident_told_once(cloud: Cloud, edge: EdgeNode) -> None:

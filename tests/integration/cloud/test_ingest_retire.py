@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from frostline_cloud.ingest.errands import NotPossibleError, Retirement
 from frostline_cloud.sql.tables import alert, alert_event, device, rule_state
-from frostline_core.rules import RuleSet, parse
 from tests.support.edge_node import EdgeNode, mark, now_ms, room
-from tests.support.ingest_cloud import RUN, TOO_WARM, Cloud
-from tests.support.services import Mosquitto, eventually
+from tests.support.ingest_cloud import RUN, Cloud
+from tests.support.services import eventually
 
 ROOM, OTHER = room(), room("freezer-2")
-
-
-@pytest.fixture
-def cloud(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Cloud]:
-    started = Cloud(tmp_path, mosquitto, RuleSet.of([parse(TOO_WARM, "test")]))
-    started.start()
-    try:
-        yield started
-    finally:
-        started.stop()
 
 
 @pytest.fixture

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from frostline_cloud.rules import Change, change_rule, create_rule, retire_rule
 from frostline_cloud.sql.tables import alert, alert_event
-from frostline_core.rules import RuleSet, parse
 from tests.support.edge_node import EdgeNode, mark, now_ms, room
 from tests.support.ingest_cloud import RUN, TOO_WARM, Cloud
-from tests.support.services import Mosquitto, eventually
+from tests.support.services import eventually
 
 WARMISH = TOO_WARM | {"id": "warmish", "title": "Warmish", "severity": "warning", "above": -20.0}
-
-
-@pytest.fixture
-def cloud(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Cloud]:
-    started = Cloud(tmp_path, mosquitto, RuleSet.of([parse(TOO_WARM, "test")]))
-    started.start()
-    try:
-        yield started
-    finally:
-        started.stop()
 
 
 @pytest.fixture

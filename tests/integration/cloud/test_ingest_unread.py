@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from sqlalchemy import text
 
 from frostline_cloud.sql.tables import account, dead_letter, loss, run
 from frostline_core.commit import run_text
-from frostline_core.rules import RuleSet, parse
 from frostline_core.sparkplug import Metric, Outgoing
 from frostline_core.sparkplug import parse as parse_payload
 from tests.support.edge_node import EdgeNode, mark, now_ms, room
-from tests.support.ingest_cloud import RUN, TOO_WARM, Cloud
-from tests.support.services import Mosquitto, eventually
-
-
-@pytest.fixture
-def cloud(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Cloud]:
-    started = Cloud(tmp_path, mosquitto, RuleSet.of([parse(TOO_WARM, "test")]))
-    started.start()
-    try:
-        yield started
-    finally:
-        started.stop()
+from tests.support.ingest_cloud import RUN, Cloud
+from tests.support.services import eventually
 
 
 def test_what_a_plain_node_sends_before_its_birth_is_heard_is_stored_after_it(cloud: Cloud) -> None:

@@ -1,0 +1,27 @@
+"""Ingest with one rule, and a gateway that it has heard; a file whose tests need another has one of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from frostline_core.rules import RuleSet, parse
+from tests.support.edge_node import EdgeNode, room
+from tests.support.ingest_cloud import TOO_WARM, Cloud
+from tests.support.services import Mosquitto
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Cloud]:
+    with Cloud(tmp_path, mosquitto, RuleSet.of([parse(TOO_WARM, "test")])).running() as started:
+        yield started
+
+
+@pytest.fixture
+def edge(cloud: Cloud) -> Iterator[EdgeNode]:
+    with EdgeNode(cloud.broker.host, cloud.broker.port, "gw-1") as node:
+        node.wait_for_host()
+        node.birth([room()])
+        yield node
