@@ -40,9 +40,9 @@ class Incident:
         evidence: `title`, `rule_version` (of the whole set), `rule` (hash, number, category and content as they were
             when it opened), `kind`, `labels`, `limit`, `unit`; where they apply `no_data_since_ms`, `suppressed_ms`,
             what the rule's kind adds, `track` ("backlog" while nothing has joined it to the live samples),
-            `continued_by` and `continues` (ids of incidents that turned out to be the same), `withheld` (nobody has been
-            told yet: it is most likely the beginning of a live alert that fires), `back_in_range_ms` (a backlog says
-            that it was over then, which the live samples could not know).
+            `continued_by` and `continues` (ids of incidents that turned out to be the same), `withheld` (nobody has
+            been told yet: it is most likely the beginning of a live alert that fires), `back_in_range_ms` (a backlog
+            says that it was over then, which the live samples could not know).
         acknowledged_ms: When somebody took note.
         acknowledged_by: Who.
     """
