@@ -2,7 +2,8 @@
 
 Each flush counts it up in its own transaction, and only if nobody else has: so two ingests at once notice each other
 whatever they wrote. And each is told to the store now and then, after SQL: a store that knows of more flushes than SQL
-says that SQL was restored from a backup (commit protocol, section 5).
+says that SQL was restored from a backup (commit protocol, section 5). So does an ingest that has written more itself:
+a standby that was behind has taken over.
 """
 
 from __future__ import annotations
@@ -69,14 +70,21 @@ class Generation:
         """Of the last flush that this process knows of."""
         return self._known.number
 
-    def load(self) -> None:
+    def load(self, now_ms: int) -> None:
         """Reads what SQL says; before rule states are read, so that a flush in between is noticed.
+
+        If SQL went back under this process, what it has forgotten is listed as lost, and to be ruled.
 
         Raises:
             UnavailableError: SQL does not answer.
         """
         with translated("SQL"), self._engine.begin() as connection:
-            self._known = _current(connection)
+            known = _current(connection)
+            reached = self._known.number
+            went_back = known.number < reached
+            self._known = self._list(connection, known, reached, now_ms) if went_back else known
+        if went_back:
+            _say(known, reached, "this process")
 
     def advance(self, connection: Connection, now_ms: int) -> None:
         """Counts up, in the transaction of a flush.
@@ -124,24 +132,27 @@ class Generation:
             known = _current(connection)
             went_back = in_store > known.number
             if went_back:
-                self._list(connection, known, now_ms)
-                forgotten.enlist(connection, known.at_ms, now_ms)
-                self._known = _Reached.of(in_store + 1, now_ms)
-                journal.put_setting(connection, _KEY, self._known.text)
+                self._known = self._list(connection, known, in_store, now_ms)
         self._compared = True
         if went_back:
-            log.error(
-                "SQL was restored: it knows of %d flushes, the store of %d; what it has forgotten is listed as lost",
-                known.number,
-                in_store,
-            )
+            _say(known, in_store, "the store")
         return went_back
 
-    def _list(self, connection: Connection, known: _Reached, now_ms: int) -> None:
+    def _list(self, connection: Connection, known: _Reached, reached: int, now_ms: int) -> _Reached:
+        """Lists what SQL has forgotten, and has it ruled; returns where to go on, which is written."""
         owners = connection.execute(select(node.c.site, node.c.node)).all()
         span = (known.at_ms or None, now_ms)
         losses = [Loss(owner.site, owner.node, None, None, None, RESTORED, None, *span) for owner in owners]
         journal.list_losses(connection, losses or [Loss("", "", None, None, None, RESTORED, None, *span)], now_ms)
+        forgotten.enlist(connection, known.at_ms, now_ms)
+        onward = _Reached.of(reached + 1, now_ms)
+        journal.put_setting(connection, _KEY, onward.text)
+        return onward
+
+
+def _say(known: _Reached, reached: int, who: str) -> None:
+    text = "SQL was restored: it knows of %d flushes, %s of %d; what it has forgotten is listed as lost"
+    log.error(text, known.number, who, reached)
 
 
 def _current(connection: Connection) -> _Reached:

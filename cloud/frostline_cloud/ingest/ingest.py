@@ -83,7 +83,7 @@ class Ingest:
         Raises:
             UnavailableError: SQL does not answer.
         """
-        self._parts.generation.load()
+        self._parts.generation.load(self._clock_ms())
         self.status.nodes = self._parts.registry.restore(self._parts.session, self._clock_ms())
         self._presence.probe(self._clock_ms())
         sys.setswitchinterval(_SWITCH_S)
@@ -275,7 +275,7 @@ class Ingest:
         if not self._stale:
             return
         parts = self._parts
-        parts.generation.load()
+        parts.generation.load(now_ms)
         parts.evaluator = parts.registry.renew(None if parts.rulebook is None else parts.rulebook.rules)
         parts.flusher.renew(parts.evaluator)
         parts.evaluator.listen(self.status.connected_ms or now_ms)
