@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,9 +18,7 @@ from frostline_cloud.config import load_cloud
 from frostline_cloud.importer import Imported, Into, Mapped, import_csv
 from frostline_cloud.instant import now_ms
 from frostline_cloud.shell import ConfigPath, opened
-from frostline_cloud.sql import translated
-from frostline_cloud.sql.tables import account
-from frostline_cloud.sql.upsert import upsert
+from frostline_cloud.sql import imports, translated
 from frostline_cloud.store import Place, open_store
 from frostline_core.errors import ConfigError
 
@@ -57,7 +54,7 @@ def import_history(  # noqa: PLR0913 - the options of the command
         store = open_store(loaded.store)
         try:
             with _progress(file, quiet=as_json) as progress:
-                done = import_csv(file, mapped, Into(store, now_ms(), _counted(engine, place)), progress)
+                done = import_csv(file, mapped, Into(store, now_ms(), _listed(engine, mapped, file)), progress)
         finally:
             store.close()
     _show(file, done, as_json=as_json)
@@ -65,23 +62,25 @@ def import_history(  # noqa: PLR0913 - the options of the command
         raise typer.Exit(1)
 
 
-def _counted(engine: Engine, place: Place) -> Callable[[int, int], None]:
-    """Adds each batch to the account of its gateway, so that received = written + duplicate there too."""
+def _listed(engine: Engine, mapped: Mapped, file: Path) -> Callable[[Imported], None]:
+    """Makes the device known, and lists after each batch what came from the file; no gateway's account has it.
 
-    def count(written: int, known: int) -> None:
-        row = {
-            "site": place.site,
-            "node": place.node,
-            "day": time.strftime("%Y-%m-%d", time.gmtime()),
-            "received": written + known,
-            "written": written,
-            "dead_lettered": 0,
-            "duplicate": known,
-        }
+    Raises:
+        ConfigError: The device is known as something else.
+    """
+    place, source = mapped.place, file.name[-imports.MOST_SOURCE :]
+    key = (place.site, place.node, place.device, mapped.metric, source)
+    with translated("SQL"), engine.begin() as connection:
+        imports.enlist(connection, place, mapped.metric, mapped.unit, now_ms())
+        before = imports.written_before(connection, imports.History(*key, 0, 0, 0, 0, 0, 0))
+
+    def note(done: Imported) -> None:
+        counts = (before + done.written, done.known, done.refused)
+        history = imports.History(*key, done.first_ms, done.last_ms, *counts, now_ms())
         with translated("SQL"), engine.begin() as connection:
-            upsert(connection, account, [row], add=True)
+            imports.note(connection, [history])
 
-    return count
+    return note
 
 
 def _place(device: str, kind: str, zone: str) -> Place:

@@ -2,7 +2,8 @@
 
 read = written + known + refused. A row that the store has already is known, so that the same file may be imported
 again; a row whose instant has another value there is refused: what was measured is never replaced. Rules do not see
-imported samples: they are about the past, and nobody is to be called for them.
+imported samples: they are about the past, and nobody is to be called for them. No gateway sent them, so they are in no
+gateway's account; a list of its own says what came from which file (`sql/imports.py`).
 """
 
 from __future__ import annotations
@@ -78,6 +79,8 @@ class Imported:
         known: In the store before, with the same value.
         refused: Not stored.
         listed: The first of those, with the reason.
+        first_ms: Event time of the first row that is in the store; 0 where none is.
+        last_ms: Event time of the last.
     """
 
     read: int = 0
@@ -85,6 +88,14 @@ class Imported:
     known: int = 0
     refused: int = 0
     listed: list[Refused] = field(default_factory=list)
+    first_ms: int = 0
+    last_ms: int = 0
+
+    def stands(self, rows: Sequence[int]) -> None:
+        """Notes event times of rows that are in the store."""
+        if rows:
+            self.first_ms = min(rows) if not self.last_ms else min(self.first_ms, *rows)
+            self.last_ms = max(self.last_ms, *rows)
 
     def refuse(self, line: int, reason: str) -> None:
         """Counts a row that is not stored."""
@@ -100,8 +111,8 @@ class _Parsed:
     value: float
 
 
-Written = Callable[[int, int], None]
-"""Told after each batch how many rows were written and known."""
+Written = Callable[[Imported], None]
+"""Told after each batch, and once at the end, what has become of the file until then."""
 Progress = Callable[[int], None]
 """Told how many bytes of the file are read."""
 
@@ -147,6 +158,7 @@ def import_csv(path: Path, mapped: Mapped, into: Into, progress: Progress) -> Im
                     _store(batch, form, into, done)
                     batch.clear()
             _store(batch, form, into, done)
+            into.written(done)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
     except csv.Error as error:
@@ -232,6 +244,7 @@ def _store(batch: Sequence[_Parsed], form: RowForm, into: Into, done: Imported) 
     if not batch:
         return
     wanted, known = _distinct(batch, done)
+    done.stands(list(wanted))
     for at_ms, value in into.store.samples(form.place, form.names[0], min(wanted), max(wanted) + 1):
         there = wanted.pop(at_ms, None)
         if there is None:
@@ -243,7 +256,7 @@ def _store(batch: Sequence[_Parsed], form: RowForm, into: Into, done: Imported) 
     stored = _written(list(wanted.values()), form, into.store, done)
     done.written += stored
     done.known += known
-    into.written(stored, known)
+    into.written(done)
 
 
 def _distinct(batch: Sequence[_Parsed], done: Imported) -> tuple[dict[int, _Parsed], int]:

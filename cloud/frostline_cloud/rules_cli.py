@@ -148,7 +148,7 @@ def _all_known(connection: Connection) -> list[Target]:
         found += [Target(each.place, dict(each.description.labels)) for each in page]
         after = (page[-1].site, page[-1].node, page[-1].description.id)
     if not found:
-        raise ConfigError("no device was ever born here; name imported ones by --device and --kind")
+        raise ConfigError("no device is known here; name those that were never born by --device and --kind")
     return found
 
 

@@ -18,6 +18,7 @@ from frostline_cloud.api import (
     fleet,
     handling,
     health,
+    imports,
     noise,
     notify,
     problems,
@@ -74,6 +75,7 @@ def build(services: Services) -> FastAPI:
         (
             fleet.router,
             series.router,
+            imports.router,
             alerts.router,
             handling.router,
             closing.router,

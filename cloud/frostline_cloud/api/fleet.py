@@ -118,7 +118,8 @@ class DeviceOut(BaseModel):
     labels: dict[str, str] = Field(description="Anything else that rules and people select by.")
     online: bool = Field(description="Whether it and its gateway have a session now.")
     retired: bool = Field(description="Somebody said that it is gone for good, and it was not born since.")
-    birth_ms: int = Field(description="Its newest birth, UTC milliseconds.")
+    imported: bool = Field(description="History of it came from files; see `/imports`.")
+    birth_ms: int = Field(description="Its newest birth, UTC milliseconds; 0 if all that is known of it is imported.")
     death_ms: int | None = Field(description="Its newest death, UTC milliseconds.")
     values: list[ValueOut] = Field(description="Every metric with its newest value.")
 
@@ -264,6 +265,7 @@ def _device(services: Services, known: KnownDevice) -> DeviceOut:
         labels=dict(known.description.labels),
         online=known.online and known.node_online,
         retired=known.retired,
+        imported=known.imported,
         birth_ms=known.birth_ms,
         death_ms=known.death_ms,
         values=[_value(each, freshness.now_ms) for each in values],

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, select, tuple_
+from sqlalchemy import Connection, Row, Select, and_, exists, func, select, tuple_
 
-from frostline_cloud.sql.tables import device, metric, node, site
+from frostline_cloud.sql.tables import device, imported, metric, node, site
 from frostline_cloud.store.port import Place
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription
 
@@ -59,6 +59,7 @@ class KnownDevice:
 
     Attributes:
         retired: Somebody said that it is gone for good, and it was not born since.
+        imported: History of it came from files; with `birth_ms` 0 nothing else did.
     """
 
     site: str
@@ -69,6 +70,7 @@ class KnownDevice:
     birth_ms: int
     death_ms: int | None
     retired: bool = False
+    imported: bool = False
 
     @property
     def place(self) -> Place:
@@ -122,7 +124,7 @@ def devices(
 ) -> list[KnownDevice]:
     """Devices with their metrics, by site, node and id, from the one after `after`."""
     query = (
-        _scoped(select(device, node.c.online.label("node_online")), scope)
+        _scoped(select(device, node.c.online.label("node_online"), _has_history()), scope)
         .outerjoin(node, and_(node.c.site == device.c.site, node.c.node == device.c.node))
         .order_by(device.c.site, device.c.node, device.c.device)
         .limit(most)
@@ -132,6 +134,11 @@ def devices(
     rows = connection.execute(query).all()
     metrics = _metrics(connection, rows)
     return [_device(row, metrics.get((row.site, row.node, row.device), ())) for row in rows]
+
+
+def _has_history() -> Any:
+    names = ("site", "node", "device")
+    return exists().where(*(imported.c[name] == device.c[name] for name in names)).label("imported")
 
 
 def _scoped(query: Select[Any], scope: Scope) -> Select[Any]:
@@ -176,6 +183,7 @@ def _node(row: Row[Any]) -> KnownNode:
 def _device(row: Row[Any], metrics: tuple[MetricDescription, ...]) -> KnownDevice:
     description = DeviceDescription(row.device, row.kind, row.zone, metrics, dict(row.labels))
     times = (row.birth_ms, row.death_ms)
+    retired = row.birth is None and row.birth_ms > 0
     return KnownDevice(
-        row.site, row.node, description, row.online, bool(row.node_online), *times, retired=row.birth is None
+        row.site, row.node, description, row.online, bool(row.node_online), *times, retired, bool(row.imported)
     )

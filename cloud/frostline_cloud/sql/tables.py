@@ -80,6 +80,19 @@ metric = Table(
     Column("writable", Boolean, nullable=False),
 )
 
+imported = Table(  # history that came from files: no birth told of it, and no gateway's account has it
+    "imported",
+    metadata,
+    *_key("site", "node", "device", "metric"),
+    Column("source", String(400), primary_key=True),  # the file
+    Column("from_ms", BigInteger, nullable=False),  # event time
+    Column("to_ms", BigInteger, nullable=False),  # event time
+    Column("written", BigInteger, nullable=False),
+    Column("known", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    Column("imported_ms", BigInteger, nullable=False),
+)
+
 # ---- commit protocol -----------------------------------------------------------------------------------------------
 run = Table(
     "run",

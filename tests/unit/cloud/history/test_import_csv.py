@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,15 +13,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
-from typer.testing import CliRunner
+from sqlalchemy import Connection, insert, select
+from typer.testing import CliRunner, Result
 
 from frostline_cloud import importer
 from frostline_cloud.cli import app
 from frostline_cloud.config import load_cloud
 from frostline_cloud.importer import Imported, Into, Mapped, import_csv
-from frostline_cloud.sql import open_engine
-from frostline_cloud.sql.tables import account
+from frostline_cloud.sql import imports, migrate, open_engine
+from frostline_cloud.sql.registry import Scope, devices, sites
+from frostline_cloud.sql.tables import account, device
 from frostline_cloud.store import Place, Store, StoreConfig, open_store
 from frostline_core.errors import ConfigError
 
@@ -39,7 +41,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def take(store: Store, tmp_path: Path, text: str, mapped: Mapped = MAPPED) -> Imported:
     path = tmp_path / "history.csv"
     path.write_text(text)
-    return import_csv(path, mapped, Into(store, NOW, lambda _written, _known: None), lambda _read: None)
+    return import_csv(path, mapped, Into(store, NOW, lambda _done: None), lambda _read: None)
 
 
 def stored(store: Store) -> list[tuple[int, float]]:
@@ -124,23 +126,92 @@ def test_every_row_has_one_fate(store: Store, tmp_path: Path, rows: list[tuple[i
     assert done.refused == len(done.listed)
 
 
-def test_the_command_counts_in_the_account_and_tells_refusals_by_its_exit_code(tmp_path: Path) -> None:
-    config, file = tmp_path / "cloud.toml", tmp_path / "history.csv"
+def config_of(folder: Path) -> Path:
+    config = folder / "cloud.toml"
     config.write_text('[broker]\nurl = "mqtt://127.0.0.1:1"\n')
-    file.write_text("timestamp,value\n1000,1\n2000,2\n")
-    options = [str(file), "-c", str(config), "--device", "hamburg/gw-1/room-1", "--kind", "cold_room"]
-    options += ["--metric", "air_temperature"]
-    run = CliRunner().invoke
-    first = run(app, ["import", *options], catch_exceptions=False)
-    file.write_text("timestamp,value\n1000,1\n2000,2\n3000,x\n")
-    second = run(app, ["import", *options, "--json"], catch_exceptions=False)
+    return config
+
+
+def run_import(folder: Path, rows: str, *options: str) -> Result:
+    file = folder / "history.csv"
+    file.write_text(f"timestamp,value\n{rows}")
+    given = [str(file), "-c", str(config_of(folder)), "--device", "hamburg/gw-1/room-1", "--kind", "cold_room"]
+    return CliRunner().invoke(app, ["import", *given, "--metric", "air_temperature", *options])
+
+
+@contextmanager
+def database(folder: Path) -> Iterator[Connection]:
+    engine = open_engine(load_cloud(config_of(folder)).sql.url)
+    migrate(engine)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
+def test_the_command_tells_refusals_by_its_exit_code(tmp_path: Path) -> None:
+    first = run_import(tmp_path, "1000,1\n2000,2\n")
+    second = run_import(tmp_path, "1000,1\n2000,2\n3000,x\n", "--json")
 
     assert (first.exit_code, "read 2: 2 written, 0 known before, 0 refused" in first.stdout) == (0, True)
     assert second.exit_code == 1
     assert json.loads(second.stdout)["listed"] == [{"line": 4, "reason": "'x' is no number"}]
-    engine = open_engine(load_cloud(config).sql.url)
-    with engine.connect() as connection:
-        rows = connection.execute(select(account)).all()
-    engine.dispose()
-    assert sum(row.received for row in rows) == 4
-    assert (sum(row.written for row in rows), sum(row.duplicate for row in rows)) == (2, 2)
+
+
+def test_what_came_from_a_file_is_listed_and_in_no_account(tmp_path: Path) -> None:
+    run_import(tmp_path, "1000,1\n2000,2\n")
+    run_import(tmp_path, "1000,1\n2000,2\n3000,3\n4000,x\n")
+
+    with database(tmp_path) as connection:
+        (found,) = imports.histories(connection)
+        assert connection.execute(select(account)).all() == []
+    assert (found.source, found.from_ms, found.to_ms) == ("history.csv", 1000, 3000)
+    assert (found.written, found.known, found.refused) == (3, 2, 1)
+
+
+def test_a_device_that_was_never_born_is_known_by_its_history(tmp_path: Path) -> None:
+    run_import(tmp_path, "1000,1\n", "--source-unit", "[degF]", "--unit", "Cel")
+
+    with database(tmp_path) as connection:
+        (found,) = devices(connection, Scope(site="hamburg"))
+        assert [each.devices for each in sites(connection)] == [1]
+    assert (found.imported, found.retired, found.birth_ms, found.online) == (True, False, 0, False)
+    assert [(each.name, each.unit) for each in found.description.metrics] == [("air_temperature", "Cel")]
+
+
+def test_what_a_birth_said_stays(tmp_path: Path) -> None:
+    born: dict[str, Any] = {
+        "site": "hamburg",
+        "node": "gw-1",
+        "device": "room-1",
+        "kind": "cold_room",
+        "zone": "a",
+        "labels": {"x": "y"},
+    }
+    with database(tmp_path) as connection:
+        connection.execute(insert(device), [{**born, "online": True, "birth_ms": 5, "birth": b"birth"}])
+    run_import(tmp_path, "1000,1\n", "--zone", "b")
+
+    with database(tmp_path) as connection:
+        (found,) = devices(connection, Scope())
+    assert (found.imported, found.birth_ms, found.description.zone, found.description.labels) == (
+        True,
+        5,
+        "a",
+        {"x": "y"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [(["--kind", "door"], "is known as cold_room"), (["--source-unit", "K", "--unit", "K"], "is known in Cel")],
+)
+def test_another_kind_or_unit_than_is_known_is_refused_before_anything_is_stored(
+    tmp_path: Path, options: list[str], why: str
+) -> None:
+    run_import(tmp_path, "1000,1\n", "--source-unit", "Cel", "--unit", "Cel")
+    second = run_import(tmp_path, "9000,1\n", *options)
+
+    assert second.exit_code != 0
+    assert why in str(second.exception)
+    with database(tmp_path) as connection:
+        assert [each.to_ms for each in imports.histories(connection)] == [1000]
