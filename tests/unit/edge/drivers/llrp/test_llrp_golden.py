@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from frostline_core.epc import sgtin96
+from frostline_edge.drivers.llrp.config import Config
 from frostline_edge.drivers.llrp.presence import DOCK, SHELF, Event, Presence, PresenceRules
 
 TAG = sgtin96("80614141123458", 1)
@@ -38,6 +39,10 @@ def test_edgex_a_tag_departs_after_600_s() -> None:
 
     assert presence.check(START + 40_000 + 599_999) == []
     assert [each.event for each in presence.check(START + 40_000 + 600_000)] == [Event.DEPARTED]
+
+
+def test_edgex_departures_are_looked_for_each_30_s() -> None:
+    assert Config.model_fields["check_s"].default == 30
 
 
 def test_edgex_another_zone_must_be_6_db_stronger() -> None:

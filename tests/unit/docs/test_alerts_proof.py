@@ -1,0 +1,42 @@
+"""The page that says what is proved where names only tests that there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[2]
+PAGE = (TESTS.parent / "docs" / "alerts-proof.md").read_text(encoding="utf-8")
+NAMED = sorted(set(re.findall(r"`(test_\w+)`", PAGE)))
+FILES = sorted(set(re.findall(r"`((?:unit|integration|e2e|support)/[\w/]+\.py)`", PAGE)))
+STEPS = re.findall(r"^\|[^|]+\| (?:gateway|cloud|gateway, broker, cloud) \| (.+) \|$", PAGE, re.MULTILINE)
+DEFINED = {name for path in TESTS.rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())}
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_a_file_that_is_named_is_there(path: str) -> None:
+    assert (TESTS / path).is_file()
+
+
+def test_every_test_that_is_named_is_there() -> None:
+    assert [name for name in NAMED if name not in DEFINED] == []
+
+
+def test_every_step_of_the_table_is_killed() -> None:
+    killed = (TESTS / "e2e" / "test_alert_crashes.py").read_text(encoding="utf-8")
+
+    steps = [step for line in STEPS for step in re.findall(r"`([^`]+)`", line)]
+
+    assert len(steps) == 14
+    assert [step for step in steps if f'"{step}"' not in killed and f"def {step}(" not in killed] == []
+
+
+def test_every_thread_that_has_a_test_is_on_the_page() -> None:
+    numbered = {
+        name for name in DEFINED if re.match(r"test_(grafana|prometheus|thingsboard|sparkplug|influxdb)_\d", name)
+    }
+    listed = set(re.findall(r"\d{2,}", PAGE))
+
+    assert {name for name in numbered if not listed & set(re.findall(r"\d{2,}", name))} == set()
