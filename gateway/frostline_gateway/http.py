@@ -43,7 +43,7 @@ def serving(
         server = _Server((config.host, config.port), _handler(snapshot, healthy))
     except OSError as error:
         raise ConfigError(f"http.listen: cannot listen on {config.listen}: {error.strerror or error}") from error
-    thread = threading.Thread(target=server.serve_forever, args=(0.2,), name="http", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.5,), name="http", daemon=True)
     thread.start()
     try:
         yield config.host, int(server.server_address[1])

@@ -15,7 +15,6 @@ MOST_TEXT = 65_536
 """Longest text or blob of one sample; a longer one is kept as bad, without its value."""
 MOST_ROW_BYTES = 512 * 1024
 """Largest row; a larger one is divided. Half of what a payload may weigh, and brokers commonly take."""
-_NO_METRICS: frozenset[str] = frozenset()
 
 
 class Packing:
@@ -67,19 +66,19 @@ class Packing:
 
     def _row(self, stream: Stream, device: str, samples: Sequence[Reading]) -> NewRow:
         """One row: every sample with name, type, time and, where it is not good, quality."""
-        types = self._types[device]
+        types, tags = self._types[device], self._raw[device]
         message = PayloadMessage()
         for sample in samples:
-            metric = message.metrics.add()
-            metric.name = sample.metric
-            metric.timestamp = sample.at_ms
-            metric.datatype = types[sample.metric]
-            quality = _put(metric, types[sample.metric], sample)
+            name = sample.metric
+            metric, datatype = message.metrics.add(), types[name]
+            metric.name, metric.timestamp, metric.datatype = name, sample.at_ms, datatype
+            quality = _put(metric, datatype, sample)
             if quality is not Quality.GOOD:
                 set_quality(metric, quality)
-        first_ms, last_ms = (extreme(sample.at_ms for sample in samples) for extreme in (min, max))
+        times = [sample.at_ms for sample in samples]
+        first_ms, last_ms = min(times), max(times)
         message.timestamp = last_ms
-        raw = stream is Stream.SAMPLES and {sample.metric for sample in samples} <= self._raw.get(device, _NO_METRICS)
+        raw = stream is Stream.SAMPLES and len(tags) > 0 and all(sample.metric in tags for sample in samples)
         return NewRow(stream, device, message.SerializeToString(), len(samples), first_ms, last_ms, raw)
 
 

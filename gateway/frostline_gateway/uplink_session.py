@@ -26,7 +26,7 @@ from frostline_gateway.uplink_waits import Turn
 log = logging.getLogger("frostline.uplink")
 
 REST_MOST_S = 1.0
-SENDS_MOST = 32
+SENDS_MOST = 64
 """Rows read from the spool at once, so that commits and commands are looked at in between."""
 REBIRTH_LEAST_MS = 1_000
 """Births at most once in this time, whoever asks; data waits as long."""
