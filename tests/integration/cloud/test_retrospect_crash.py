@@ -6,10 +6,10 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import pytest
@@ -72,8 +72,8 @@ class Past:
         offset = DAY - 5 * MINUTE if index == len(ROOMS) - 1 else 6 * 3_600_000
         return [part_ends + day * DAY + offset for day in range(DAYS)]
 
-    def look(self, step: str = "never", after: int = 1) -> int:
-        """One process that looks back, until all is done or it dies; its exit code."""
+    def looking(self, step: str = "never", after: int = 1) -> subprocess.Popen[bytes]:
+        """A process that looks back, until all is done or it dies."""
         setup = self.folder / "setup.json"
         content: dict[str, Any] = {
             "sql": f"sqlite:///{self.folder}/frostline.db",
@@ -83,9 +83,11 @@ class Past:
         }
         setup.write_bytes(orjson.dumps(content))
         command = [sys.executable, "-m", "tests.support.retrospect_crash", str(setup), step, str(after)]
-        done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
-        assert done.returncode in (0, -9), done.stderr.decode()
-        return done.returncode
+        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+
+    def look(self, step: str = "never", after: int = 1) -> int:
+        """One such process, to its end; its exit code."""
+        return ended(self.looking(step, after))
 
     def rows(self, table: Table) -> list[Any]:
         """Rows of a table."""
@@ -98,22 +100,36 @@ class Past:
             return len(forgotten.waiting(connection))
 
 
-@pytest.fixture(params=["embedded", "influxdb1", "victoriametrics"])
-def past(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Past]:
+@contextmanager
+def prepared(kind: Literal["embedded", "influxdb1", "victoriametrics"], folder: Path) -> Iterator[Past]:
+    """On a store of its own."""
     with ExitStack() as stack:
-        config = StoreConfig(path=tmp_path / "history.duckdb")
-        if request.param != "embedded":
-            (folder := tmp_path / "server").mkdir()
-            server = stack.enter_context((Influxd if request.param == "influxdb1" else VictoriaMetrics)(folder))
+        config = StoreConfig(path=folder / "history.duckdb")
+        if kind != "embedded":
+            (data := folder / "server").mkdir()
+            server = stack.enter_context((Influxd if kind == "influxdb1" else VictoriaMetrics)(data))
             if isinstance(server, Influxd):
                 server.create_database("frostline")
-            config = StoreConfig(kind=request.param, url=server.url)
-        engine = open_engine(f"sqlite:///{tmp_path}/frostline.db")
+            config = StoreConfig(kind=kind, url=server.url)
+        engine = open_engine(f"sqlite:///{folder}/frostline.db")
         stack.callback(engine.dispose)
         migrate(engine)
-        made = Past(tmp_path, config, engine)
+        made = Past(folder, config, engine)
         made.prepare()
         yield made
+
+
+@pytest.fixture(params=["embedded", "influxdb1", "victoriametrics"])
+def past(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Past]:
+    with prepared(request.param, tmp_path) as made:
+        yield made
+
+
+def ended(process: subprocess.Popen[bytes]) -> int:
+    """Waits; the exit code."""
+    _, said = process.communicate(timeout=90)
+    assert process.returncode in (0, -9), said.decode()
+    return process.returncode
 
 
 def expected() -> list[tuple[str, int, int]]:
@@ -141,6 +157,18 @@ def test_what_is_forgotten_is_ruled_once_however_often_the_process_is_killed(pas
     assert past.look() == 0
     assert past.left() == 0
     assert found(past) == expected()
+    assert_told_once(past)
+
+
+def test_two_ingests_together_rule_it_once(tmp_path: Path) -> None:
+    with prepared("influxdb1", tmp_path) as past:
+        assert [ended(each) for each in [past.looking(), past.looking()]] == [0, 0]
+        assert found(past) == expected()
+        assert_told_once(past)
+
+
+def assert_told_once(past: Past) -> None:
+    """Each change of each alert once, and a notification of each."""
     steps = Counter((row.alert, row.after) for row in past.rows(alert_event))
     assert set(steps.values()) == {1}
     told = Counter(row.type for row in past.rows(outbox))
