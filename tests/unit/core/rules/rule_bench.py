@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from frostline_core.rules import HOLE_MS, Evaluator, Rule, Series, State, Transition, parse
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from frostline_core.rules import HOLE_MS, Evaluator, Phase, Rule, Series, State, Transition, parse
 from frostline_core.rules.state import CLOSED_GUARD, Guard, Heard
 
 MINUTE = 60_000
@@ -57,6 +60,16 @@ class DeviceBench:
         """The notes of what has happened."""
         return [each.note for each in self.transitions]
 
+    @property
+    def fired_ms(self) -> list[int]:
+        """When it has fired."""
+        return [each.at_ms for each in self.transitions if each.after is Phase.FIRING is not each.before]
+
+    @property
+    def memory(self) -> Any:
+        """What the rule `r` keeps of the first metric."""
+        return self.evaluator._ledger.states[0]["r"].memory
+
     def restarted(self) -> DeviceBench:
         """Another process, with what SQL holds."""
         saved = {metric: dict(rows) for metric, rows in self.saved.items()}
@@ -80,6 +93,48 @@ def show(evaluator: Evaluator, slot: int, value: float | None, at_ms: int) -> No
         evaluator.last_ms[slot] = at_ms
     else:
         evaluator.observe(slot, value, at_ms)
+
+
+def timed(steps: Iterable[Seen]) -> list[Seen]:
+    """The same samples at their times, where each says how long after the one before it comes."""
+    now, samples = 0.0, []
+    for step, metric, value in steps:
+        now += step
+        samples.append((now, metric, value))
+    return samples
+
+
+def moved(steps: Iterable[tuple[float, float | str | None]]) -> list[Seen]:
+    """A temperature from 4 on that moves so much at each step; None is no value, a text turns the defrost on or off."""
+    value, defrost = 4.0, 0.0
+    samples: list[Seen] = []
+    for step, move in steps:
+        if isinstance(move, str):
+            defrost = 1.0 - defrost
+            samples.append((step, "defrost_active", defrost))
+        else:
+            value += move or 0.0
+            samples.append((step, "air_temperature", None if move is None else value))
+    return timed(samples)
+
+
+def in_two_lanes(
+    make: Callable[[], DeviceBench], steps: Iterable[tuple[float, float | None]], data: st.DataObject
+) -> tuple[DeviceBench, DeviceBench, float]:
+    """The same samples in order, and with a part of them as a backlog behind the rest; and the minute of the last.
+
+    A leap that is usual for the series is no hole: what then is no backlog is not asked.
+    """
+    samples = [(minute, value) for minute, _, value in timed((step, "", value) for step, value in steps)]
+    first = data.draw(st.integers(1, len(samples) - 2))
+    last = data.draw(st.integers(first + 1, len(samples) - 1))
+    in_order, in_lanes = make().see(*samples), make()
+
+    in_lanes.see(*samples[:first], *samples[last:]).see(*samples[first:last])
+    assume(in_lanes.evaluator.retroactive == 0)
+    now = samples[-1][0]
+    in_lanes.wait(now).wait(now + 61)
+    return in_order, in_lanes, now
 
 
 def guarded_and_exact(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from frostline_core.errors import ConfigError
 from frostline_core.rules import Phase
 from frostline_core.rules.backlog import JOIN_MS
-from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, rule
+from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, moved, rule
 
 METRICS = ("air_temperature", "defrost_active")
 
@@ -214,20 +214,9 @@ steps = st.lists(
 def test_what_the_guard_passes_changes_nothing(
     script: list[tuple[float, float | str | None]], clock: bool, keys: dict[str, object]
 ) -> None:
-    now, value, flag = 0.0, 4.0, 0.0
-    samples: list[tuple[float, str, float | None]] = []
-    for step, move in script:
-        now += step
-        if isinstance(move, str):
-            flag = 1.0 - flag
-            samples.append((now, "defrost_active", flag))
-        else:
-            value += move or 0.0
-            samples.append((now, "air_temperature", None if move is None else value))
-
     guarded, exact = guarded_and_exact(
         rule("breach", **{"above": 8.0, "within": "10m", "window": "4m", "max_gap": "2m", **keys}),
-        samples,
+        moved(script),
         METRICS,
         clock=clock,
     )

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from frostline_core.errors import ConfigError
 from frostline_core.rules import Phase
 from frostline_core.rules.backlog import JOIN_MS
 from frostline_core.rules.buffer import Level
-from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, rule
+from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, in_two_lanes, rule, timed
 
 METRICS = ("air_temperature", "door_open")
 HOUR = 60
@@ -31,16 +29,11 @@ def steady(bench: DeviceBench, start: float, stop: float, value: float, step: fl
     return bench
 
 
-def memory(bench: DeviceBench) -> Any:
-    """What the rule keeps."""
-    return bench.evaluator._ledger.states[0]["r"].memory
-
-
 @pytest.mark.parametrize(("tau", "level"), [(15, 11.36), (30, 8.87), (45, 7.59)])
 def test_golden_twenty_minutes_of_14_degrees(tau: int, level: float) -> None:
     bench = steady(steady(buffered(tau=f"{tau}m", above=20.0), 0, 300, 4.0), 300, 320, 14.0).see((320, 4.0))
 
-    assert memory(bench)["level"] == pytest.approx(level, abs=0.005)
+    assert bench.memory["level"] == pytest.approx(level, abs=0.005)
 
 
 def test_the_level_does_not_depend_on_how_often_is_sampled() -> None:
@@ -109,7 +102,7 @@ def test_a_backlog_corrects_the_level() -> None:
     bench.wait(152).wait(152 + JOIN_MS / MINUTE).see((152, 4.0))
     exact = steady(steady(buffered(), 0, 140, 4.0), 140, 152, 14.0).see((152, 4.0))
 
-    assert memory(bench) == pytest.approx(memory(exact))
+    assert bench.memory == pytest.approx(exact.memory)
 
 
 def test_what_makes_no_sense_is_refused() -> None:
@@ -125,13 +118,9 @@ steps = st.lists(st.tuples(st.sampled_from([0.2, 1, 4, 9, 15]), st.sampled_from(
 def test_what_the_guard_passes_changes_nothing(
     script: list[tuple[float, str, float | None]], clock: bool, keys: dict[str, object]
 ) -> None:
-    now, samples = 0.0, []
-    for step, metric, value in script:
-        now += step
-        samples.append((now, metric, value))
     tried = rule("buffered", **{"tau": "10m", "above": 7.0, **keys})
 
-    guarded, exact = guarded_and_exact(tried, samples, METRICS, clock=clock)
+    guarded, exact = guarded_and_exact(tried, timed(script), METRICS, clock=clock)
 
     assert [each.after for each in guarded.transitions] == [each.after for each in exact.transitions]
     late = [one.at_ms - other.at_ms for one, other in zip(guarded.transitions, exact.transitions, strict=True)]
@@ -142,21 +131,13 @@ def test_what_the_guard_passes_changes_nothing(
 def test_a_backlog_and_live_samples_together_are_as_in_order(
     script: list[tuple[float, float | None]], data: st.DataObject
 ) -> None:
-    now, samples = 0.0, []
-    for step, value in script:
-        now += step
-        samples.append((now, 4.0 if value is None else value))
-    first = data.draw(st.integers(1, len(samples) - 2))
-    last = data.draw(st.integers(first + 1, len(samples) - 1))
-    in_order, in_lanes = buffered().see(*samples), buffered()
-
-    in_lanes.see(*samples[:first], *samples[last:]).see(*samples[first:last])
-    assume(in_lanes.evaluator.retroactive == 0)
-    in_lanes.wait(now).wait(now + 61)
+    in_order, in_lanes, now = in_two_lanes(
+        buffered, [(step, 4.0 if value is None else value) for step, value in script], data
+    )
 
     for bench in (in_order, in_lanes):
         bench.see((now + 1, 5.5))
-    assert memory(in_lanes) == pytest.approx(memory(in_order))
+    assert in_lanes.memory == pytest.approx(in_order.memory)
 
 
 @given(st.lists(st.tuples(st.integers(1, 10_000_000), st.floats(-40, 40)), min_size=1, max_size=30))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from frostline_core.errors import ConfigError
 from frostline_core.rules import Phase
 from frostline_core.rules.backlog import JOIN_MS
-from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, rule
+from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, rule, timed
 
 
 def change(**keys: object) -> DeviceBench:
@@ -158,10 +158,7 @@ steps = st.lists(st.tuples(st.sampled_from([0.2, 1, 4, 9, 15]), st.sampled_from(
 def test_what_the_guard_passes_changes_nothing(
     script: list[tuple[float, float | None]], clock: bool, keys: dict[str, object]
 ) -> None:
-    now, samples = 0.0, []
-    for step, value in script:
-        now += step
-        samples.append((now, "air_temperature", value))
+    samples = timed((step, "air_temperature", value) for step, value in script)
 
     guarded, exact = guarded_and_exact(rule("change", **keys), samples, ("air_temperature",), clock=clock)
 

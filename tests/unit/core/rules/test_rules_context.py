@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from frostline_core.errors import ConfigError
 from frostline_core.rules import Phase
-from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, rule
+from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, rule, timed
 
 METRICS = ("air_temperature", "defrost_active", "door_open")
 DEFROST = {"suppress_while": ["defrost_active"], "grace": "20m", "cap": "45m"}
@@ -249,12 +249,7 @@ def test_what_the_guard_passes_changes_nothing(
     script: list[tuple[float, str, float | None]], clock: bool, for_: str
 ) -> None:
     tried = rule("threshold", above=8, for_=for_, clear_for="2m", hard_limit={"above": 15}, **DEFROST)
-    now, samples = 0.0, []
-    for step, metric, value in script:
-        now += step
-        samples.append((now, metric, value))
-
-    guarded, exact = guarded_and_exact(tried, samples, METRICS[:2], clock=clock)
+    guarded, exact = guarded_and_exact(tried, timed(script), METRICS[:2], clock=clock)
 
     assert guarded.path == exact.path
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from frostline_core.errors import ConfigError
 from frostline_core.rules import Phase
 from frostline_core.rules.backlog import JOIN_MS
-from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, rule
+from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, rule, timed
 
 HOUR, DAY = 60, 1440
 METRICS = ("air_temperature", "outside")
@@ -245,12 +245,8 @@ steps = st.lists(
 def test_what_the_guard_passes_changes_nothing(
     script: list[tuple[float, str, float | None]], clock: bool, kind: tuple[str, dict[str, object]]
 ) -> None:
-    now, samples = 0.0, []
-    for step, metric, value in script:
-        now += step
-        samples.append((now, metric, value))
     type_, keys = kind
 
-    guarded, exact = guarded_and_exact(rule(type_, **keys), samples, METRICS, clock=clock)
+    guarded, exact = guarded_and_exact(rule(type_, **keys), timed(script), METRICS, clock=clock)
 
     assert guarded.path == exact.path

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from frostline_core.errors import ConfigError
 from frostline_core.rules import Phase
 from frostline_core.rules.backlog import JOIN_MS
-from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, rule
+from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, in_two_lanes, rule, timed
 
 METRICS = ("air_temperature", "trip_active", "defrost_active")
 HOUR = 60
@@ -216,19 +216,11 @@ steps = st.lists(
 def test_what_the_guard_passes_changes_nothing(
     script: list[tuple[float, str, float | None]], clock: bool, keys: dict[str, object]
 ) -> None:
-    now, samples = 0.0, []
-    for step, metric, value in script:
-        now += step
-        samples.append((now, metric, value))
     tried = rule("exposure", above=8.0, allowed="20m", **keys)
 
-    guarded, exact = guarded_and_exact(tried, samples, METRICS, clock=clock)
+    guarded, exact = guarded_and_exact(tried, timed(script), METRICS, clock=clock)
 
-    assert fired(guarded) == pytest.approx(fired(exact), abs=10 * MINUTE)
-
-
-def fired(bench: DeviceBench) -> list[int]:
-    return [each.at_ms for each in bench.transitions if each.after is Phase.FIRING is not each.before]
+    assert guarded.fired_ms == pytest.approx(exact.fired_ms, abs=10 * MINUTE)
 
 
 @given(
@@ -240,18 +232,7 @@ def fired(bench: DeviceBench) -> list[int]:
 def test_a_backlog_and_live_samples_together_count_as_in_order(
     script: list[tuple[float, float | None]], data: st.DataObject
 ) -> None:
-    now, samples = 0.0, []
-    for step, value in script:
-        now += step
-        samples.append((now, value))
-    first = data.draw(st.integers(1, len(samples) - 2))
-    last = data.draw(st.integers(first + 1, len(samples) - 1))
-    keys = {"allowed": "20m", "within": "2h"}
-    in_order, in_lanes = exposure(**keys).see(*samples), exposure(**keys)
-
-    in_lanes.see(*samples[:first], *samples[last:]).see(*samples[first:last])
-    assume(in_lanes.evaluator.retroactive == 0)  # a leap that is usual for the series is no hole
-    in_lanes.wait(now).wait(now + 61)
+    in_order, in_lanes, now = in_two_lanes(lambda: exposure(allowed="20m", within="2h"), script, data)
 
     end = now + 1
     for bench in (in_order, in_lanes):

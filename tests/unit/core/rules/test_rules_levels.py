@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from frostline_core.errors import ConfigError
 from frostline_core.rules import ESCALATED, Phase, Severity, Transition
 from frostline_core.rules.backlog import JOIN_MS
-from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, rule
+from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, rule, timed
 
 METRICS = ("air_temperature", "defrost_active")
 HOUR = 60
@@ -352,11 +352,6 @@ SHORT = (
 def test_what_the_guard_passes_changes_nothing(
     script: list[tuple[float, str, float | None]], clock: bool, keys: dict[str, object], given: list[dict[str, object]]
 ) -> None:
-    now, samples = 0.0, []
-    for step, metric, value in script:
-        now += step
-        samples.append((now, metric, value))
-
-    guarded, exact = guarded_and_exact(rule("levels", level=given, **keys), samples, METRICS, clock=clock)
+    guarded, exact = guarded_and_exact(rule("levels", level=given, **keys), timed(script), METRICS, clock=clock)
 
     assert guarded.path == exact.path

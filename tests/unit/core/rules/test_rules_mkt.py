@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from frostline_core.errors import ConfigError
 from frostline_core.rules import Phase
 from frostline_core.rules.backlog import JOIN_MS
 from frostline_core.rules.kinds.mkt import ACTIVATION_K
-from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, rule
+from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, in_two_lanes, rule, timed
 
 HOUR, DAY = 60, 1440
 METRICS = ("air_temperature", "defrost_active")
@@ -113,7 +112,7 @@ def test_less_than_most_of_the_window_is_unknown() -> None:
 def test_a_gap_is_no_temperature() -> None:
     """Hours that were not measured count neither as warm nor as cold."""
     bench = steady(steady(mkt(above=0.1, coverage=0.5), 0, 12 * HOUR, 4.0), 18 * HOUR, 24 * HOUR, 10.0)
-    parts = memory(bench.see((24 * HOUR, 5.0)).restarted())["parts"]
+    parts = bench.see((24 * HOUR, 5.0)).restarted().memory["parts"]
 
     assert sum(part[1] for part in parts) == 18 * HOUR * MINUTE
 
@@ -142,11 +141,6 @@ def test_a_backlog_is_part_of_the_mean() -> None:
     assert bench.transitions[-1].value == pytest.approx(8.2852, abs=0.00005)
 
 
-def memory(bench: DeviceBench) -> Any:
-    """What the rule keeps."""
-    return bench.evaluator._ledger.states[0]["r"].memory
-
-
 values = st.floats(0.5, 40.0).map(lambda value: round(value, 2))
 
 
@@ -159,7 +153,7 @@ def test_the_mean_is_between_the_average_and_the_highest(hours: list[float]) -> 
     weights = [math.exp(-ACTIVATION_K / (value + 273.15)) for value in spans]
     exact = -ACTIVATION_K / math.log(math.fsum(weights) / 24) - 273.15
 
-    parts = memory(bench)["parts"]
+    parts = bench.memory["parts"]
     assert sum(part[1] for part in parts) == 24 * HOUR * MINUTE
     found = -ACTIVATION_K / math.log(sum(part[2] for part in parts) / (24 * HOUR * MINUTE)) - 273.15
     assert found == pytest.approx(exact, abs=0.005)
@@ -180,19 +174,11 @@ steps = st.lists(
 def test_what_the_guard_passes_changes_nothing(
     script: list[tuple[float, str, float | None]], clock: bool, keys: dict[str, object]
 ) -> None:
-    now, samples = 0.0, []
-    for step, metric, value in script:
-        now += step
-        samples.append((now, metric, value))
     tried = rule("mkt", above=5.02, within="1h", coverage=0.5, **keys)
 
-    guarded, exact = guarded_and_exact(tried, samples, METRICS, clock=clock)
+    guarded, exact = guarded_and_exact(tried, timed(script), METRICS, clock=clock)
 
-    assert fired(guarded) == pytest.approx(fired(exact), abs=10 * MINUTE)
-
-
-def fired(bench: DeviceBench) -> list[int]:
-    return [each.at_ms for each in bench.transitions if each.after is Phase.FIRING is not each.before]
+    assert guarded.fired_ms == pytest.approx(exact.fired_ms, abs=10 * MINUTE)
 
 
 @given(
@@ -204,20 +190,10 @@ def fired(bench: DeviceBench) -> list[int]:
 def test_a_backlog_and_live_samples_together_count_as_in_order(
     script: list[tuple[float, float | None]], data: st.DataObject
 ) -> None:
-    now, samples = 0.0, []
-    for step, value in script:
-        now += step
-        samples.append((now, value))
-    first = data.draw(st.integers(1, len(samples) - 2))
-    last = data.draw(st.integers(first + 1, len(samples) - 1))
-    in_order, in_lanes = mkt(within="2h").see(*samples), mkt(within="2h")
-
-    in_lanes.see(*samples[:first], *samples[last:]).see(*samples[first:last])
-    assume(in_lanes.evaluator.retroactive == 0)
-    in_lanes.wait(now).wait(now + 61)
+    in_order, in_lanes, now = in_two_lanes(lambda: mkt(within="2h"), script, data)
 
     for bench in (in_order, in_lanes):
         bench.see((now + 1, 5.0), (now + 1.1, None))
-    one, other = (memory(bench) for bench in (in_order, in_lanes))
+    one, other = (bench.memory for bench in (in_order, in_lanes))
     assert [part[:2] for part in one["parts"]] == [part[:2] for part in other["parts"]]
     assert [part[2] for part in one["parts"]] == pytest.approx([part[2] for part in other["parts"]], rel=1e-9)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from frostline_core.rules import Phase, Track
 from frostline_core.rules.backlog import JOIN_MS
-from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, rule
+from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, rule, timed
 
 METRICS = ("air_temperature", "setpoint", "defrost_active")
 
@@ -168,13 +168,8 @@ steps = st.lists(
 def test_what_the_guard_passes_changes_nothing(
     script: list[tuple[float, str, float | None]], clock: bool, keys: dict[str, object]
 ) -> None:
-    now, samples = 0.0, []
-    for step, metric, value in script:
-        now += step
-        samples.append((now, metric, value))
-
     guarded, exact = guarded_and_exact(
-        rule("setpoint", **{"above": 3.0, "below": -3.1, **keys}), samples, METRICS, clock=clock
+        rule("setpoint", **{"above": 3.0, "below": -3.1, **keys}), timed(script), METRICS, clock=clock
     )
 
     assert guarded.path == exact.path

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from frostline_core.errors import ConfigError
 from frostline_core.rules import Phase
 from frostline_core.rules.backlog import JOIN_MS
-from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, rule
+from tests.unit.core.rules.rule_bench import MINUTE, DeviceBench, guarded_and_exact, in_two_lanes, rule, timed
 
 HOUR, DAY = 60, 1440
 
@@ -162,10 +162,7 @@ steps = st.lists(
 def test_what_the_guard_passes_changes_nothing(
     script: list[tuple[float, float | None]], clock: bool, keys: dict[str, object]
 ) -> None:
-    now, samples = 0.0, []
-    for step, value in script:
-        now += step
-        samples.append((now, "air_temperature", value))
+    samples = timed((step, "air_temperature", value) for step, value in script)
     tried = rule("stock", max_gap="12h", **keys)
 
     guarded, exact = guarded_and_exact(tried, samples, ("air_temperature",), clock=clock)
@@ -181,7 +178,7 @@ def test_no_more_is_used_than_the_count_falls(script: list[tuple[int, int]]) -> 
         falls, count = falls + max(0, count - after), after
         bench.see((now, after))
 
-    parts = bench.evaluator._ledger.states[0]["r"].memory["parts"]
+    parts = bench.memory["parts"]
     assert sum(part[2] for part in parts) <= falls
 
 
@@ -190,20 +187,9 @@ def test_no_more_is_used_than_the_count_falls(script: list[tuple[int, int]]) -> 
     st.data(),
 )
 def test_a_backlog_within_a_span_counts_as_in_order(script: list[tuple[float, int]], data: st.DataObject) -> None:
-    now, samples = 0.0, []
-    for step, count in script:
-        now += step
-        samples.append((now, count))
-    first = data.draw(st.integers(1, len(samples) - 2))
-    last = data.draw(st.integers(first + 1, len(samples) - 1))
-    in_order, in_lanes = (stock(below=1, settle="6h") for _ in range(2))
-    in_order.see(*samples)
-
-    in_lanes.see(*samples[:first], *samples[last:]).see(*samples[first:last])
-    assume(in_lanes.evaluator.retroactive == 0)
-    in_lanes.wait(now).wait(now + 61)
+    in_order, in_lanes, now = in_two_lanes(lambda: stock(below=1, settle="6h"), script, data)
 
     for bench in (in_order, in_lanes):
         bench.see((now + 0.5, 11))
-    one, other = (bench.evaluator._ledger.states[0]["r"].memory for bench in (in_order, in_lanes))
+    one, other = (bench.memory for bench in (in_order, in_lanes))
     assert (one["parts"], one["top"]) == (other["parts"], other["top"])

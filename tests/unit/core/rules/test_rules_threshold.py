@@ -4,45 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from frostline_core.rules import Evaluator, Phase, Rule, Series, Transition, parse
-
-ROOM = Series("hamburg", "gw-1", "room-1", "cold_room", "freezer-1", "air_temperature")
-MINUTE = 60_000
+from frostline_core.rules import Evaluator, Phase, Rule
+from tests.unit.core.rules.rule_bench import MINUTE, ROOM, DeviceBench, rule
 
 
 def threshold(**keys: object) -> Rule:
-    table = {"type": "threshold", "id": "r", "title": "R", "select": {"metric": "*"}}
-    return parse({**table, **{key.rstrip("_"): value for key, value in keys.items()}}, "test")
+    return rule("threshold", **keys)
 
 
-class Bench:
-    """One series under one rule, with minutes for times."""
+class Bench(DeviceBench):
+    """One series under one rule."""
 
-    def __init__(self, rule: Rule) -> None:
-        self.evaluator = Evaluator([rule])
-        self.slot = self.evaluator.bind(ROOM)
-
-    def see(self, *samples: tuple[float, float | None]) -> Bench:
-        for minute, value in samples:
-            self.evaluator.observe(self.slot, value, round(minute * MINUTE))
-        return self
-
-    def wait(self, minute: float) -> Bench:
-        self.evaluator.advance(round(minute * MINUTE))
-        return self
-
-    @property
-    def transitions(self) -> tuple[Transition, ...]:
-        return self.evaluator.staged().transitions
-
-    @property
-    def path(self) -> list[str]:
-        """The phases passed, with the minute of each."""
-        return [f"{t.after.value}@{t.at_ms / MINUTE:g}" for t in self.transitions]
-
-    @property
-    def notes(self) -> list[str]:
-        return [t.note for t in self.transitions]
+    def __init__(self, tried: Rule) -> None:
+        super().__init__([tried])
 
 
 def test_a_value_on_the_limit_is_within_it() -> None:
