@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from frostline_cloud import identity
+from frostline_cloud import identity, reminders
 from frostline_cloud.alerts import topology
 from frostline_cloud.api import Services, build, build_beside
 from frostline_cloud.api.server import listen, serve
@@ -150,8 +150,14 @@ def _jobs(config: CloudConfig, engine: Engine) -> tuple[tuple[str, float, Callab
         ("audit", EVERY_S, lambda: audit(engine, config.told, now_ms())),
         ("identity", identity.EVERY_S, lambda: identity.watch(engine, config.told, now_ms())),
         ("topology", topology.EVERY_S, lambda: _watch_gateways(config, engine)),
+        ("reminders", reminders.EVERY_S, lambda: _remind(config, engine)),
         ("tidy", _TIDY_S, lambda: tidy(engine, config.retention, now_ms())),
     )
+
+
+def _remind(config: CloudConfig, engine: Engine) -> int:
+    """Alerts of what is idle or in maintenance for long."""
+    return reminders.watch(engine, config.told, round(config.alerts.remind_after_s * 1000), now_ms())
 
 
 def _watch_gateways(config: CloudConfig, engine: Engine) -> int:

@@ -16,3 +16,9 @@ class AlertsConfig(ConfigModel):
         le=86_400,
         description="A gateway that has been offline for so long is an alert; sooner where something of it is missed.",
     )
+    remind_after_s: float = Field(
+        default=604_800.0,
+        ge=3600,
+        le=34_560_000,
+        description="What is idle or in maintenance for so long is an alert, told again each time as much has passed.",
+    )

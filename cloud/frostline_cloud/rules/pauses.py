@@ -10,9 +10,9 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
 from frostline_cloud.sql import read_only, translated
 from frostline_cloud.sql.tables import pause
@@ -65,6 +65,12 @@ class Pause:
     reason: str
     author: str
 
+    @classmethod
+    def of(cls, row: Row[Any]) -> Pause:
+        """A row of SQL."""
+        scope = (row.site, row.node, row.device)
+        return cls(row.id, AssetState(row.state), *scope, row.from_ms, row.to_ms, row.reason, row.author)
+
     def covers(self, site: str, node: str, device: str) -> bool:
         """Whether a device is meant; what a gateway says of itself has the device ""."""
         return self.site == site and self.node in ("", node) and self.device in ("", device)
@@ -115,13 +121,7 @@ def pauses(connection: Connection, since_ms: int, site: str | None = None, limit
     query = select(pause).where(pause.c.to_ms > since_ms).order_by(pause.c.from_ms, pause.c.id).limit(limit)
     if site is not None:
         query = query.where(pause.c.site == site)
-    return [
-        Pause(
-            row.id, AssetState(row.state), row.site, row.node, row.device, row.from_ms, row.to_ms, row.reason,
-            row.author,
-        )
-        for row in connection.execute(query)
-    ]  # fmt: skip
+    return [Pause.of(row) for row in connection.execute(query)]
 
 
 def asset_state(known: Sequence[Pause], site: str, node: str, device: str, at_ms: int) -> AssetState:
