@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from frostline_core.sparkplug import (
     value_of,
 )
 from frostline_gateway.devices import Devices
-from frostline_gateway.spool import Spool
+from frostline_gateway.spool import Lost, Spool, gaps
 from frostline_gateway.uplink_births import PROOF, Births
 from frostline_gateway.uplink_rows import RowMessages
 
@@ -106,6 +107,20 @@ def test_a_gap_row_is_of_the_node_and_tells_reason_count_and_span(spool: Spool) 
     assert came.device == ""
     assert came.gap == f'{{"reason":"spool budget","samples":3,"from_ms":{T0},"to_ms":{T0 + 5}}}'
     assert came.batch == pack_batch(BatchMark(9, Stream.SAMPLES, 4, 2, 2, gap=True))
+
+
+def test_a_gap_row_of_several_reasons_tells_each(spool: Spool) -> None:
+    pair = Pair(spool, ROOM)
+    pair.born()
+    parts = [Lost("spool budget", 2, T0, T0 + 5), Lost("spool budget: thinned", 1, T0 + 1, T0 + 1)]
+    row = Row(9, 4, 2, "", gaps.pack(parts), 3, T0, T0 + 5, "spool budget")
+    came = data(pair.deliver(pair.rows.of(Send(Lane.LIVE, row, BatchMark(9, Stream.SAMPLES, 4, 2, 2, gap=True)))))
+    told = json.loads(came.gap or "")
+    assert (told["reason"], told["samples"]) == ("spool budget", 3)
+    assert [(part["reason"], part["samples"], part["from_ms"]) for part in told["parts"]] == [
+        ("spool budget", 2, T0),
+        ("spool budget: thinned", 1, T0 + 1),
+    ]
 
 
 def test_a_metric_that_the_device_no_longer_has_is_added_to_its_birth(spool: Spool) -> None:
