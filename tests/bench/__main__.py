@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench import conditions, targets
+from tests.bench import conditions, targets, watch
 
 RESULTS = Path("var/bench")
 BENCHES = {
@@ -52,7 +52,8 @@ def main(arguments: list[str]) -> None:
 def _kept_going(name: str, options: list[str]) -> dict[str, Any]:
     """A bench's result; or why it was skipped or has failed, so that the others still run."""
     try:
-        return _run(name, options)
+        with watch.watched(name):
+            return _run(name, options)
     except pytest.skip.Exception as why:  # a service that is not installed: tests.support.services
         return {"skipped": str(why)}
     except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  # one bench must not cost the others
@@ -61,7 +62,6 @@ def _kept_going(name: str, options: list[str]) -> dict[str, Any]:
 
 
 def _run(name: str, options: list[str]) -> dict[str, Any]:
-    sys.stderr.write(f"measuring {name} ...\n")
     bench = importlib.import_module(BENCHES[name])
     result: dict[str, Any] = {}
     with conditions.noted(result):

@@ -28,7 +28,7 @@ def node_red(folder: Path = PEERS) -> tuple[str, Path]:
     """
     place = (folder / "node-red").absolute()
     node, npm = _node(folder)
-    if not (place / "node_modules" / "node-red-contrib-influxdb").is_dir():
+    if not (place / "node_modules" / ".package-lock.json").is_file():  # what npm writes last
         place.mkdir(parents=True, exist_ok=True)
         # Without scripts: none of these packages needs one, and a bench should not run what a registry sends.
         options = ["--no-audit", "--no-fund", "--omit=dev", "--ignore-scripts", "--prefix", str(place)]
