@@ -64,7 +64,7 @@ class Frame:
 
     def __init__(self, visit: Visit, source: ScreenSource, content: Content, here: str) -> None:
         self._visit, self._source, self._content, self._here = visit, source, content, here
-        self._wall: Wall | None = None
+        self._is_known = False
         self._turn = asyncio.Lock()
 
     def build(self) -> None:
@@ -76,6 +76,7 @@ class Frame:
             self._gone.visible = False
             with ui.element("div") as self._body:
                 self._content.build()
+            self._body.visible = False
         ui.skip_link(target=self._main)
         ui.timer(EVERY_S, self.refresh)
 
@@ -86,10 +87,11 @@ class Frame:
                 if await self._visit.caller() is None:
                     ui.navigate.to(links.LOGIN)
                     return
-                wall = await self._ask()
+                await self._ask()
                 screen = await asyncio.to_thread(self._source.now, fresh=fresh)
                 self._header.show(screen)
-                await self._content.show(Sight(screen, self._visit.services.clock(), wall))
+                self._body.visible = not self._gone.visible
+                await self._content.show(Sight(screen, self._visit.services.clock(), self._visit.wall))
             except UnavailableError as error:
                 self._header.fail(f"{error}; what is shown below is old")
                 self._main.classes(add="is-old")
@@ -100,14 +102,13 @@ class Frame:
             self._gone.visible, self._body.visible = False, True
             self._main.classes(remove="is-old")
 
-    async def _ask(self) -> Wall:
+    async def _ask(self) -> None:
         """The browser's time zone, and the look that was chosen in it."""
-        if self._wall is None:
+        if not self._is_known:
             try:
                 told = await ui.run_javascript(_ASK, timeout=_ANSWER_S)
             except TimeoutError:
                 told = None
             found = told if isinstance(told, dict) else {}
-            self._wall = Wall.of(found.get("zone"))
-            self._header.wear(str(found.get("theme")), self._wall.name)
-        return self._wall
+            self._visit.wall, self._is_known = Wall.of(found.get("zone")), True
+            self._header.wear(str(found.get("theme")), self._visit.wall.name)

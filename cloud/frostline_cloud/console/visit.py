@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from frostline_cloud.api import Access, Caller, Role, Services
+from frostline_cloud.console.wall import Wall
 from frostline_core.errors import FrostlineError, UnavailableError
 
 T = TypeVar("T")
@@ -24,7 +25,7 @@ class NotDoneError(FrostlineError):
     """What somebody wanted was not done; for them, with what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Visit:
     """One visit.
 
@@ -32,11 +33,13 @@ class Visit:
         access: Who calls.
         services: What the API works with.
         request: Of the page: its cookie says who looks.
+        wall: The reader's time zone; the page shows nothing of its own before it is known.
     """
 
     access: Access
     services: Services
     request: Request
+    wall: Wall = field(default_factory=Wall)
 
     async def caller(self) -> Caller | None:
         """Who looks, asked anew each time: a revoked token closes open pages too.

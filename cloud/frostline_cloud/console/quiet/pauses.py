@@ -14,7 +14,6 @@ from frostline_cloud.console.form import Form, begin_ms, choice, field, length_m
 from frostline_cloud.console.frame import Sight
 from frostline_cloud.console.table import Cell, Table
 from frostline_cloud.console.visit import NotDoneError, Visit
-from frostline_cloud.console.wall import Wall
 from frostline_cloud.console.words import span
 from frostline_cloud.sql import registry
 from frostline_cloud.sql.registry import Scope
@@ -40,7 +39,6 @@ class PausesPage:
 
     def __init__(self, visit: Visit, refresh: Callable[[], Awaitable[None]]) -> None:
         self._visit, self._refresh = visit, refresh
-        self._wall = Wall()
         self._known: Sequence[Place] = ()
         self._read_ms = 0
 
@@ -73,7 +71,6 @@ class PausesPage:
 
     async def show(self, sight: Sight) -> None:
         """See `Content`."""
-        self._wall = sight.wall
         found = await self._visit.read(partial(list_pauses, since=sight.now_ms))
         rows = [self._row(each, sight) for each in found.items]
         self._table.show(rows, [each.model_dump() for each in found.items] + [sight.wall.text(sight.now_ms)[:16]])
@@ -129,7 +126,7 @@ class PausesPage:
         if not self._site.value:
             raise NotDoneError("What is out of service? Choose a site.")
         now_ms = self._visit.services.clock()
-        from_ms = begin_ms(self._begins.value, self._wall, now_ms)
+        from_ms = begin_ms(self._begins.value, self._visit.wall, now_ms)
         lasts_ms = length_ms(self._length.value)
         reason = said(self._reason.value, "Why? Whoever asks why nobody was called wants to know.")
         wanted = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -25,7 +25,7 @@ from frostline_cloud.console.frame import Sight
 from frostline_cloud.console.marks import mark_of
 from frostline_cloud.console.table import Cell, Table
 from frostline_cloud.console.visit import NotDoneError, Visit
-from frostline_cloud.console.wall import Wall
+from frostline_core.errors import UnavailableError
 
 _COLUMNS = ("Covers", "Why", "Who", "From", "Until", "")
 _FIELDS: Final = {
@@ -37,6 +37,9 @@ _FIELDS: Final = {
 }
 _SEVERITIES: Final = {"": "Any severity", "critical": "Critical", "warning": "Warning", "info": "Info"}
 _SHOWN: Final = 20
+_LOOK_S: Final = 0.5
+_AGAIN_MS: Final = 30_000  # what a silence would cover changes by itself too
+_NO_MATCHER: Final = "Name at least a site, a device or a rule."
 
 
 class SilencesPage:
@@ -49,8 +52,8 @@ class SilencesPage:
 
     def __init__(self, visit: Visit, refresh: Callable[[], Awaitable[None]]) -> None:
         self._visit, self._refresh = visit, refresh
-        self._wall = Wall()
-        self._tried: object = None
+        self._tried: Mapping[str, str] = {}
+        self._tried_ms = 0
 
     def build(self) -> None:
         """See `Content`."""
@@ -69,8 +72,9 @@ class SilencesPage:
             with ui.element("div").props("aria-live=polite"):
                 with ui.element("h2").classes("f-h"):
                     ui.label("What it would cover")
-                self._covers = ui.label("Name at least a site, a device or a rule.").classes("f-verdict")
+                self._covers = ui.label(_NO_MATCHER).classes("f-verdict")
                 self._hits = ui.element("div")
+        ui.timer(_LOOK_S, self._look)
 
     def _build_form(self) -> None:
         query = self._visit.request.query_params
@@ -90,11 +94,11 @@ class SilencesPage:
 
     async def show(self, sight: Sight) -> None:
         """See `Content`."""
-        self._wall = sight.wall
         found = await self._visit.read(partial(list_silences, since=sight.now_ms))
         rows = [self._row(each, sight) for each in found.items]
         self._table.show(rows, [each.model_dump() for each in found.items] + [_day(sight)])
-        await self._try()
+        if self._tried and not 0 <= sight.now_ms - self._tried_ms < _AGAIN_MS:
+            await self._try(self._tried)
 
     def _row(self, silence: SilenceOut, sight: Sight) -> Sequence[Cell]:
         fits = ", ".join(f"{name} = {pattern}" for name, pattern in silence.matchers.items())
@@ -116,35 +120,40 @@ class SilencesPage:
             found[f"{LABEL}{key}"] = (self._pattern.value or "").strip() or "*"
         return {name: pattern for name, pattern in found.items() if pattern}
 
-    async def _try(self) -> None:
-        """Shows what the form would cover, when it has changed or time has passed."""
+    async def _look(self) -> None:
+        """Follows what is typed."""
         matchers = self._matchers()
-        if not matchers:
-            self._hits.clear()
-            self._covers.text, self._tried = "Name at least a site, a device or a rule.", None
+        if matchers == self._tried:
             return
+        self._tried = matchers
         try:
-            found = await self._visit.read(
-                lambda services, caller: preview_silence(services, caller, ReachIn(matchers=matchers))
-            )
-        except NotDoneError as error:
-            self._hits.clear()
-            self._covers.text, self._tried = str(error).replace("Not done", "No silence"), None
-            return
-        if found == self._tried:
-            return
-        self._tried = found
-        self._covers.text = covers(found)
+            await self._try(matchers)
+        except UnavailableError as error:
+            self._covers.text, self._tried = f"Not known now: {error}", {}
+
+    async def _try(self, matchers: Mapping[str, str]) -> None:
+        """Shows what these matchers would cover."""
+        self._tried_ms = self._visit.services.clock()
+        said, found = _NO_MATCHER, None
+        if matchers:
+            try:
+                wanted = ReachIn(matchers=dict(matchers))
+                found = await self._visit.read(lambda services, caller: preview_silence(services, caller, wanted))
+                said = covers(found)
+            except NotDoneError as error:
+                said = str(error).replace("Not done", "No silence")
+        self._covers.text = said
         self._hits.clear()
-        with self._hits:
-            _hits(found)
+        if found is not None:
+            with self._hits:
+                _hits(found)
 
     async def _make(self) -> str:
         matchers = self._matchers()
         if not matchers:
-            raise NotDoneError("What is to be silenced? Name at least a site, a device or a rule.")
+            raise NotDoneError(f"What is to be silenced? {_NO_MATCHER}")
         now_ms = self._visit.services.clock()
-        from_ms = begin_ms(self._begins.value, self._wall, now_ms)
+        from_ms = begin_ms(self._begins.value, self._visit.wall, now_ms)
         lasts_ms = length_ms(self._length.value)
         reason = said(self._reason.value, "Why? Whoever asks why nobody was called wants to know.")
         await self._visit.act(
