@@ -33,6 +33,7 @@ BENCHES = {
     "growth": "tests.bench.growth",
     "alerts": "tests.bench.alerts",
     "storm": "tests.bench.storm",
+    "series": "tests.bench.series",
     "peers": "tests.bench.peers.run",
 }
 

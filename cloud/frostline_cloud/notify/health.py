@@ -115,6 +115,11 @@ def keep(connection: Connection, health: Health) -> None:
         connection.execute(insert(receiver_health).values(**values))
 
 
+def forget(connection: Connection, receivers: Sequence[str]) -> int:
+    """Forgets how receivers were that there are no longer; returns how many."""
+    return connection.execute(delete(receiver_health).where(receiver_health.c.receiver.not_in(receivers))).rowcount
+
+
 def enable(connection: Connection, receiver: str) -> bool:
     """Forgets every failure of a receiver, so that it is tried again; returns whether there was one."""
     return connection.execute(delete(receiver_health).where(receiver_health.c.receiver == receiver)).rowcount > 0

@@ -16,12 +16,12 @@ from itertools import islice
 from typing import Any, Final
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, func, select
 
 from frostline_cloud.sql import letters, sums
 from frostline_cloud.sql.engine import read_only, translated
 from frostline_cloud.sql.letters import Amount
-from frostline_cloud.sql.tables import alert, local_action, metadata, node, outbox, run
+from frostline_cloud.sql.tables import alert, local_action, metadata, node, outbox, pause, run, silence
 from frostline_core.config import ConfigModel
 from frostline_core.rules import Phase
 
@@ -46,10 +46,19 @@ class RetentionConfig(ConfigModel):
     """The `[retention]` table of cloud.toml: how long SQL keeps what is over. 0 days is for ever."""
 
     alert_days: int = Field(
-        default=YEARS_5, description="Resolved alerts, with everything that hangs on them. 0 is for ever.", ge=0
+        default=YEARS_5,
+        description="Resolved alerts, with everything that hangs on them; silences and pauses that are over. 0 is for "
+        "ever.",
+        ge=0,
     )
     notification_days: int = Field(
         default=400, description="Notifications that are done, and each attempt to deliver them. 0 is for ever.", ge=0
+    )
+    notification_rows: int = Field(
+        default=1_000_000,
+        description="Notifications that are done, at most; the oldest go first.",
+        ge=1_000,
+        le=1_000_000_000,
     )
     loss_days: int = Field(
         default=YEARS_5,
@@ -131,12 +140,17 @@ def _kinds(config: RetentionConfig, now_ms: int) -> Iterator[_Kind]:
         old = partial(letters.older, cutoff_ms=now_ms - days * DAY_MS, most=AT_ONCE)
         yield _letters(old, f"older than {days} days", now_ms)
     yield _Kind("runs", partial(_old_runs, now_ms - RUN_KEEP_MS), _forget_runs)
+    yield _Kind("notifications", partial(_beyond, config.notification_rows), _forget_notices)
     if config.notification_days:
         done = outbox.c.done_ms < now_ms - config.notification_days * DAY_MS
         yield _rows("notifications", outbox, and_(outbox.c.state != "waiting", done))
     if config.alert_days:
         over = alert.c.resolved_ms < now_ms - config.alert_days * DAY_MS
         yield _rows("alerts", alert, and_(alert.c.state == Phase.RESOLVED.value, over))
+        ended_ms = now_ms - config.alert_days * DAY_MS
+        yield _rows("silences", silence, silence.c.to_ms < ended_ms)
+        newest = select(func.max(pause.c.revision)).scalar_subquery()  # it says whether anything has changed
+        yield _rows("pauses", pause, and_(pause.c.to_ms < ended_ms, pause.c.revision < newest))
         yield _rows("actions of outputs", local_action, local_action.c.noted_ms < now_ms - config.alert_days * DAY_MS)
     if config.loss_days:
         cutoff_ms = now_ms - config.loss_days * DAY_MS
@@ -175,6 +189,24 @@ def _drop(connection: Connection, table: Table, ids: list[Any]) -> None:
                     of_them = select(child.c.id).where(key.parent.in_(some))
                     _drop(connection, child, list(connection.scalars(of_them)))
         connection.execute(delete(table).where(table.c.id.in_(some)))
+
+
+# ---- notifications that are too many ---------------------------------------------------------------------------------
+def _beyond(most: int, connection: Connection) -> list[str]:
+    """The oldest that are done, where there are more than `most`."""
+    done = outbox.c.state != "waiting"
+    count = connection.scalar(select(func.count()).select_from(outbox).where(done)) or 0
+    if count <= most:
+        return []
+    oldest = select(outbox.c.id).where(done).order_by(outbox.c.done_ms, outbox.c.id)
+    return list(connection.scalars(oldest.limit(min(AT_ONCE, count - most))))
+
+
+def _forget_notices(connection: Connection, found: list[str]) -> int:
+    done = (outbox.c.id.in_(found), outbox.c.state != "waiting")
+    still = list(connection.scalars(select(outbox.c.id).where(*done)))
+    _drop(connection, outbox, still)
+    return len(still)
 
 
 # ---- runs ------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from frostline_cloud.notify import UNADDRESSED, Plan, RouteConfig
 from frostline_cloud.notify.dead_letters import revive
 from frostline_cloud.notify.desk import Desk
 from frostline_cloud.notify.grouping.joining import read
+from frostline_cloud.notify.grouping.telling import forget
 from frostline_cloud.notify.receivers.receiver import Attempt, Message, Verdict
 from frostline_cloud.sql import read_only
 from frostline_cloud.sql.tables import alert, escalation, notice_group, outbox
@@ -637,3 +638,14 @@ def test_the_defaults_are_a_cold_chain_teams(office: Office) -> None:
 def test_a_faulty_group_is_refused_with_its_place(group: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         route(group)
+
+
+def test_a_group_of_a_receiver_that_there_is_no_longer_is_forgotten_once_nothing_waits_in_it(office: Office) -> None:
+    ours = duty(office)
+    ours.tell("warning", FIRES, "room-1")
+    with office.engine.begin() as connection:
+        assert forget(connection, ["boss"]) == 0
+    ours.wait(WAIT)
+
+    with office.engine.begin() as connection:
+        assert forget(connection, ["boss"]) == 1

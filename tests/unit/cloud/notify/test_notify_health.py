@@ -7,7 +7,7 @@ import json
 
 from sqlalchemy import select
 
-from frostline_cloud.notify import Plan
+from frostline_cloud.notify import Plan, health
 from frostline_cloud.notify.dead_letters import dead_letters, revive
 from frostline_cloud.notify.receivers.receiver import Attempt, Verdict
 from frostline_cloud.sql.tables import alert, delivery, outbox
@@ -112,3 +112,14 @@ def test_every_attempt_is_in_the_log(office: Office) -> None:
     with office.engine.connect() as connection:
         rows = connection.execute(select(delivery).order_by(delivery.c.id)).all()
     assert [(row.at_ms, row.status, row.error) for row in rows] == [(NOW, 503, "HTTP 503"), (NOW + 10_000, 204, "")]
+
+
+def test_how_a_receiver_was_that_there_is_no_longer_is_forgotten(office: Office) -> None:
+    for name in ("duty", "boss"):
+        inbox = Inbox(name, then=NO)
+        office.tell("warning", FIRES, [f"room-{name}"], [name])
+        drain(office.desk(inbox))
+
+    with office.engine.begin() as connection:
+        assert health.forget(connection, ["boss"]) == 1
+        assert [each.receiver for each in health.all_health(connection)] == ["boss"]

@@ -11,7 +11,19 @@ from sqlalchemy import Engine, Table, func, insert, select
 
 from frostline_cloud.sql import RetentionConfig, ledger, migrate, open_engine, tidy
 from frostline_cloud.sql.retention import AT_ONCE, DAY_MS, RUN_KEEP_MS
-from frostline_cloud.sql.tables import account, alert, alert_event, delivery, loss, metadata, node, outbox, run
+from frostline_cloud.sql.tables import (
+    account,
+    alert,
+    alert_event,
+    delivery,
+    loss,
+    metadata,
+    node,
+    outbox,
+    pause,
+    run,
+    silence,
+)
 
 NOW = 2_000_000_000_000
 CONFIG = RetentionConfig(alert_days=1000, notification_days=400, loss_days=1000, account_days=1000)
@@ -124,6 +136,36 @@ def test_an_alert_is_forgotten_long_after_it_resolved_with_all_that_hangs_on_it(
     tell(engine, incident, {"state": "delivered", "done_ms": days_ago(1)})
     tidy(engine, CONFIG, NOW)
     assert [count(engine, table) for table in (alert, alert_event, outbox, delivery)] == [left] * 4
+
+
+@pytest.mark.parametrize(("ended_days", "left"), [(1001, 0), (999, 1)])
+def test_a_silence_is_forgotten_when_alerts_of_its_time_are(engine: Engine, ended_days: int, left: int) -> None:
+    ended = {"from_ms": 1, "to_ms": days_ago(ended_days), "created_ms": 1}
+    add(engine, silence, {"matchers": {"site": "s"}, "reason": "r", "author": "a", **ended})
+    tidy(engine, CONFIG, NOW)
+    assert count(engine, silence) == left
+
+
+def test_old_pauses_are_forgotten_except_the_newest_change(engine: Engine) -> None:
+    about = {"state": "idle", "site": "s", "node": "", "device": "", "from_ms": 1, "reason": "r", "author": "a"}
+    rows = [
+        about | {"to_ms": days_ago(days), "changed_ms": 1, "revision": n} for n, days in enumerate((1500, 999, 1500))
+    ]
+    add(engine, pause, *rows)
+    tidy(engine, CONFIG, NOW)
+    assert [row.revision for row in all_of(engine, pause)] == [1, 2]
+
+
+def test_of_too_many_notifications_the_oldest_that_are_done_go(engine: Engine) -> None:
+    tell(engine, {"state": "firing"}, {"state": "waiting", "done_ms": None})
+    with engine.connect() as connection:
+        row = dict(connection.execute(select(outbox)).mappings().one())
+    done = [row | {"id": f"msg_{n}", "state": "dead", "done_ms": NOW - n} for n in range(1_010)]
+    add(engine, outbox, *done)
+    tidy(engine, RetentionConfig(notification_rows=1_000), NOW)
+    kept = {each.id for each in all_of(engine, outbox)}
+    assert len(kept) == 1_001
+    assert kept.isdisjoint({f"msg_{n}" for n in range(1_000, 1_010)})
 
 
 def test_every_table_that_refers_to_an_alert_can_be_followed() -> None:
