@@ -87,18 +87,20 @@ class Look:
         state: What it is good for.
         summary: Of the alert; "" where the link is wrong.
         who: Who took note, where somebody has.
+        alert: The alert's id; "" where the link is wrong.
     """
 
     state: LinkState
     summary: str = ""
     who: str = ""
+    alert: str = ""
 
 
 def look(connection: Connection, key: bytes, token: str, now_ms: int) -> Look:
     """Looks where a link leads; changes nothing."""
     state, message_id = read_token(key, token, now_ms)
     found = connection.execute(
-        select(alert.c.summary, alert.c.acknowledged_by)
+        select(alert.c.id, alert.c.summary, alert.c.acknowledged_by)
         .join(outbox, outbox.c.alert == alert.c.id)
         .where(outbox.c.id == message_id)
     ).first()
@@ -108,7 +110,7 @@ def look(connection: Connection, key: bytes, token: str, now_ms: int) -> Look:
         state = LinkState.USED
     elif state is LinkState.VALID and found.acknowledged_by:
         state = LinkState.DONE
-    return Look(state, found.summary, found.acknowledged_by or "")
+    return Look(state, found.summary, found.acknowledged_by or "", found.id)
 
 
 def use(connection: Connection, key: bytes, token: str, now_ms: int) -> Look:
@@ -122,10 +124,10 @@ def use(connection: Connection, key: bytes, token: str, now_ms: int) -> Look:
         with connection.begin_nested():
             connection.execute(insert(used_link).values(id=message_id, used_ms=now_ms))
     except IntegrityError:  # two at once: the other was first
-        return Look(LinkState.USED, seen.summary)
+        return Look(LinkState.USED, seen.summary, alert=row.alert)
     who = f"link to {row.receiver}"
     acknowledge(connection, row.alert, who, now_ms)
-    return Look(LinkState.VALID, seen.summary, who)
+    return Look(LinkState.VALID, seen.summary, who, row.alert)
 
 
 def forget_links(connection: Connection, before_ms: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from html import escape
 from typing import Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
@@ -26,8 +27,10 @@ _PAGE: Final = (
     '<!doctype html><html lang="{language}"><meta charset="utf-8">'
     '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Frostline</title>'
     '<body style="font:17px/1.5 sans-serif;max-width:34em;margin:3em auto;padding:0 1em;color:#1d2939">'
-    '<p style="font-weight:bold">{summary}</p><p>{said}</p>{form}</body></html>'
+    '<p style="font-weight:bold">{summary}</p><p>{said}</p>{form}{more}</body></html>'
 )
+_MORE: Final = '<p><a href="/alerts/{}" style="color:#0b6f99">{}</a></p>'
+"""Leads to the alert's page in the console, which asks who one is."""
 _FORM: Final = (
     '<form method="post"><button style="font:inherit;padding:.6em 1.4em;border:0;border-radius:6px;'
     'background:#0b6f99;color:#fff">{}</button></form>'
@@ -71,6 +74,7 @@ def _page(found: Look, texts: Catalogue, language: str, *, asks: bool) -> HTMLRe
         summary=escape(found.summary),
         said=escape(words[f"page.{'ask' if asks else found.state.value}"]),
         form=_FORM.format(escape(words["page.button"])) if asks else "",
+        more=_MORE.format(quote(found.alert, safe=""), escape(words["page.open"])) if found.alert else "",
     )
     return HTMLResponse(page, _STATUS[found.state], _HEADERS)
 

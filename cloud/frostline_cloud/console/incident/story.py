@@ -81,7 +81,7 @@ def _notification(sent: NotificationOut) -> Entry:
     if sent.done_ms is not None and sent.state == "delivered":
         notes.append(f"after {max(0, sent.done_ms - sent.created_ms) / 1000:.1f} s")
     if tries > 1 or failed:
-        notes.append(f"{tries} attempts")
+        notes.append("1 attempt" if tries == 1 else f"{tries} attempts")
     if failed:
         notes.append(failed[-1])
     what = _TYPES.get(sent.type, sent.type)

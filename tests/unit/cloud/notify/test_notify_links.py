@@ -86,6 +86,7 @@ def test_opening_the_link_asks_and_changes_nothing(site: Site) -> None:
 
     assert page.status_code == 200
     assert '<form method="post">' in page.text
+    assert '<a href="/alerts/' in page.text
     assert "Too &lt;b&gt;warm" in page.text
     assert site.who() is None
 
@@ -127,6 +128,7 @@ def test_a_changed_link_is_no_link(site: Site, old: str, new: str) -> None:
 
     assert page.status_code == 404
     assert "Too" not in page.text
+    assert "/alerts/" not in page.text
     assert site.who() is None
 
 
