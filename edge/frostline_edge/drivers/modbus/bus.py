@@ -19,108 +19,29 @@ import asyncio
 import termios
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import ceil
-from typing import Final, Protocol
 
-from frostline_core.errors import ProtocolError, UnavailableError
+from frostline_core.errors import UnavailableError
 from frostline_edge.drivers.modbus import pdu
 from frostline_edge.drivers.modbus.config import Config
+from frostline_edge.drivers.modbus.faults import NOT_REACHED, REFUSALS, GarbledError, RefusedError, SilentError
+from frostline_edge.drivers.modbus.late import BIT_TABLES, Late, Span
+from frostline_edge.drivers.modbus.line import Line, line_for
 from frostline_edge.drivers.modbus.pdu import Answer, LineLostError, NoAnswerError, Request
-from frostline_edge.drivers.modbus.tcp import TcpLine
 from frostline_edge.drivers.modbus.turns import Priority, Turns
 from frostline_edge.profiles.model import Table
 
-# Modbus Application Protocol V1.1b3, section 7: exception codes.
-REFUSALS: Final = {
-    1: "illegal function",
-    2: "illegal data address",
-    3: "illegal data value",
-    4: "server device failure",
-    5: "acknowledge",
-    6: "server device busy",
-    8: "memory parity error",
-    10: "gateway path unavailable",
-    11: "gateway target device failed to respond",
-}
-_GATEWAY = (10, 11)
 _READ = {
     Table.COIL: pdu.READ_COILS,
     Table.DISCRETE: pdu.READ_DISCRETE,
     Table.HOLDING: pdu.READ_HOLDING,
     Table.INPUT: pdu.READ_INPUT,
 }
-_BITS = (Table.COIL, Table.DISCRETE)
 # Modbus over Serial Line V1.02, section 2.5.1.1: 3.5 characters of 11 bits between frames, at least 1.75 ms.
 _FRAME_GAP_BITS = 3.5 * 11
 _LEAST_FRAME_GAP_S = 0.00175
 # Bytes that arrive while the bus should be silent belong to a frame of at most 256 bytes; give its rest time to come.
 _STRAGGLER_S = 0.05
-# Late answers that are told apart by their length; older ones have had that many quiet times to arrive in.
-_OWED = 4
-
-
-class SilentError(UnavailableError):
-    """The unit did not answer in time."""
-
-
-class GarbledError(ProtocolError):
-    """Something came, but not the answer to what was asked."""
-
-
-class RefusedError(ProtocolError):
-    """The unit answered with an exception code."""
-
-    def __init__(self, unit: int, code: int) -> None:
-        super().__init__(f"unit {unit} refused: exception {code:02d}, {REFUSALS.get(code, 'unknown code')}")
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Registers or bits of one table: `count` from `address`, counted from 0."""
-
-    table: Table
-    address: int
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Late:
-    """What a unit was last asked for in vain, and the lengths of the answers that it may still send."""
-
-    span: Span
-    lengths: tuple[int, ...]
-
-    def probe(self) -> Span:
-        """A short request whose answer has another length than those."""
-        length = next(n for n in range(1, _OWED + 2) if n not in self.lengths)
-        return Span(self.span.table, self.span.address, length * 8 if self.span.table in _BITS else length)
-
-
-class Line(Protocol):
-    """One connection, used once: connect, ask, close."""
-
-    received: int
-    """Bytes that came since the last request, as far as is known."""
-    last_received_s: float
-
-    @property
-    def transaction(self) -> int:
-        """The transaction id of the last request; 0 where there are none."""
-
-    @property
-    def unread(self) -> int:
-        """Bytes that came and made no frame."""
-
-    async def connect(self) -> bool:
-        """Whether the connection was made, within the configured time-out."""
-
-    def close(self) -> None:
-        """Ends the connection."""
-
-    async def ask(self, request: Request) -> Answer:
-        """Sends one request and waits for an answer; LineLostError, NoAnswerError."""
 
 
 class Bus:
@@ -137,7 +58,7 @@ class Bus:
         self._line: Line | None = None
         self._ended_s = 0.0
         self._free_at_s = 0.0
-        self._late: dict[int, _Late] = {}
+        self._late: dict[int, Late] = {}
 
     @property
     def where(self) -> str:
@@ -206,7 +127,7 @@ class Bus:
         function, count = _READ[span.table], span.count
         try:
             answer = await self._exchange(Request(unit, function, span.address, count))
-            if span.table in _BITS:
+            if span.table in BIT_TABLES:
                 if len(answer.words) != ceil(count / 8) * 8:
                     raise self._mismatch(f"unit {unit} sent {len(answer.words)} bits for {count}")
                 return answer.words[:count]
@@ -215,8 +136,7 @@ class Bus:
             return answer.words
         except (UnavailableError, GarbledError, asyncio.CancelledError):
             if self._is_rtu:  # the answer may still come, also after the line was closed and opened again
-                owed = self._late[unit].lengths if unit in self._late else ()
-                self._late[unit] = _Late(span, (*owed, _length(span))[-_OWED:])
+                self._late[unit] = Late.after(self._late.get(unit), span)
             raise
 
     async def _agree(self, unit: int) -> None:
@@ -276,7 +196,7 @@ class Bus:
         if answer.function != request.function:
             raise self._mismatch(f"unit {unit} answered function {answer.function} to function {request.function}")
         if answer.code:
-            if answer.code in _GATEWAY:
+            if answer.code in NOT_REACHED:
                 raise SilentError(f"unit {unit}: {REFUSALS[answer.code]}")
             raise RefusedError(unit, answer.code)
         return answer
@@ -284,7 +204,7 @@ class Bus:
     async def _connected(self) -> Line:
         if self._line is not None:
             return self._line
-        line = _line(self._config, self._clock)
+        line = line_for(self._config, self._clock)
         try:
             is_open = await line.connect()
         except (ValueError, termios.error) as error:
@@ -322,16 +242,3 @@ class Bus:
         if self._config.transport != "rtu":
             self.close()
         return GarbledError(text)
-
-
-def _line(config: Config, clock: Callable[[], float]) -> Line:
-    if config.transport == "tcp":
-        return TcpLine(config, clock)
-    from frostline_edge.drivers.modbus.rtu import RtuLine  # a library that only serial lines need
-
-    return RtuLine(config, clock)
-
-
-def _length(span: Span) -> int:
-    """The length of the answer: registers, or bytes of bits."""
-    return ceil(span.count / 8) if span.table in _BITS else span.count

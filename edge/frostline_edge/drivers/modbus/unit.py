@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from frostline_core.errors import ProtocolError
 from frostline_core.reading import DeviceDescription, MetricDescription, Reading, Value
 from frostline_edge.drivers.modbus.breaker import Breaker
-from frostline_edge.drivers.modbus.bus import Bus, GarbledError, RefusedError, SilentError, Span
+from frostline_edge.drivers.modbus.bus import Bus
 from frostline_edge.drivers.modbus.config import UnitConfig
+from frostline_edge.drivers.modbus.faults import GarbledError, RefusedError, SilentError
+from frostline_edge.drivers.modbus.late import Span
 from frostline_edge.drivers.modbus.planner import Block, plan, split
 from frostline_edge.profiles.model import Point, Profile, Table
 from frostline_edge.profiles.registers import Codec, codec, datatype
