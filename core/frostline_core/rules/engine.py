@@ -14,7 +14,6 @@ changes is staged: `staged` says it, `settle` keeps it after SQL has it, `forget
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -46,16 +45,12 @@ from frostline_core.rules.state import (
     Step,
     Track,
 )
+from frostline_core.rules.timers import LOOKS, MOST_TIMERS, Timers
 from frostline_core.rules.transition import Staged, Transition
 from frostline_core.rules.watch import Input, Watch
 
 LATENESS_MS = 2_000
 """How long the clock waits for samples that are still under way before it believes a silence."""
-
-MOST_TIMERS = 2_000
-"""Timers that one `advance` lets expire; when a whole fleet falls silent at once, the next calls do the rest."""
-
-_LOOKS = 10  # so many timers that samples have put off cost as much as one that fires
 
 Calendar = Callable[[Series], Sequence[tuple[int, int]]]
 """The spans of event time (from, to) in which a series is paused."""
@@ -93,7 +88,7 @@ class Evaluator:
         self._ledger = Ledger()
         self._backlog = Backlog(self._ledger, self._slots, self.last_ms)
         self._orphaned: set[int] = set()  # slots that may hold states of rules not bound to them
-        self._heap: list[tuple[int, int]] = []
+        self._timers = Timers(self._slots)
         self._settled_ms: list[int] = []
         self._choice = Choice(self.rules)
         self._calendar: Calendar = _always
@@ -132,7 +127,7 @@ class Evaluator:
         for metric in known.device.use(slot, known.rules):
             if metric in known.device.slots and metric != series.metric:
                 self._refresh(known.device.slots[metric], ())
-        if self._states_beyond(slot, {rule.id for rule in known.rules}):
+        if self._ledger.holds_more_than(slot, {rule.id for rule in known.rules}):
             self._orphaned.add(slot)
         for user in known.users if INPUTS in states else ():  # bound before what they watch was known
             self._refresh(user)
@@ -215,7 +210,7 @@ class Evaluator:
         self._now_ms = now_ms
         for slot in self._slots:
             slot.listening_ms = now_ms
-        self._rebuild_heap()
+        self._restart_timers()
 
     def advance(self, now_ms: int) -> None:
         """Lets the clock fire what needs no sample: absence, `for` of a value that lasts, silence; joins backlogs.
@@ -232,11 +227,9 @@ class Evaluator:
         while self._orphaned:
             self._close_orphans(self._orphaned.pop())
         until = now_ms - self._lateness_ms
-        left = MOST_TIMERS * _LOOKS
-        while left > 0 and self._heap and self._heap[0][0] <= until:
-            due, slot = heapq.heappop(self._heap)
-            if due == self._slots[slot].due_ms:
-                left -= _LOOKS if self._expire(slot, until) else 1
+        left = MOST_TIMERS * LOOKS
+        while left > 0 and (slot := self._timers.take(until)) is not None:
+            left -= LOOKS if self._expire(slot, until) else 1
         for slot in self._backlog.join(now_ms):
             self._refresh(slot)
 
@@ -251,7 +244,7 @@ class Evaluator:
         written = []
         for name, slot, content in self._ledger.rows():
             known = self._slots[slot]
-            written.append((name, known.series, marked(name, content, known.memory_keys(self.last_ms[slot]))))
+            written.append((name, known.series, marked(name, content, partial(known.memory_keys, self.last_ms[slot]))))
         return Staged(tuple(self._ledger.transitions), tuple(written))
 
     def settle(self) -> None:
@@ -272,7 +265,7 @@ class Evaluator:
         for slot in touched | unheard | {user for each in touched for user in self._slots[each].users}:
             self._refresh(slot)
         self._orphaned |= touched
-        self._rebuild_heap()
+        self._restart_timers()
 
     def _add(self, series: Series, saved: Mapping[str, Mapping[str, Any]], last_ms: int) -> int:
         slot = self._by_key[series.key] = len(self._slots)
@@ -348,21 +341,15 @@ class Evaluator:
     def _expire(self, slot: int, until_ms: int) -> bool:
         """Lets a slot's timer fire, unless samples have put it off meanwhile; whether it has."""
         known = self._slots[slot]
-        known.due_ms = FOREVER_MS
         due = self._due(slot, range(len(known.rules)))
         if due > until_ms:
-            self._push(slot, due)
+            self._timers.set(slot, due)
             return False
         heard, states = self._heard(slot), self._ledger.states[slot]
         for rule in known.rules:
             self._apply(slot, rule.id, rule.expire(states.get(rule.id, DEFAULT), heard, until_ms))
         self._refresh(slot)
         return True
-
-    def _states_beyond(self, slot: int, bound: set[str]) -> bool:
-        """Whether there are states of rules that are not bound."""
-        holes = self._ledger.holes.get(slot, ())
-        return bool(self._ledger.states[slot].keys() - bound) or any(hole.states.keys() - bound for hole in holes)
 
     def _close_orphans(self, slot: int) -> None:
         bound = {rule.id for rule in self._slots[slot].rules}
@@ -389,22 +376,10 @@ class Evaluator:
             low, high = max(low, watched.low), min(high, watched.high)
         self.low[slot], self.high[slot] = low, high
         deadline = min((guard.deadline_ms for guard in guards), default=FOREVER_MS)
-        self.deadline_ms[slot] = (
-            NEVER if guards and self.last_ms[slot] == NEVER else deadline
-        )  # the first is always seen
+        first = bool(guards) and self.last_ms[slot] == NEVER  # it is always seen
+        self.deadline_ms[slot] = NEVER if first else deadline
         if self._now_ms != NEVER:
-            self._schedule(slot, positions)
-
-    def _schedule(self, slot: int, positions: Iterable[int]) -> None:
-        """Puts the slot's next timer on the heap; an entry that is due too early only asks again."""
-        due = self._due(slot, positions)
-        if due < self._slots[slot].due_ms:
-            self._push(slot, due)
-
-    def _push(self, slot: int, due: int) -> None:
-        if due < FOREVER_MS:
-            self._slots[slot].due_ms = due
-            heapq.heappush(self._heap, (due, slot))
+            self._timers.set(slot, self._due(slot, positions))
 
     def _due(self, slot: int, positions: Iterable[int]) -> int:
         """The earliest time at which the clock alone changes something for the rules at these positions."""
@@ -413,11 +388,10 @@ class Evaluator:
         dues = [rule.due_ms(states.get(rule.id, DEFAULT), heard) for rule in rules]
         return min((due for due in dues if due is not None), default=FOREVER_MS)
 
-    def _rebuild_heap(self) -> None:
-        self._heap = []
+    def _restart_timers(self) -> None:
+        self._timers.clear()
         for slot, known in enumerate(self._slots):
-            known.due_ms = FOREVER_MS
-            self._schedule(slot, range(len(known.rules)))
+            self._timers.set(slot, self._due(slot, range(len(known.rules))))
 
 
 def _always(_series: Series) -> Sequence[tuple[int, int]]:

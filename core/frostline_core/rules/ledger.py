@@ -69,6 +69,11 @@ class Ledger:
             self._inputs_before[slot] = dict(found)
         return found
 
+    def holds_more_than(self, slot: int, bound: set[str]) -> bool:
+        """Whether there are states of other rules than those that are bound to a slot."""
+        holes = self.holes.get(slot, ())
+        return bool(self.states[slot].keys() - bound) or any(hole.states.keys() - bound for hole in holes)
+
     def rows(self) -> list[tuple[str, int, dict[str, Any] | None]]:
         """(name, slot, content) of every row that is not as at the last `settle`."""
         rows: list[tuple[str, int, dict[str, Any] | None]] = [

@@ -11,7 +11,7 @@ wrote none, and are taken as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,25 +21,27 @@ from frostline_core.rules.state import State
 
 _OF = "of"
 
+Row = dict[str, Any] | None
 Saved = Mapping[str, Mapping[str, Any]]
 """By the names above."""
 
 
-def marked(name: str, content: dict[str, Any] | None, keys: Mapping[str, str]) -> dict[str, Any] | None:
+def marked(name: str, content: dict[str, Any] | None, keys_of: Callable[[], Mapping[str, str]]) -> Row:
     """A row with what its memories mean.
 
     Args:
         name: Of the row.
         content: The row; None where it is to be deleted.
-        keys: `Rule.memory_key` of the rules that are bound to the series.
+        keys_of: Gives `Rule.memory_key` of the rules that are bound to the series; most rows do not ask.
     """
-    if content is None:
-        return None
+    if content is None or not (name == HOLES or "memory" in content):
+        return content
+    keys = keys_of()
     if name == HOLES:
         held = {rule for hole in content["holes"] for rule in (*hole.get("states", ()), *hole.get("begun", ()))}
         found = {rule: keys[rule] for rule in sorted(held) if rule in keys}
         return {**content, _OF: found} if found else content
-    return {**content, _OF: keys[name]} if "memory" in content and name in keys else content
+    return {**content, _OF: keys[name]} if name in keys else content
 
 
 def states_of(saved: Saved, keys: Mapping[str, str]) -> dict[str, State]:
