@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from frostline_cloud.ingest.decode import Batch, Item, count_of
-from frostline_cloud.ingest.series import DeviceKey
-from frostline_core.rules import HOLE_MS, Evaluator
+from frostline_cloud.ingest.decode import Batch, Item
+from frostline_cloud.ingest.series import Plan, Stamp
+from frostline_core.rules import HOLE_MS, NEVER, Evaluator
 
 
-def evaluate(evaluator: Evaluator, items: Iterable[Item]) -> dict[DeviceKey, int]:
-    """Shows every sample to the rules, in order; returns how many samples each device has sent.
+@dataclass(slots=True)
+class Evaluated:
+    """What rules have been shown.
+
+    Attributes:
+        counts: How many samples each gateway has sent, those that nobody can take included.
+        times: The newest event time of each group of series.
+    """
+
+    counts: dict[tuple[str, str], int]
+    times: dict[Stamp, int] = field(default_factory=dict)
+
+
+def evaluate(evaluator: Evaluator, items: Sequence[Item], stamp_of: Callable[[int], Stamp]) -> Evaluated:
+    """Shows every sample to the rules, in order.
 
     Args:
         evaluator: Holds guards and states.
         items: Messages, in order of arrival for each device.
+        stamp_of: The stamp of a slot by itself.
     """
     low, high, last, deadline = evaluator.low, evaluator.high, evaluator.last_ms, evaluator.deadline_ms
-    counts: dict[DeviceKey, int] = {}
+    done = Evaluated(_counts(items))
+    times, latest = done.times, done.times.get
     for item in items:
         if isinstance(item, Batch):
-            _one_by_one(evaluator, item, counts)
+            _one_by_one(evaluator, item, stamp_of, times)
             continue
         _, _, _, plan, at_ms, values, _, _ = item
-        key, slot = plan.key, plan.first
-        counts[key] = counts.get(key, 0) + len(values)
+        slot, stamp = plan.first, plan.stamp
+        if latest(stamp, NEVER) < at_ms:
+            times[stamp] = at_ms
         if len(values) == 1:  # the same as below, for less
             if low[slot] <= values[0] <= high[slot] and at_ms - HOLE_MS < last[slot] < at_ms < deadline[slot]:
                 last[slot] = at_ms
                 continue
-        elif slot >= 0 and _pass(evaluator, slot, values, at_ms):
+        elif slot >= 0 and _pass(evaluator, plan, values, at_ms):
             continue
         if slot >= 0:
             evaluator.observe_row(slot, values, at_ms)
@@ -37,27 +55,51 @@ def evaluate(evaluator: Evaluator, items: Iterable[Item]) -> dict[DeviceKey, int
         samples = [(slot, value, at_ms) for slot, value in zip(plan.slots, values, strict=True)]
         for slot, value, _ in evaluator.in_order(samples):
             _observe(evaluator, slot, value, at_ms)
+    return done
+
+
+def _counts(items: Sequence[Item]) -> dict[tuple[str, str], int]:
+    counts: dict[tuple[str, str], int] = {}
+    messages = Counter([item[3] for item in items if not isinstance(item, Batch)])
+    for plan, count in messages.items():
+        owner = plan.key[:2]
+        counts[owner] = counts.get(owner, 0) + count * len(plan.slots)
+    for item in items:
+        if isinstance(item, Batch):
+            owner = (item.site, item.node)
+            counts[owner] = counts.get(owner, 0) + item.count
     return counts
 
 
-def _one_by_one(evaluator: Evaluator, batch: Batch, counts: dict[DeviceKey, int]) -> None:
-    key = DeviceKey(batch.site, batch.node, batch.device)
-    counts[key] = counts.get(key, 0) + count_of(batch)
+def _one_by_one(evaluator: Evaluator, batch: Batch, stamp_of: Callable[[int], Stamp], times: dict[Stamp, int]) -> None:
     for slot, value, at_ms, _ in evaluator.in_order(batch.samples):
-        if not isinstance(value, str):
-            _observe(evaluator, slot, value, at_ms)
+        if isinstance(value, str):
+            continue
+        _observe(evaluator, slot, value, at_ms)
+        stamp = stamp_of(slot)
+        if times.get(stamp, NEVER) < at_ms:
+            times[stamp] = at_ms
 
 
-def _pass(evaluator: Evaluator, first: int, values: Sequence[float], at_ms: int) -> bool:
-    """Whether the values of slots first, first + 1, ... are all inside their guards; then they are passed at once."""
-    end = first + len(values)
-    last, deadline = evaluator.last_ms, evaluator.deadline_ms
-    if not at_ms - HOLE_MS < max(last[first:end]) < at_ms < min(deadline[first:end]):
+def _pass(evaluator: Evaluator, plan: Plan, values: Sequence[float], at_ms: int) -> bool:
+    """Whether the values of a row are all inside their guards; then they are passed at once.
+
+    Most of the time nothing but this has moved the row's series since its last message, and no rule their deadlines:
+    lists of the same objects are equal at a glance.
+    """
+    first, end = plan.first, plan.first + len(values)
+    last, row = evaluator.last_ms, plan.row
+    deadlines = evaluator.deadline_ms[first:end]
+    if deadlines != row.deadlines:
+        row.deadlines, row.deadline_ms = deadlines, min(deadlines)
+    times = last[first:end]
+    newest_ms = row.times[0] if times == row.times else max(times)
+    if not at_ms - HOLE_MS < newest_ms < at_ms < row.deadline_ms:
         return False
     for value, low, high in zip(values, evaluator.low[first:end], evaluator.high[first:end], strict=True):
         if not low <= value <= high:
             return False
-    last[first:end] = [at_ms] * len(values)
+    last[first:end] = row.times = [at_ms] * len(values)
     return True
 
 

@@ -21,6 +21,7 @@ from frostline_cloud import alerts
 from frostline_cloud.alerts import local
 from frostline_cloud.ingest import journal
 from frostline_cloud.ingest.apart import Piece, by_batch, by_node, queued_of, without_content
+from frostline_cloud.ingest.clocks import Clocks
 from frostline_cloud.ingest.decode import Batch, Item
 from frostline_cloud.ingest.deliver import Delivered, deliver, owners_of, stream_of
 from frostline_cloud.ingest.evaluate import evaluate
@@ -29,7 +30,7 @@ from frostline_cloud.ingest.journal import AccountDelta, DeadLetter
 from frostline_cloud.ingest.letters import LetterBox
 from frostline_cloud.ingest.load import Load, Written
 from frostline_cloud.ingest.refusal import RefusedDataError, refusals
-from frostline_cloud.ingest.series import DeviceKey, SeriesTable
+from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.ingest.sheet import rows_of, send
 from frostline_cloud.rules import taken
 from frostline_cloud.sql import told, translated
@@ -85,6 +86,7 @@ class Flusher:
         self._engine, self._store, self._evaluator = engine, store, evaluator
         self._generation = generation or Generation(engine, store)
         self._series, self._rules, self._receivers = series, rules, receivers
+        self._clocks = Clocks(series)
 
     def write(self, load: Load) -> Written:
         """Brings the rows into the store. It touches neither SQL nor rule state, so that messages may come meanwhile.
@@ -167,6 +169,7 @@ class Flusher:
         transitions = len(self._evaluator.staged().transitions)
         self._evaluator.settle()
         self._generation.settled()
+        self._clocks.settled()
         samples = sum(counts.values()) - sum(map(_not_written, odd))
         return Flushed(done.reached, owners_of(load.taken), samples, transitions)
 
@@ -189,17 +192,16 @@ class Flusher:
 
     def _rule(
         self, connection: Connection, items: Sequence[Item], odd: Sequence[Batch], now_ms: int
-    ) -> dict[DeviceKey, int]:
-        """Evaluates every sample, and writes changed rule state, alerts and outbox; returns samples by device."""
-        counts = evaluate(self._evaluator, items)
+    ) -> dict[tuple[str, str], int]:
+        """Evaluates every sample, and writes changed rule state, alerts and outbox; returns samples by gateway."""
+        done = evaluate(self._evaluator, items, self._series.stamp)
         self._keep_words(connection, odd, now_ms)
         staged = self._evaluator.staged()
         journal.save_rule_states(connection, staged.states, now_ms)
-        known = [key for key in counts if self._series.knows(key)]
-        journal.save_clocks(connection, [(key, self._series.clock(key)) for key in known])
+        self._clocks.save(connection, self._generation.number + 1, done.times)
         if staged.transitions:
             alerts.record(connection, staged.transitions, self._rules, self._receivers, now_ms)
-        return counts
+        return done.counts
 
     def _keep_words(self, connection: Connection, odd: Sequence[Batch], now_ms: int) -> None:
         """Keeps what gateways tell of their outputs and local rules: texts, so never in a `Regular`."""
@@ -223,18 +225,12 @@ class Flusher:
     def _account(
         self,
         connection: Connection,
-        counts: Mapping[DeviceKey, int],
+        counts: Mapping[tuple[str, str], int],
         noted: tuple[Sequence[DeadLetter], journal.Extra],
         now_ms: int,
     ) -> None:
         letters, extra = noted
-        deltas: dict[tuple[str, str], AccountDelta] = {}
-        for key, count in counts.items():
-            delta = deltas.get(key[:2])
-            if delta is None:
-                delta = deltas[key[:2]] = AccountDelta()
-            delta.received += count
-            delta.written += count
+        deltas = {owner: AccountDelta(count, count) for owner, count in counts.items()}
         for owner, count in extra.duplicates.items():
             delta = deltas.setdefault(owner, AccountDelta())
             delta.received += count

@@ -15,6 +15,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from frostline_cloud.ingest import journal
+from frostline_cloud.ingest.clocks import read as read_clocks
 from frostline_cloud.ingest.series import DeviceKey, metric_hash, read_clock
 from frostline_cloud.rules.playback import Known
 from frostline_cloud.sql.tables import device, node, setting
@@ -113,7 +114,7 @@ def enlist(connection: Connection, from_ms: int, to_ms: int) -> int:
     Returns:
         How many devices.
     """
-    states, clocks = journal.all_rule_states(connection), journal.all_clocks(connection)
+    states, clocks = journal.all_rule_states(connection), read_clocks(connection)
     keys = [DeviceKey(*row) for row in connection.execute(select(device.c.site, device.c.node, device.c.device))]
     keys += [DeviceKey(*row, "") for row in connection.execute(select(node.c.site, node.c.node))]
     unfinished = {key: Span.load(text) for key, text in connection.execute(_mine(setting.c.key, setting.c.value))}

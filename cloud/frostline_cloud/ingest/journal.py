@@ -196,13 +196,8 @@ def save_rule_states(
         connection.exec_driver_sql(_filled(connection, _DROP_STATE), gone)
 
 
-def all_clocks(connection: Connection) -> dict[DeviceKey, bytes]:
-    """The saved event times of every device."""
-    return {DeviceKey(row.site, row.node, row.device): row.clock for row in connection.execute(select(series_clock))}
-
-
 def save_clocks(connection: Connection, clocks: Iterable[tuple[DeviceKey, bytes]]) -> None:
-    """Writes the event times of devices that got samples."""
+    """Writes event times; see `clocks`."""
     rows = [(key.site, key.node, key.device, raw) for key, raw in clocks]
     if rows:
         connection.exec_driver_sql(_filled(connection, _SAVE_CLOCK, 4), rows)

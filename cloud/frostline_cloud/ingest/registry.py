@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, Engine
 
-from frostline_cloud.ingest import journal
+from frostline_cloud.ingest import clocks, journal
 from frostline_cloud.ingest.refusal import RefusedDataError, refusals
 from frostline_cloud.ingest.series import NODE_KIND, DeviceKey, SeriesTable, read_clock
-from frostline_cloud.sql import births, read_only, translated
+from frostline_cloud.sql import births, translated
 from frostline_cloud.sql.births import BornDevice, BornNode, Changes, NodeKey
 from frostline_core.commit import RUNS, Commit, Runs, run_number, run_text, unpack_runs
 from frostline_core.errors import ProtocolError
@@ -103,7 +103,7 @@ class Registry:
         Raises:
             UnavailableError: SQL does not answer.
         """
-        with refusals(), translated("SQL"), read_only(self._engine).connect() as connection:
+        with refusals(), translated("SQL"), self._engine.begin() as connection:
             self._read_states(connection)
         self._known.clear()  # the other may have written other births
         evaluator = self._series.renew(self._states, self._clocks, rules)
@@ -197,7 +197,7 @@ class Registry:
 
     def _read_states(self, connection: Connection) -> None:
         self._states = journal.all_rule_states(connection)
-        self._clocks = journal.all_clocks(connection)
+        self._clocks = clocks.fold(connection)
 
     def _forget_known_states(self) -> None:
         """What is bound has its state in the evaluator; the rest waits here for a device that comes back."""

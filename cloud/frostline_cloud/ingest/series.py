@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from frostline_cloud.store.port import Place, RowForm
@@ -34,6 +34,41 @@ class DeviceKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Stamp:
+    """Some series of one device whose event times move together; told apart by identity.
+
+    Attributes:
+        key: The device.
+        head: Device and metrics, as `clocks` writes them.
+    """
+
+    key: DeviceKey
+    head: bytes
+
+    @classmethod
+    def of(cls, key: DeviceKey, metrics: Sequence[str]) -> Stamp:
+        """Of these metrics."""
+        name = "\0".join(key).encode()
+        hashes = struct.pack(f"<{len(metrics)}I", *map(metric_hash, metrics))
+        return cls(key, struct.pack("<H", len(name)) + name + struct.pack("<H", len(metrics)) + hashes)
+
+
+@dataclass(slots=True)
+class RowGuard:
+    """Copies of what an evaluator's lists had for the slots of a row, to see at a glance whether they still have it.
+
+    Attributes:
+        times: Event times, all the same.
+        deadlines: Of the guards.
+        deadline_ms: The first of them.
+    """
+
+    times: list[int] = field(default_factory=list)
+    deadlines: list[int] = field(default_factory=list)
+    deadline_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """What becomes of the values of messages of one layout.
 
@@ -43,6 +78,8 @@ class Plan:
         first: The first slot, where the others follow without a hole; else -1.
         key: The device.
         topic: Of the messages.
+        stamp: Of all these series.
+        row: What was last seen of the rules' lists for these slots.
     """
 
     form: RowForm
@@ -50,6 +87,8 @@ class Plan:
     first: int
     key: DeviceKey
     topic: str
+    stamp: Stamp
+    row: RowGuard = field(default_factory=RowGuard)
 
 
 @dataclass(slots=True)
@@ -76,7 +115,7 @@ class SeriesTable:
         self._clocks: dict[DeviceKey, _Clock] = {}
         self._forms: dict[tuple[Place, tuple[str, ...]], RowForm] = {}
         self._single: dict[int, RowForm] = {}
-        self._keys: dict[tuple[str, str, str], DeviceKey] = {}
+        self._stamps: dict[int, Stamp] = {}
         self._series: dict[int, Series] = {}
         self.places: dict[int, Place] = {}
         self.fields: dict[int, str] = {}
@@ -155,10 +194,17 @@ class SeriesTable:
         names = tuple([self.fields[slot] for slot in slots])
         topic = metrics.topic
         form = self._form(self.places[slots[0]], names)
-        key = self._keys.setdefault(
-            (topic.group, topic.node, topic.device), DeviceKey(topic.group, topic.node, topic.device)
-        )
-        return Plan(form, slots, slots[0] if block else -1, key, str(topic))
+        key = DeviceKey(topic.group, topic.node, topic.device)
+        return Plan(form, slots, slots[0] if block else -1, key, str(topic), Stamp.of(key, names))
+
+    def stamp(self, slot: int) -> Stamp:
+        """Of one series."""
+        found = self._stamps.get(slot)
+        if found is None:
+            series = self._series[slot]
+            key = DeviceKey(series.site, series.node, series.device)
+            found = self._stamps[slot] = Stamp.of(key, (series.metric,))
+        return found
 
     def retire(self, key: DeviceKey) -> None:
         """No rule applies to the device until it is born again; what is open resolves."""
@@ -228,3 +274,8 @@ def read_clock(raw: bytes) -> dict[int, int]:
     """What `SeriesTable.clock` wrote; a damaged tail is ignored."""
     whole = len(raw) // _CLOCK.size * _CLOCK.size
     return dict(_CLOCK.iter_unpack(raw[:whole]))
+
+
+def write_clock(times: Mapping[int, int]) -> bytes:
+    """What `read_clock` reads."""
+    return b"".join([_CLOCK.pack(*each) for each in times.items()])

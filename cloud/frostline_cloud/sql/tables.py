@@ -147,7 +147,8 @@ dead_letter = Table(
 )
 
 # ---- rules ---------------------------------------------------------------------------------------------------------
-series_clock = Table(  # event time of the newest sample that the rules saw, per metric: decides live or retroactive
+series_clock = Table(  # event time of the newest sample that the rules saw, per metric: decides live or retroactive;
+    # a row of no site has what one flush has moved (ingest/clocks.py)
     "series_clock",
     metadata,
     *_key("site", "node", "device"),

@@ -9,7 +9,7 @@ from frostline_cloud.ingest.apart import by_batch, by_node, letter_of, queued_of
 from frostline_cloud.ingest.decode import Batch, batch_of
 from frostline_cloud.ingest.journal import Extra, Loss
 from frostline_cloud.ingest.load import Load, Written
-from frostline_cloud.ingest.series import DeviceKey, Plan
+from frostline_cloud.ingest.series import DeviceKey, Plan, Stamp
 from frostline_cloud.store.port import Place, RowForm
 from frostline_core.commit import BatchMark, Queued, Regular, Span, Taken
 from frostline_core.reading import Quality, Stream
@@ -71,7 +71,8 @@ def test_what_is_committed_and_sent_once_only_is_not_tried_again() -> None:
 
 
 def test_batches_of_the_usual_kind_are_spelled_out_and_keep_their_place() -> None:
-    plan = Plan(RowForm(Place("room", "s", "a", "d"), ("x",)), (4,), 4, DeviceKey("s", "a", "d"), "topic")
+    key = DeviceKey("s", "a", "d")
+    plan = Plan(RowForm(Place("room", *key), ("x",)), (4,), 4, key, "topic", Stamp.of(key, ("x",)))
     regular: list[Regular] = [(7, n, 1, plan, 1_000 + n, (float(n),), b"raw", n) for n in (2, 4)]
     odd = Queued(BatchMark(7, Stream.SAMPLES, 3, 3, 1), batch("a", 3), 20)
     load = Load(Taken([regular[0], odd, regular[1]], False, {7: Span(1, 4, regular[0])}), [], Extra())

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from frostline_cloud.ingest.decode import Batch
 from frostline_cloud.ingest.deliver import deliver, owners_of
 from frostline_cloud.ingest.generation import OvertakenError
-from frostline_cloud.ingest.series import DeviceKey, Plan
+from frostline_cloud.ingest.series import DeviceKey, Plan, Stamp
 from frostline_cloud.store.port import Place, RowForm
 from frostline_core.commit import RESTORED, BatchMark, HostCommit, Queued, Regular, Taken
 from frostline_core.reading import Stream
 
-PLAN = Plan(RowForm(Place("room", "s", "n", "d"), ("x",)), (4,), 4, DeviceKey("s", "n", "d"), "topic")
+KEY = DeviceKey("s", "n", "d")
+PLAN = Plan(RowForm(Place("room", *KEY), ("x",)), (4,), 4, KEY, "topic", Stamp.of(KEY, ("x",)))
 
 
 def regular(run: int, n: int) -> Regular:

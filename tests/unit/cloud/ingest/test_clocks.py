@@ -1,0 +1,137 @@
+"""Event times in SQL: a row for each flush says what a row for each device would say, over restarts too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Engine, func, select
+
+from frostline_cloud.ingest.clocks import Clocks, fold, pack, read, unpack
+from frostline_cloud.ingest.series import DeviceKey, SeriesTable, Stamp, metric_hash, read_clock
+from frostline_cloud.sql import migrate, open_engine
+from frostline_cloud.sql.tables import series_clock
+from frostline_core.reading import DataType, DeviceDescription, MetricDescription
+from frostline_core.rules import NEVER, Evaluator
+from frostline_core.sparkplug import NodeView
+
+MOST = 12
+NAMES = ("a", "b", "c")
+KEYS = [DeviceKey("s", "n", name) for name in ("d", "e")]
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = open_engine("sqlite://")
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+class Ingest:
+    """Series of two devices, and what writes their times."""
+
+    def __init__(self, most_bytes: int = 10**6) -> None:
+        self.evaluator = Evaluator([])
+        self.series = SeriesTable(self.evaluator)
+        metrics = tuple(MetricDescription(name, DataType.DOUBLE) for name in NAMES)
+        for key in KEYS:
+            self.series.bind(NodeView("s", "n"), DeviceDescription(key.device, "room", "", metrics), {}, {})
+        self.clocks = Clocks(self.series, MOST, most_bytes)
+
+    def flush(self, connection: Connection, number: int, moves: dict[int, int]) -> None:
+        """The slots get these times, if they are newer."""
+        for slot, at_ms in moves.items():
+            self.evaluator.last_ms[slot] = max(at_ms, self.evaluator.last_ms[slot])
+        self.clocks.save(connection, number, {self.series.stamp(slot): at_ms for slot, at_ms in moves.items()})
+
+    def truth(self) -> dict[tuple[str, str], int]:
+        times = self.evaluator.last_ms
+        found = {(key.device, name): times[3 * i + j] for i, key in enumerate(KEYS) for j, name in enumerate(NAMES)}
+        return {place: at_ms for place, at_ms in found.items() if at_ms != NEVER}
+
+
+def told(times: dict[DeviceKey, bytes]) -> dict[tuple[str, str], int]:
+    names = {metric_hash(name): name for name in NAMES}
+    found = {(key.device, names[h]): at for key, raw in times.items() for h, at in read_clock(raw).items()}
+    return {place: at_ms for place, at_ms in found.items() if at_ms != NEVER}
+
+
+def rows(connection: Connection) -> int:
+    return connection.scalar(select(func.count()).select_from(series_clock)) or 0
+
+
+MOVES = st.dictionaries(st.integers(0, 5), st.integers(0, 10_000), max_size=6)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(MOVES, st.sampled_from(["", "", "folded", "restarted"])), max_size=12))
+def test_whatever_is_folded_when_the_newest_time_of_each_series_is_in_sql(
+    flushes: list[tuple[dict[int, int], str]],
+) -> None:
+    engine, ingest = open_engine("sqlite://"), Ingest()
+    series_clock.create(engine)
+    with engine.begin() as connection:
+        for number, (moves, then) in enumerate(flushes):
+            ingest.flush(connection, number, moves)
+            ingest.clocks.settled()
+            if then:
+                assert told(fold(connection)) == ingest.truth()
+                assert rows(connection) <= len(KEYS)
+            if then == "restarted":
+                times = list(ingest.evaluator.last_ms)
+                ingest = Ingest()
+                ingest.evaluator.last_ms[:] = times
+            assert told(read(connection)) == ingest.truth()
+    engine.dispose()
+
+
+def test_rows_of_flushes_become_rows_of_devices_and_go(engine: Engine) -> None:
+    ingest = Ingest()
+    with engine.begin() as connection:
+        for number in range(MOST - 1):
+            ingest.flush(connection, number, {number % 6: 1_000 + number})
+            ingest.clocks.settled()
+        assert rows(connection) == MOST - 1
+        ingest.flush(connection, MOST, {0: 9_000})
+        assert rows(connection) == len(KEYS)
+        assert told(read(connection)) == ingest.truth()
+
+
+def test_a_flush_that_fails_while_rows_are_folded_loses_none(engine: Engine) -> None:
+    ingest = Ingest()
+    with engine.begin() as connection:
+        for number in range(MOST - 1):
+            ingest.flush(connection, number, {number % 6: 1_000 + number})
+            ingest.clocks.settled()
+    with engine.connect() as connection:
+        ingest.flush(connection, MOST, {0: 9_000})
+        connection.rollback()
+    with engine.begin() as connection:
+        assert rows(connection) == MOST - 1
+        ingest.flush(connection, MOST, {0: 9_000})
+        assert rows(connection) == len(KEYS)
+        assert told(read(connection)) == ingest.truth()
+
+
+def test_rows_are_folded_by_bytes_too(engine: Engine) -> None:
+    ingest = Ingest(most_bytes=3 * len(pack({Ingest().series.stamp(0): 1})))
+    with engine.begin() as connection:
+        for number in range(3):
+            ingest.flush(connection, number, {0: number})
+        assert rows(connection) == 1
+
+
+@given(st.lists(st.tuples(st.text("aä-. ", min_size=1, max_size=5), MOVES), max_size=5))
+def test_what_a_flush_has_moved_comes_back_as_it_went(groups: list[tuple[str, dict[int, int]]]) -> None:
+    times = {
+        Stamp.of(DeviceKey(name, "n", ""), [f"m{slot}" for slot in moves]): at_ms
+        for at_ms, (name, moves) in enumerate(groups)
+    }
+    wanted = [
+        (DeviceKey(name, "n", ""), tuple(metric_hash(f"m{slot}") for slot in moves), at_ms)
+        for at_ms, (name, moves) in enumerate(groups)
+    ]
+    assert list(unpack(pack(times))) == wanted
