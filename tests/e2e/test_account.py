@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,18 +14,6 @@ from tests.support.stack import Counter, Stack
 
 NODE = "gw-1"
 pytestmark = pytest.mark.timeout(180)
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path) as started:
-        yield started
-
-
-@pytest.fixture
-def counter(tmp_path: Path) -> Iterator[Counter]:
-    with Counter(tmp_path / "field") as device:
-        yield device
 
 
 def days(stack: Stack) -> list[dict[str, Any]]:

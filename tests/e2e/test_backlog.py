@@ -22,9 +22,8 @@ pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path, settings=Settings(links=True)) as started:
-        yield started
+def settings() -> Settings:
+    return Settings(links=True)
 
 
 @pytest.fixture

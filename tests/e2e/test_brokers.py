@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -23,15 +22,8 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path, settings=Settings(broker=UPLINK, links=True)) as started:
-        yield started
-
-
-@pytest.fixture
-def counter(tmp_path: Path) -> Iterator[Counter]:
-    with Counter(tmp_path / "field") as device:
-        yield device
+def settings() -> Settings:
+    return Settings(broker=UPLINK, links=True)
 
 
 def test_a_broker_that_restarts_at_once_and_forgets_every_session_costs_nothing(stack: Stack, counter: Counter) -> None:

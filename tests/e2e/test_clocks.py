@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +26,8 @@ def wall(tmp_path: Path) -> WallClock:
 
 
 @pytest.fixture
-def stack(tmp_path: Path, wall: WallClock) -> Iterator[Stack]:
-    with Stack(tmp_path, settings=Settings(environment=wall.environment)) as started:
-        yield started
-
-
-@pytest.fixture
-def counter(tmp_path: Path) -> Iterator[Counter]:
-    with Counter(tmp_path / "field") as device:
-        yield device
+def settings(wall: WallClock) -> Settings:
+    return Settings(environment=wall.environment)
 
 
 def begin(stack: Stack, counter: Counter, clock: str) -> None:

@@ -26,12 +26,6 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
-def counter(tmp_path: Path) -> Iterator[Counter]:
-    with Counter(tmp_path / "field") as device:
-        yield device
-
-
-@pytest.fixture
 def front(fresh_influxd: Influxd) -> Iterator[InfluxFront]:
     fresh_influxd.create_database("frostline")
     with InfluxFront(fresh_influxd.url) as started:

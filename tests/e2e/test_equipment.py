@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,6 @@ NODE = "gw-1"
 PERIOD_S, WATCH_S, START_S = 0.5, 15.0, 6.0
 DEAD = "room-10"
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path) as started:
-        yield started
 
 
 def world() -> str:

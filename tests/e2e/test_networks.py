@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,15 +16,8 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path, settings=Settings(broker=UPLINK, links=True)) as started:
-        yield started
-
-
-@pytest.fixture
-def counter(tmp_path: Path) -> Iterator[Counter]:
-    with Counter(tmp_path / "field") as device:
-        yield device
+def settings() -> Settings:
+    return Settings(broker=UPLINK, links=True)
 
 
 @pytest.mark.parametrize("side", ["gateway_link", "cloud_link"])

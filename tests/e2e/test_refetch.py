@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,18 +11,6 @@ from tests.support.stack import Counter, Stack, stored
 
 NODE = "gw-1"
 pytestmark = pytest.mark.timeout(180)
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path) as started:
-        yield started
-
-
-@pytest.fixture
-def counter(tmp_path: Path) -> Iterator[Counter]:
-    with Counter(tmp_path / "field") as device:
-        yield device
 
 
 def test_what_the_gateway_keeps_comes_again_and_overwrites_itself(stack: Stack, counter: Counter) -> None:

@@ -11,7 +11,6 @@ import random
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,18 +83,6 @@ class Listener:
         is_event = self._aliases.get(first.alias) == EVENT
         historical = all(each.is_historical for each in metrics)
         self.heard.append(Heard(time.monotonic(), device, is_event, first.timestamp, historical))
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path) as started:
-        yield started
-
-
-@pytest.fixture
-def counter(tmp_path: Path) -> Iterator[Counter]:
-    with Counter(tmp_path / "field") as device:
-        yield device
 
 
 def fill(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""A spool in a folder of its own, and the thread that writes to it."""
+"""A spool in a folder of its own, the thread that writes to it, and a clock."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from frostline_gateway.spool import Spool
 from tests.unit.gateway.intake_rows import NOW_MS
+from tests.unit.gateway.spool_clock import Clock
 
 
 @pytest.fixture
@@ -22,3 +23,8 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 def writer() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(1) as pool:
         yield pool
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()

@@ -20,6 +20,7 @@ from frostline_gateway.spool import Spool, gaps
 from frostline_gateway.spool.budget import FRESH_MS, OVER_BUDGET, RAW, THINNED
 from frostline_gateway.spool.rows import ROW_COST, AccountDelta, Lost, NewRow
 from frostline_gateway.spool.thin import MINUTE_MS, TEN_MINUTES_MS, Candidate, survivors
+from tests.unit.gateway.spool_clock import Clock
 
 T0 = 1_700_000_400_000  # a multiple of ten minutes
 HOUR = 3_600_000
@@ -31,14 +32,6 @@ def row(value: float, at_ms: int, device: str = "room", stream: Stream = Stream.
 
 
 WEIGHT = len(row(1.0, T0).payload) + ROW_COST
-
-
-class Clock:
-    def __init__(self, now_ms: int = T0) -> None:
-        self.now_ms = now_ms
-
-    def __call__(self) -> int:
-        return self.now_ms
 
 
 def held(spool: Spool, stream: Stream | None = None) -> list[Row]:
@@ -68,7 +61,7 @@ def balanced(spool: Spool) -> bool:
 
 
 def test_raw_identifications_go_before_any_other_row(tmp_path: Path) -> None:
-    with Spool.open(tmp_path / "spool.db", 8 * WEIGHT, Clock()) as spool:
+    with Spool.open(tmp_path / "spool.db", 8 * WEIGHT, Clock(T0)) as spool:
         append(spool, [row(i, T0 + i) for i in range(3)])
         append(spool, [replace(row(i, T0 + i), raw=True) for i in range(3)])
         append(spool, [row(i, T0 + i, stream=Stream.EVENTS) for i in range(4)])
@@ -79,7 +72,7 @@ def test_raw_identifications_go_before_any_other_row(tmp_path: Path) -> None:
 
 
 def test_old_telemetry_is_thinned_before_any_of_it_is_dropped(tmp_path: Path) -> None:
-    clock = Clock()
+    clock = Clock(T0)
     with Spool.open(tmp_path / "spool.db", 620 * WEIGHT, clock) as spool:
         for i in range(600):
             clock.now_ms = T0 + 10_000 * i
@@ -94,7 +87,7 @@ def test_old_telemetry_is_thinned_before_any_of_it_is_dropped(tmp_path: Path) ->
 
 
 def test_the_last_hour_is_dropped_from_its_old_end_and_never_thinned(tmp_path: Path) -> None:
-    clock = Clock()
+    clock = Clock(T0)
     with Spool.open(tmp_path / "spool.db", 100 * WEIGHT, clock) as spool:
         for i in range(300):
             clock.now_ms = T0 + 1_000 * i
@@ -106,7 +99,7 @@ def test_the_last_hour_is_dropped_from_its_old_end_and_never_thinned(tmp_path: P
 
 
 def test_rows_dropped_for_different_reasons_are_one_gap_that_tells_each(tmp_path: Path) -> None:
-    with Spool.open(tmp_path / "spool.db", 6 * WEIGHT, Clock()) as spool:
+    with Spool.open(tmp_path / "spool.db", 6 * WEIGHT, Clock(T0)) as spool:
         append(spool, [row(i, T0 + i) for i in range(2)])
         append(spool, [replace(row(i, T0 + 10 + i), raw=True) for i in range(2)])
         append(spool, [row(i, T0 + 20 + i) for i in range(6)])
@@ -119,7 +112,7 @@ def test_rows_dropped_for_different_reasons_are_one_gap_that_tells_each(tmp_path
 
 
 def test_an_event_outlives_every_sample(tmp_path: Path) -> None:
-    clock = Clock()
+    clock = Clock(T0)
     with Spool.open(tmp_path / "spool.db", 60 * WEIGHT, clock) as spool:
         for i in range(50):
             clock.now_ms = T0 + 60_000 * i
@@ -177,7 +170,7 @@ steps = st.lists(
 def test_numbers_have_no_holes_and_the_account_balances_whatever_goes(
     steps: list[tuple[str, int, str]], budget_rows: int, keep_ms: int
 ) -> None:
-    clock, count, gone = Clock(), 0, Counter[str]()
+    clock, count, gone = Clock(T0), 0, Counter[str]()
     with TemporaryDirectory() as folder:
         spool = Spool.open(Path(folder) / "spool.db", budget_rows * WEIGHT, clock, keep_ms)
         for what, amount, kind in steps:

@@ -15,24 +15,10 @@ from frostline_core.commit import Row
 from frostline_core.reading import Stream
 from frostline_gateway.spool import ROW_COST, Account, AccountDelta, NewRow, Refetch, Spool
 from frostline_gateway.spool.lots import RingRow, pack, unpack
+from tests.unit.gateway.spool_clock import DAY, T0, Clock
 
-T0 = 1_700_000_000_000
-DAY = 86_400_000
 PAYLOAD = b"temperature -18.5 " * 5
 WEIGHT = len(PAYLOAD) + ROW_COST
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_ms = T0
-
-    def __call__(self) -> int:
-        return self.now_ms
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

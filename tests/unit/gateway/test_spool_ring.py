@@ -12,23 +12,9 @@ from frostline_core.reading import Stream
 from frostline_gateway.spool import Spool
 from frostline_gateway.spool.ring import REFETCHES_MAX, Refetch
 from frostline_gateway.spool.rows import ROW_COST, Account, AccountDelta, NewRow
+from tests.unit.gateway.spool_clock import DAY, T0, Clock
 
-T0 = 1_700_000_000_000
-DAY = 86_400_000
 KEEP = 30 * DAY
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_ms = T0
-
-    def __call__(self) -> int:
-        return self.now_ms
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
