@@ -29,7 +29,7 @@ from frostline_cloud.rules.playback import Playback, Seen
 from frostline_cloud.sql import read_only, translated
 from frostline_cloud.sql.tables import alert, device, metric
 from frostline_cloud.store import Place, Store
-from frostline_core.rules import NEVER, OPEN, Phase, Rule, Series, Track, Transition
+from frostline_core.rules import NEVER, OPEN, Phase, RuleSet, Series, Track, Transition
 from frostline_core.rules.backlog import GOES_ON, OVER_BEFORE
 
 log = logging.getLogger("frostline.ingest")
@@ -56,7 +56,7 @@ _FLYING: Final = frozenset({Phase.FIRING, Phase.CLEARING})
 class _Scene:
     """A device as SQL knows it now, and the rules that look at it."""
 
-    rules: tuple[Rule, ...]
+    rules: RuleSet
     series: tuple[Series, ...]
     spans: tuple[tuple[int, int], ...]
 
@@ -167,16 +167,18 @@ class Retrospect:
         series = [Series(*where, kind, zone, name, labels, retired) for name in names]
         rules = [] if span.site in self._besides else [each for each in self._rulebook.rules.rules if each.in_backlog]
         rules = [rule for rule in rules if any(rule.select.applies_to(each) for each in series)]
+        ids = {rule.id for rule in rules}
         watched = {watch.metric for rule in rules for watch in rule.inputs()} | {name for _, name in span.open}
         needed = [s for s in series if s.metric in watched or any(rule.select.applies_to(s) for rule in rules)]
         paused = [each for each in pauses(connection, span.first_ms, span.site) if each.covers(*where)]
-        return _Scene(tuple(rules), tuple(needed), tuple((each.from_ms, each.to_ms) for each in paused))
+        book = RuleSet.of(rules, [each for each in self._rulebook.rules.histories.values() if each.id in ids])
+        return _Scene(book, tuple(needed), tuple((each.from_ms, each.to_ms) for each in paused))
 
     def _play(self, span: Span, scene: _Scene, until_ms: int) -> list[Transition]:
         """Shows the rules what the store has before `until_ms`, and keeps in the span what they know then."""
         found: list[Transition] = []
         if scene.series and until_ms > span.reached_ms:
-            ids = {rule.id for rule in scene.rules}
+            ids = {rule.id for rule in scene.rules.rules}
             known = [span.known(each.metric, ids) for each in scene.series]
             playback = Playback(scene.rules, scene.series, span.reached_ms, known, lambda _: scene.spans)
             parts = [

@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from frostline_core.rules import HOLE_MS, NEVER, Evaluator, Rule, Series, Transition
+from frostline_core.rules import HOLE_MS, NEVER, Evaluator, Rule, RuleSet, Series, Transition
 from frostline_core.rules.engine import Calendar
 
 Seen = tuple[int, int, float | None]
@@ -38,7 +38,7 @@ class Playback:
     """One device under rules.
 
     Args:
-        rules: The rules.
+        rules: The rules, with their histories if they come as a set.
         series: Of one device, in any order; `Seen` counts them.
         start_ms: From when the rules listen: silence before that proves nothing.
         known: What the rules know of each of the series by then; () is nothing.
@@ -47,7 +47,7 @@ class Playback:
 
     def __init__(
         self,
-        rules: Sequence[Rule],
+        rules: RuleSet | Sequence[Rule],
         series: Sequence[Series],
         start_ms: int,
         known: Sequence[Known] = (),
