@@ -139,7 +139,7 @@ class Backlog:
         if slot not in self._ledger.holes:
             return
         fired = next((step.at_ms for step in steps if step.after is Phase.FIRING is not step.before), None)
-        end = next((step.at_ms for step in steps if step.after not in OPEN), None)
+        end = next((step.at_ms for step in steps if step.after in (Phase.OK, Phase.RESOLVED)), None)
         if (fired is None and end is None) or not any(hole.concerns(rule_id) for hole in self._ledger.holes[slot]):
             return
         for hole in self._ledger.touch_holes(slot):

@@ -184,6 +184,23 @@ def test_what_comes_late_is_told_as_it_would_have_been_live(name: str, script: W
     assert told(late, Track.BACKLOG, end) == told(live, Track.LIVE, end)[len(begun) :]
 
 
+@every_condition
+def test_live_samples_that_say_nothing_end_nothing_that_a_backlog_has_found(name: str) -> None:
+    case = CASES[name]
+    late = [(minute + 1, value) for minute, value in case.fires]
+    found, end = case.bench(), case.end + 2
+    for metric, value in zip(METRICS, (4.0, case.flag, 4.0), strict=True):
+        found.see((0, value), metric=metric)
+    found.see((end, None)).see((end + 0.1, None))
+
+    for minute, value in late:
+        found.see((minute, 4.0), metric="wanted").see((minute, case.flag), metric="defrost_active")
+        found.see((minute, value))
+    found.wait(end).wait(end + ABANDON_MS / MINUTE + 1)
+
+    assert phase(found) is Phase.FIRING
+
+
 def test_what_comes_late_is_no_silence_of_now() -> None:
     late = DeviceBench([rule("absence", max_silence="10m")], METRICS).wait(0).see((0, 4.0)).wait(1)
 
