@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
+from frostline_core.rules.backlog import JOIN_MS
+from frostline_core.rules.hole import HOLE_MS
 from tests.integration.edge.modbus_field import device, profile, tcp_server
 from tests.support.services import eventually
 from tests.support.stack import Settings, Stack
@@ -91,6 +93,13 @@ def alerts(stack: Stack) -> list[dict[str, Any]]:
     return [each for each in stack.api("alerts")["items"] if each["rule"] == "freezer-warm"]
 
 
+def by_the_gateway(stack: Stack) -> list[dict[str, Any]]:
+    """What its output did, on the timeline of the only incident."""
+    (incident,) = alerts(stack)
+    shown = stack.api(f"alerts/{incident['id']}")["timeline"]
+    return [each for each in shown if each["note"].startswith("output siren")]
+
+
 def add_gateway(stack: Stack, folder: Path, port: int, *, sent: bool) -> None:
     settings = GATEWAY.format(port=port, profile=profile(folder, [AIR, RELAY]))
     stack.add_gateway(NODE, settings if sent else f'[rules]\nfolder = "{stack.folder}/rules"\n{settings}')
@@ -123,3 +132,32 @@ async def test_an_output_works_without_the_cloud_which_shows_one_incident_with_i
                 "output siren (room-1/siren_relay) off, by the gateway",
             ]
             assert max(on_s, off_s) < 5
+
+
+async def test_an_excursion_that_lasts_beyond_a_long_outage_is_one_incident(tmp_path: Path) -> None:
+    """So long that the live samples leap: the live alert fires first, and its beginning comes with the backlog."""
+    with Stack(tmp_path, RULE, Settings(links=True)) as stack:
+        async with room() as (port, client):
+            await asyncio.to_thread(add_gateway, stack, tmp_path, port, sent=False)
+            await hold(lambda: stack.born(NODE) and stack.hears(NODE, "room-1") and stack.written(NODE) > 0)
+            stack.gateway_link.refuse(True)
+            stack.gateway_link.reset()
+            began, warm_ms = time.monotonic(), time.time() * 1000
+            await hold(lambda: not stack.born(NODE))
+            await warms(client, WARM)
+            await within(5, client, True)
+            await asyncio.sleep(HOLE_MS / 1000 + 5 - (time.monotonic() - began))
+            await warms(client, WARM + 1)  # a live sample, which goes out beside the backlog
+            await asyncio.sleep(2)
+            stack.gateway_link.refuse(False)
+            await hold(lambda: stack.drained(NODE) and "firing" in [each["state"] for each in alerts(stack)], 90)
+            await hold(lambda: len(alerts(stack)) == 1 and alerts(stack)[0]["fired_ms"] < warm_ms + 15_000, 90)
+            await asyncio.sleep(JOIN_MS / 1000)
+            await warms(client, COLD)
+            await within(5, client, False)
+            await hold(lambda: alerts(stack)[0]["state"] == "resolved")
+            await hold(lambda: len(by_the_gateway(stack)) == 2)
+            (incident,) = alerts(stack)
+            shown = stack.api(f"alerts/{incident['id']}")["timeline"]
+            phases = [each["after"] for each in shown if each not in by_the_gateway(stack)]
+            assert list(dict.fromkeys(phases)) == ["firing", "resolved"]
