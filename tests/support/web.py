@@ -61,7 +61,7 @@ def seed(engine: Engine, store: Store, now_ms: int = NOW_MS) -> None:
     with engine.begin() as connection:
         _fleet(connection, now_ms)
         _account(connection, now_ms)
-        _alerts(connection, now_ms)
+        seed_alerts(connection, now_ms)
     store.write(_samples(now_ms))
 
 
@@ -169,7 +169,8 @@ def _account(connection: Connection, now_ms: int) -> None:
     )
 
 
-def _alerts(connection: Connection, now_ms: int) -> None:
+def seed_alerts(connection: Connection, now_ms: int) -> None:
+    """One that fires, one that clears, one that is over."""
     where = {"site": "berlin", "node": "gw-1", "metric": "air_temperature", "rule": "freezer-warm", "evidence": {}}
     for number, (device, severity, state, minutes) in enumerate(
         (

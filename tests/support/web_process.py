@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,12 +15,24 @@ from typing import Any
 
 import httpx
 from playwright.sync_api import Page
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 
-from frostline_cloud.sql import open_engine
+from frostline_cloud.sql import open_engine, tables
+from tests.support.web import seed_alerts
 
 CHROMIUM_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 EVENTUALLY_MS = 20_000
+_OF_ALERTS = (
+    tables.delivery,
+    tables.outbox,
+    tables.alert_event,
+    tables.handling,
+    tables.alert_evidence,
+    tables.alert,
+    tables.silence,
+    tables.pause,
+    tables.gateway_rules,
+)
 
 
 @dataclass
@@ -45,6 +58,13 @@ class Server:
         answer = httpx.get(f"{self.url}/api/v1/{path}", headers={"Authorization": f"Bearer {self.token}"})
         answer.raise_for_status()
         return answer.json()
+
+    def anew(self) -> None:
+        """Alerts, and what people made of them, as they were at the start."""
+        with self.engine.begin() as connection:
+            for table in _OF_ALERTS:
+                connection.execute(delete(table))
+            seed_alerts(connection, time.time_ns() // 1_000_000)
 
     def log_in(self, page: Page, path: str = "/", token: str = "") -> None:
         """Opens a page, by the log-in page."""

@@ -22,9 +22,16 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that tests leave as it is."""
+    """A server that tests leave as it is, except for alerts, silences and pauses."""
     with running(tmp_path_factory.mktemp("console")) as started:
         yield started
+
+
+@pytest.fixture
+def anew(shared: Server) -> Server:
+    """The shared server, with its alerts as they were at the start."""
+    shared.anew()
+    return shared
 
 
 @pytest.fixture(scope="module")

@@ -39,13 +39,13 @@ def flap(server: Server, times: int) -> None:
             connection.execute(insert(alert).values(id=f"f{number}", revision=1, retroactive=False, **row, **ended))
 
 
-def test_the_noisiest_rules_are_listed_with_their_flap_score(server: Server, page: Page) -> None:
-    flap(server, 10)
-    server.log_in(page, "/noise")
+def test_the_noisiest_rules_are_listed_with_their_flap_score(anew: Server, page: Page) -> None:
+    flap(anew, 10)
+    anew.log_in(page, "/noise")
     row = page.get_by_role("row").filter(has_text="door-open")
     expect(row).to_contain_text("0.90")
     expect(row).to_contain_text("hysteresis")
-    (first, *_) = server.api("noise")["items"]
+    (first, *_) = anew.api("noise")["items"]
     assert (first["rule"], first["flap_score"]) == ("door-open", 0.9)
     page.get_by_role("combobox", name="Of").click()
     page.get_by_role("option", name="the last day").click()
@@ -54,9 +54,9 @@ def test_the_noisiest_rules_are_listed_with_their_flap_score(server: Server, pag
     expect(page.get_by_label("Rule")).to_have_value("door-open")
 
 
-def test_alerts_are_listed_open_or_all_and_by_pages(server: Server, page: Page) -> None:
-    flap(server, 101)
-    server.log_in(page, "/alerts")
+def test_alerts_are_listed_open_or_all_and_by_pages(anew: Server, page: Page) -> None:
+    flap(anew, 101)
+    anew.log_in(page, "/alerts")
     expect(page.get_by_role("row")).to_have_count(3)
     page.get_by_role("link", name="All", exact=True).click()
     expect(page.get_by_role("row")).to_have_count(101)
@@ -64,7 +64,7 @@ def test_alerts_are_listed_open_or_all_and_by_pages(server: Server, page: Page) 
     expect(page.get_by_role("row")).to_have_count(5)
 
 
-def test_a_gateway_that_refuses_its_rules_is_seen(server: Server, page: Page) -> None:
+def test_a_gateway_that_refuses_its_rules_is_seen(anew: Server, page: Page) -> None:
     said = {
         "version": "a1",
         "refused": "b2",
@@ -72,15 +72,15 @@ def test_a_gateway_that_refuses_its_rules_is_seen(server: Server, page: Page) ->
         "at_ms": now_ms(),
         "noted_ms": now_ms(),
     }
-    with server.engine.begin() as connection:
+    with anew.engine.begin() as connection:
         connection.execute(insert(gateway_rules).values(site="berlin", node="gw-1", **said))
-    server.log_in(page)
+    anew.log_in(page)
     expect(page.locator(".f-need", has_text="refuses its local rules")).to_contain_text("no output 'siren' here")
-    assert server.api("nodes/berlin/gw-1")["local_rules"]["reason"] == "no output 'siren' here"
+    assert anew.api("nodes/berlin/gw-1")["local_rules"]["reason"] == "no output 'siren' here"
 
 
-def test_the_look_that_was_chosen_stays(server: Server, page: Page) -> None:
-    server.log_in(page)
+def test_the_look_that_was_chosen_stays(anew: Server, page: Page) -> None:
+    anew.log_in(page)
     page.get_by_role("button", name="Theme: auto").click()
     expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
     page.get_by_role("link", name="Noise").click()
@@ -108,8 +108,8 @@ def test_every_page_can_be_used_with_a_screen_reader(shared: Server, checked: Pa
         assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == [], path
 
 
-def test_a_form_can_be_filled_in_by_keyboard_alone(server: Server, page: Page) -> None:
-    server.log_in(page, f"/alerts/{FIRING}")
+def test_a_form_can_be_filled_in_by_keyboard_alone(anew: Server, page: Page) -> None:
+    anew.log_in(page, f"/alerts/{FIRING}")
     page.get_by_role("button", name="Comment…").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("textbox", name="Comment")).to_be_focused()

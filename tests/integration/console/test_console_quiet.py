@@ -21,19 +21,19 @@ def near(at_ms: int, wanted_ms: int) -> bool:
     return abs(at_ms - wanted_ms) < 60_000
 
 
-def test_a_silence_shows_what_it_would_cover_before_it_is_made(server: Server, page: Page) -> None:
-    server.log_in(page, "/silences")
+def test_a_silence_shows_what_it_would_cover_before_it_is_made(anew: Server, page: Page) -> None:
+    anew.log_in(page, "/silences")
     expect(page.get_by_text("Nothing is silenced.")).to_be_visible()
     page.get_by_label("Device").fill("frezer-*")
     expect(page.get_by_text("Covers nothing that is known")).to_be_visible()
     page.get_by_label("Device").fill("freezer-*")
     expect(page.get_by_text("Covers 1 open alert, 1 of the last 7 days, and 1 of 6 devices.")).to_be_visible()
     expect(page.get_by_role("link", name="freezer-1: air temperature above")).to_be_visible()
-    assert server.api("silences")["items"] == []
+    assert anew.api("silences")["items"] == []
 
 
-def test_a_silence_is_made_and_ended(server: Server, page: Page) -> None:
-    server.log_in(page, "/silences?site=ber*")
+def test_a_silence_is_made_and_ended(anew: Server, page: Page) -> None:
+    anew.log_in(page, "/silences?site=ber*")
     expect(page.get_by_label("Site")).to_have_value("ber*")
     page.get_by_label("For how long").fill("2h")
     page.get_by_role("button", name="Make silence").click()
@@ -42,7 +42,7 @@ def test_a_silence_is_made_and_ended(server: Server, page: Page) -> None:
     page.get_by_role("button", name="Make silence").click()
     row = page.get_by_role("row").filter(has_text="site = ber*")
     expect(row).to_contain_text("stocktaking")
-    (made,) = server.api("silences")["items"]
+    (made,) = anew.api("silences")["items"]
     assert (made["matchers"], made["author"], made["to_ms"] - made["from_ms"]) == (
         {"site": "ber*"},
         "anna",
@@ -50,11 +50,11 @@ def test_a_silence_is_made_and_ended(server: Server, page: Page) -> None:
     )
     row.get_by_role("button", name="End").click()
     expect(page.get_by_text("Nothing is silenced.")).to_be_visible()
-    assert server.api("silences")["items"] == []
+    assert anew.api("silences")["items"] == []
 
 
-def test_a_silence_begins_when_the_readers_clock_says(server: Server, page: Page) -> None:
-    server.log_in(page, "/silences?device=freezer-1")
+def test_a_silence_begins_when_the_readers_clock_says(anew: Server, page: Page) -> None:
+    anew.log_in(page, "/silences?device=freezer-1")
     expect(page.get_by_text("times in Europe/Berlin")).to_be_visible()
     zone = ZoneInfo("Europe/Berlin")
     begins = datetime.fromtimestamp(now_ms() / 1000 + 7200, zone).replace(second=0, microsecond=0)
@@ -62,21 +62,21 @@ def test_a_silence_begins_when_the_readers_clock_says(server: Server, page: Page
     page.get_by_label("Why").fill("defrost")
     page.get_by_role("button", name="Make silence").click()
     expect(page.get_by_role("row").filter(has_text="has not begun")).to_be_visible()
-    (made,) = server.api("silences")["items"]
+    (made,) = anew.api("silences")["items"]
     assert made["from_ms"] == round(begins.timestamp() * 1000)
 
 
-def test_a_silence_of_everything_is_refused_with_what_to_do(server: Server, page: Page) -> None:
-    server.log_in(page, "/silences?site=*")
+def test_a_silence_of_everything_is_refused_with_what_to_do(anew: Server, page: Page) -> None:
+    anew.log_in(page, "/silences?site=*")
     expect(page.get_by_text("No silence: a silence of everything is not one")).to_be_visible()
     page.get_by_label("Why").fill("x")
     page.get_by_role("button", name="Make silence").click()
     expect(page.get_by_role("alert")).to_contain_text("name a site, a rule or a device")
-    assert server.api("silences")["items"] == []
+    assert anew.api("silences")["items"] == []
 
 
-def test_a_device_is_taken_out_of_service_and_put_back(server: Server, page: Page) -> None:
-    server.log_in(page, "/pauses")
+def test_a_device_is_taken_out_of_service_and_put_back(anew: Server, page: Page) -> None:
+    anew.log_in(page, "/pauses")
     expect(page.get_by_text("Everything is in service.")).to_be_visible()
     page.get_by_role("button", name="Take out of service").click()
     expect(page.get_by_role("alert")).to_contain_text("Choose a site")
@@ -89,17 +89,17 @@ def test_a_device_is_taken_out_of_service_and_put_back(server: Server, page: Pag
     page.get_by_role("button", name="Take out of service").click()
     row = page.get_by_role("row").filter(has_text="berlin · gw-1 · freezer-1")
     expect(row).to_contain_text("new compressor")
-    (made,) = server.api("pauses")["items"]
+    (made,) = anew.api("pauses")["items"]
     assert (made["state"], made["device"], made["author"]) == ("maintenance", "freezer-1", "anna")
     assert near(made["from_ms"], now_ms())
     assert made["to_ms"] - made["from_ms"] == 90 * 60_000
     row.get_by_role("button", name="End").click()
     expect(page.get_by_text("Everything is in service.")).to_be_visible()
-    assert server.api("pauses")["items"] == []
+    assert anew.api("pauses")["items"] == []
 
 
-def test_a_whole_site_is_idle(server: Server, page: Page) -> None:
-    server.log_in(page, "/pauses")
+def test_a_whole_site_is_idle(anew: Server, page: Page) -> None:
+    anew.log_in(page, "/pauses")
     page.get_by_role("combobox", name="Why it is out").click()
     page.get_by_role("option", name="Idle").click()
     page.get_by_role("combobox", name="Site").click()
@@ -108,12 +108,12 @@ def test_a_whole_site_is_idle(server: Server, page: Page) -> None:
     page.get_by_label("Reason").fill("winter")
     page.get_by_role("button", name="Take out of service").click()
     expect(page.get_by_role("row").filter(has_text="truck-7")).to_contain_text("every gateway")
-    (made,) = server.api("pauses")["items"]
+    (made,) = anew.api("pauses")["items"]
     assert (made["state"], made["site"], made["node"]) == ("idle", "truck-7", "")
 
 
-def test_a_pause_that_is_too_long_says_how_long_it_may_be(server: Server, page: Page) -> None:
-    server.log_in(page, "/pauses")
+def test_a_pause_that_is_too_long_says_how_long_it_may_be(anew: Server, page: Page) -> None:
+    anew.log_in(page, "/pauses")
     page.get_by_role("combobox", name="Site").click()
     page.get_by_role("option", name="berlin").click()
     page.get_by_label("For how long").fill("60d")
@@ -123,9 +123,9 @@ def test_a_pause_that_is_too_long_says_how_long_it_may_be(server: Server, page: 
     expect(page.get_by_label("Reason")).to_have_value("long work")
 
 
-def test_a_viewer_makes_nothing(server: Server, page: Page) -> None:
-    server.log_in(page, "/silences?site=berlin", server.viewer)
+def test_a_viewer_makes_nothing(anew: Server, page: Page) -> None:
+    anew.log_in(page, "/silences?site=berlin", anew.viewer)
     page.get_by_label("Why").fill("x")
     page.get_by_role("button", name="Make silence").click()
     expect(page.get_by_role("alert")).to_contain_text("needs the role operator, and victor is viewer")
-    assert server.api("silences")["items"] == []
+    assert anew.api("silences")["items"] == []
