@@ -18,6 +18,7 @@ from frostline_cloud.rules.taken import Taken, taken
 from frostline_cloud.sql import ledger, registry
 from frostline_cloud.sql.registry import KnownDevice, KnownNode, Scope
 from frostline_core.reading import Quality
+from frostline_core.rules.derived import tau_of
 
 router = APIRouter(tags=["fleet"])
 
@@ -116,6 +117,10 @@ class DeviceOut(BaseModel):
     kind: str = Field(description="What it is, for example `cold_room`.")
     zone: str = Field(description="Where it stands; empty where that means nothing.")
     labels: dict[str, str] = Field(description="Anything else that rules and people select by.")
+    buffer_s: int | None = Field(
+        description="How slow its virtual buffers are, `<metric>_buffered` of `/series` and of rules: the seconds after "
+        "which they have come 63 % of the way. Null where its label `buffer` makes no sense."
+    )
     online: bool = Field(description="Whether it and its gateway have a session now.")
     retired: bool = Field(description="Somebody said that it is gone for good, and it was not born since.")
     imported: bool = Field(description="History of it came from files; see `/imports`.")
@@ -263,6 +268,7 @@ def _device(services: Services, known: KnownDevice) -> DeviceOut:
         kind=known.description.kind,
         zone=known.description.zone,
         labels=dict(known.description.labels),
+        buffer_s=None if (tau_ms := tau_of(known.description.labels)) is None else tau_ms // 1000,
         online=known.online and known.node_online,
         retired=known.retired,
         imported=known.imported,

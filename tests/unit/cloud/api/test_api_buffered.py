@@ -84,3 +84,9 @@ async def test_the_buffer_of_what_is_not_measured_is_not_found(viewer: httpx.Asy
     answer = await viewer.get("/api/v1/series", params={**SERIES, "metric": "no_such_buffered"})
 
     assert answer.status_code == 404
+
+
+async def test_a_device_says_how_slow_its_buffers_are(viewer: httpx.AsyncClient) -> None:
+    answer = await viewer.get("/api/v1/devices/berlin/gw-1/chiller-1")
+
+    assert answer.json()["buffer_s"] == 1800
