@@ -128,7 +128,7 @@ def _rules(wanted: str, loaded: CloudConfig) -> Sequence[Rule]:
     if path.exists():
         return load_rules(path).rules
     with opened(loaded) as engine, translated("SQL"), read_only(engine).connect() as connection:
-        known = in_force(connection, load_rules(loaded.rules.folder), now_ms())
+        known = in_force(connection, load_rules(loaded.rules.folder), now_ms(), says=True)
     found = known.rule(wanted)
     if found is None:
         ids = [each.id for each in known.rules]

@@ -68,10 +68,16 @@ class RuleConflictError(FrostlineError):
     """The rule is not as the caller takes it to be: it exists already, was changed meanwhile, or belongs to a file."""
 
 
-def in_force(connection: Connection, files: RuleSet, now_ms: int) -> RuleSet:
+def in_force(connection: Connection, files: RuleSet, now_ms: int, *, says: bool = False) -> RuleSet:
     """The rules of files, and those made over the API, with their histories.
 
-    A row whose rule a file has is left out; so is one that this version cannot read, with a line in the log.
+    A row whose rule a file has is left out; so is one that this version cannot read.
+
+    Args:
+        connection: SQL.
+        files: The rules of files.
+        now_ms: UTC.
+        says: A row that cannot be read is a line in the log: for who asks when rules have changed, not at each page.
     """
     known = {rule.id for rule in files.rules}
     rules: list[Rule] = []
@@ -82,7 +88,8 @@ def in_force(connection: Connection, files: RuleSet, now_ms: int) -> RuleSet:
         try:
             parsed = [(row, parse(row.content, "made over the API")) for row in rows]
         except ConfigError as error:
-            log.error("a rule is not in force: %s", error)
+            if says:
+                log.error("a rule is not in force: %s", error)
             continue
         rules += [rule for row, rule in parsed if row.is_in_force(now_ms)]
         spans = [(row.effective_ms, row.retired_ms, rule) for row, rule in parsed]
@@ -183,7 +190,7 @@ class Rulebook:
                 seen = self._state(connection)
                 if seen == self._seen and (self._next_ms is None or at_ms < self._next_ms):
                     return False
-                found = in_force(connection, self._files, at_ms)
+                found = in_force(connection, self._files, at_ms, says=True)
                 next_ms = _next_ms(connection, at_ms)
         except UnavailableError as error:
             log.debug("rules could not be read: %s", error)

@@ -105,6 +105,20 @@ def test_a_row_that_cannot_be_read_takes_no_other_out_of_force(
     assert "rule 'b'" in caplog.text
 
 
+def test_a_row_that_cannot_be_read_is_said_when_it_changes_and_not_each_time_somebody_looks(
+    engine: Engine, book: Rulebook, caplog: pytest.LogCaptureFixture
+) -> None:
+    with engine.begin() as connection:
+        create_rule(connection, FILES, B, Change(100, "anna"))
+        connection.execute(update(rule_version).values(content={"id": "b", "type": "gone"}))
+    for _ in range(3):
+        book.refresh()
+        with engine.begin() as connection:
+            in_force(connection, FILES, 200)
+
+    assert [each.levelname for each in caplog.records].count("ERROR") == 1
+
+
 def test_while_sql_is_away_what_was_known_counts(engine: Engine, book: Rulebook) -> None:
     with engine.begin() as connection:
         create_rule(connection, FILES, B, Change(100, "anna"))
