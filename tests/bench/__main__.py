@@ -30,6 +30,7 @@ BENCHES = {
     "card": "tests.bench.card",
     "edge": "tests.bench.edge",
     "metered": "tests.bench.metered",
+    "wire": "tests.bench.wire",
     "growth": "tests.bench.growth",
     "alerts": "tests.bench.alerts",
     "storm": "tests.bench.storm",

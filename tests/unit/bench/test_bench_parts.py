@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.bench import conditions, targets
+from tests.bench import conditions, targets, wire
 from tests.bench.peers import install, kills, tree
 from tests.bench.peers.json_load import JsonLoad, messages
 from tests.bench.targets import Target
@@ -103,3 +103,8 @@ def test_a_tree_counts_children_that_live_and_those_that_have_ended() -> None:
 def test_what_cannot_be_installed_says_which_step_failed() -> None:
     with pytest.raises(install.NotInstallableError, match="no package"):
         install.run([sys.executable, "-c", "import sys; sys.exit('no package of that name')"])
+
+
+def test_the_table_of_bytes_has_a_line_for_each_shape() -> None:
+    lines = wire.table(wire.measure(messages=2)).splitlines()
+    assert len(lines) == 1 + len(wire.SHAPES)
