@@ -118,8 +118,8 @@ class DeviceOut(BaseModel):
     zone: str = Field(description="Where it stands; empty where that means nothing.")
     labels: dict[str, str] = Field(description="Anything else that rules and people select by.")
     buffer_s: int | None = Field(
-        description="How slow its virtual buffers are, `<metric>_buffered` of `/series` and of rules: the seconds after "
-        "which they have come 63 % of the way. Null where its label `buffer` makes no sense."
+        description="How slow its virtual buffers are, `<metric>_buffered` of `/series` and of rules: the seconds "
+        "after which they have come 63 % of the way. Null where its label `buffer` makes no sense."
     )
     online: bool = Field(description="Whether it and its gateway have a session now.")
     retired: bool = Field(description="Somebody said that it is gone for good, and it was not born since.")

@@ -35,13 +35,13 @@ class _Letter:
         metric: The command.
         version: Of what is told to all of them.
         texts: By gateway, of that version; "" where it cannot be sent.
-        sent: By gateway: session, and the version that was sent in it.
+        sent: By gateway: session, and the hash of the text that was sent in it: what changes elsewhere is no news.
     """
 
     metric: str
     version: str = ""
     texts: dict[tuple[str, str], str] = field(default_factory=dict)
-    sent: dict[tuple[str, str], tuple[int, int, str]] = field(default_factory=dict)
+    sent: dict[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
 
     def renew(self, version: str) -> None:
         """Another version counts from now on."""
@@ -85,8 +85,7 @@ class Prescriber:
 
     def _tell(self, view: NodeView, letter: _Letter, text_of: Callable[[str, str], str], now_ms: int) -> int:
         key = (view.site, view.node)
-        wanted = (view.bd_seq, view.birth_ms, letter.version)
-        if ("", letter.metric) not in view.by_name or letter.sent.get(key) == wanted:
+        if ("", letter.metric) not in view.by_name:
             return 0
         text = letter.texts.get(key)
         if text is None:
@@ -96,6 +95,9 @@ class Prescriber:
                 log.error("%s/%s keeps what it has: %s", *key, error)
                 text = ""
             letter.texts[key] = text
+        wanted = (view.bd_seq, view.birth_ms, hash(text))
+        if letter.sent.get(key) == wanted:
+            return 0
         metric = [Metric(letter.metric, value=text)]
         if text and not self._publish(*self._session.command(*key, "", metric, now_ms)):
             return 0

@@ -148,3 +148,13 @@ def test_pauses_go_before_rules(tmp_path: Path) -> None:
     assert fleet.look(rule(), pauses=Pauses(engine)) == 2
     assert fleet.ids() == ["r"]
     engine.dispose()
+
+
+def test_what_changes_elsewhere_is_no_news(tmp_path: Path) -> None:
+    engine, fleet = database(tmp_path), Fleet(TAKES_RULES, HEEDS_PAUSES)
+    pauses = Pauses(engine)
+    here, there = rule("here"), rule("there", select={"metric": "m", "node": "other"})
+    assert fleet.look(here, pauses=pauses) == 2
+    pause(engine, "other")
+    assert fleet.look(here, there, pauses=pauses) == 0
+    engine.dispose()
