@@ -79,11 +79,12 @@ def _held(connection: Connection, owners: Sequence[NodeKey]) -> Iterator[tuple[N
 
 
 def _known(connection: Connection, suspects: Mapping[str, NodeKey]) -> Iterator[str]:
-    """Those that this node has told of before."""
+    """Those that this node has listed in a birth before; data alone may overtake the birth that lists its run."""
     texts = list(suspects)
     for start in range(0, len(texts), _PIECE):
         columns: tuple[Any, ...] = (run.c.run, run.c.site, run.c.node)
-        for row in connection.execute(select(*columns).where(run.c.run.in_(texts[start : start + _PIECE]))):
+        listed = (run.c.run.in_(texts[start : start + _PIECE]), run.c.announced > 0)
+        for row in connection.execute(select(*columns).where(*listed)):
             if suspects[row.run] == (row.site, row.node):
                 yield row.run
 
