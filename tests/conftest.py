@@ -6,10 +6,13 @@ import os
 from collections.abc import Generator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.postgresql import PostgreSQL
 from tests.support.services import Influxd, Mosquitto, Service, VictoriaMetrics, binary
 
+settings.register_profile("frostline", deadline=None)  # properties say what is true, not how fast a busy machine is
+settings.load_profile("frostline")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what the tests start is compiled once, not at each start
 
 
