@@ -54,7 +54,7 @@ def test_what_the_sample_comments_out_are_the_defaults() -> None:
 
 
 def test_a_port_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="http.listen: a port is at most 65535"):
+    with pytest.raises(ConfigError, match=r"http\.listen: a port is at most 65535"):
         _load(tmp_path, f'{HEAD}[http]\nlisten = "127.0.0.1:65536"\n')
 
 
