@@ -5,22 +5,25 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import orjson
 import pytest
 from sqlalchemy import Engine, Table, insert, select
 
 from frostline_cloud.ingest import forgotten
-from frostline_cloud.ingest.retrospect import SHOWN_MS
+from frostline_cloud.ingest.retrospect import SHOWN_MS, Retrospect
+from frostline_cloud.rules import Rulebook
 from frostline_cloud.sql import migrate, open_engine
 from frostline_cloud.sql.tables import alert, alert_event, device, metric, node, outbox, site
-from frostline_cloud.store import Place, Row, open_store
+from frostline_cloud.store import Place, Row, Store, open_store
 from frostline_cloud.store.config import StoreConfig
+from frostline_cloud.store.port import Sample
+from frostline_core.rules import RuleSet, parse
 from tests.support.ingest_cloud import TOO_WARM
 from tests.support.services import Influxd, VictoriaMetrics
 
@@ -72,8 +75,8 @@ class Past:
         offset = DAY - 5 * MINUTE if index == len(ROOMS) - 1 else 6 * 3_600_000
         return [part_ends + day * DAY + offset for day in range(DAYS)]
 
-    def looking(self, step: str = "never", after: int = 1) -> subprocess.Popen[bytes]:
-        """A process that looks back, until all is done or it dies."""
+    def look(self, step: str = "never", after: int = 1) -> int:
+        """One process that looks back, until all is done or it dies; its exit code."""
         setup = self.folder / "setup.json"
         content: dict[str, Any] = {
             "sql": f"sqlite:///{self.folder}/frostline.db",
@@ -83,11 +86,9 @@ class Past:
         }
         setup.write_bytes(orjson.dumps(content))
         command = [sys.executable, "-m", "tests.support.retrospect_crash", str(setup), step, str(after)]
-        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
-
-    def look(self, step: str = "never", after: int = 1) -> int:
-        """One such process, to its end; its exit code."""
-        return ended(self.looking(step, after))
+        done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
+        assert done.returncode in (0, -9), done.stderr.decode()
+        return done.returncode
 
     def rows(self, table: Table) -> list[Any]:
         """Rows of a table."""
@@ -125,13 +126,6 @@ def past(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Past]:
         yield made
 
 
-def ended(process: subprocess.Popen[bytes]) -> int:
-    """Waits; the exit code."""
-    _, said = process.communicate(timeout=90)
-    assert process.returncode in (0, -9), said.decode()
-    return process.returncode
-
-
 def expected() -> list[tuple[str, int, int]]:
     """Room, begin and end of every excursion."""
     return sorted((room, at, at + 10 * MINUTE) for i, room in enumerate(ROOMS) for at in Past.excursions(i))
@@ -160,9 +154,35 @@ def test_what_is_forgotten_is_ruled_once_however_often_the_process_is_killed(pas
     assert_told_once(past)
 
 
-def test_two_ingests_together_rule_it_once(tmp_path: Path) -> None:
-    with prepared("influxdb1", tmp_path) as past:
-        assert [ended(each) for each in [past.looking(), past.looking()]] == [0, 0]
+class Meanwhile:
+    """A store that lets somebody else go first, each time that samples are asked for."""
+
+    def __init__(self, store: Store, others: Callable[[], None]) -> None:
+        self._store, self._others = store, others
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def samples(self, place: Place, field: str, start_ms: int, end_ms: int) -> Iterator[Sample]:
+        self._others()
+        return self._store.samples(place, field, start_ms, end_ms)
+
+
+def test_two_ingests_that_are_at_the_same_part_rule_it_once(tmp_path: Path) -> None:
+    with prepared("embedded", tmp_path) as past:
+        store = open_store(past.store)
+        rulebook = Rulebook(past.engine, RuleSet.of([parse(TOO_WARM, "test")]))
+
+        def one(store: Store) -> Retrospect:
+            return Retrospect(past.engine, store, rulebook, ["desk"], lambda: NOW + SHOWN_MS)
+
+        other = one(store)
+        first = one(cast(Store, Meanwhile(store, other.step)))
+        for _ in range(100):
+            if not past.left():
+                break
+            first.step()
+        store.close()
         assert found(past) == expected()
         assert_told_once(past)
 
