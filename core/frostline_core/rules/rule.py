@@ -88,9 +88,13 @@ class Rule(ConfigModel, ABC):
 
     @cached_property
     def memory_key(self) -> str:
-        """8 hex digits that say what the rule's memory means: one with another key can do nothing with it."""
+        """8 hex digits that say what the rule's memory means: one with another key can do nothing with it.
+
+        Keys at their defaults do not count, so that a release with a key more goes on with what is there.
+        """
         keys = set(self.counts_by or type(self).model_fields.keys() - self.shared_keys)
-        content = json.dumps([self.type, self.model_dump(mode="json", include=keys)], sort_keys=True)
+        own = self.model_dump(mode="json", include=keys, exclude_defaults=True)
+        content = json.dumps([self.type, own], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:8]
 
     def key_at(self, _last_ms: int) -> str:

@@ -85,6 +85,12 @@ def test_states_of_an_earlier_release_are_taken_as_their_rules() -> None:
     assert after["r"]["memory"]["spent"][0][0] == MINUTE
 
 
+def test_a_key_at_its_default_means_the_same_as_none() -> None:
+    one = rule(type="levels", level=[LEVEL])
+    other = rule(type="levels", level=[LEVEL], hysteresis=0.0)
+    assert one.memory_key == other.memory_key != rule(type="levels", level=[LEVEL], hysteresis=0.5).memory_key
+
+
 @pytest.mark.parametrize(("before", "after"), list(product(KINDS, KINDS)))
 def test_a_rule_may_become_one_of_any_kind(before: str, after: str) -> None:
     values = [1.0, 20.0, 0.0, 20.0, None, 0.0, 1.0, 20.0, 20.0]
