@@ -1,4 +1,4 @@
-"""What `migrate` makes is what tables.py says."""
+"""What `migrate` makes is what `tables` says."""
 
 from __future__ import annotations
 
