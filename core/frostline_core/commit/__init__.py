@@ -2,22 +2,17 @@
 
 from frostline_core.commit.gateway import GatewayCommit, GatewayLimits, LaneView, Send, Verdict
 from frostline_core.commit.host import (
-    RESTORED,
-    Advance,
     HostCommit,
     HostLimits,
     HostStatistics,
-    Loss,
     Queued,
-    RunRecord,
     Span,
     Taken,
-    advance,
-    in_doubt,
     mark_of,
     spelled_out,
 )
 from frostline_core.commit.rows import HeldRun, Row, Rows
+from frostline_core.commit.step import RESTORED, Advance, Loss, RunRecord, advance, in_doubt
 from frostline_core.commit.window import WindowLimits
 from frostline_core.commit.wire import (
     BATCH,

@@ -8,17 +8,14 @@ Source: commit protocol version 1, section 4.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from frostline_core.commit.wire import COMMITS_MAX, BatchMark, Commit, Regular, Runs, of_spool
+from frostline_core.commit.wire import COMMITS_MAX, BatchMark, Commit, Regular, Runs
 from frostline_core.reading import Stream
 
 T = TypeVar("T")
-
-RESTORED = "host state restored"
-"""Reason of a loss that only a host whose SQL went back can see: the gateway was told that it may delete these."""
 
 _EVICTION_TRIES = 8
 
@@ -52,29 +49,6 @@ class Queued(Generic[T]):
     size: int
 
 
-class Loss(NamedTuple):
-    """Numbers first..last of a run, gone for a reason; the reason is "" where a gap row brings its own."""
-
-    first: int
-    last: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """What one batch means for a run that is committed so far.
-
-    Attributes:
-        losses: To be listed, in the same transaction.
-        deliver: Whether its samples are to be evaluated and stored; False for gap rows and for what is applied.
-        committed: The run's number afterwards.
-    """
-
-    losses: tuple[Loss, ...]
-    deliver: bool
-    committed: int
-
-
 @dataclass(slots=True)
 class HostStatistics:
     """Counters since the process started.
@@ -88,15 +62,6 @@ class HostStatistics:
     duplicates: int = 0
     holes: int = 0
     dropped_full: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """What SQL knows of one run: committed, and the highest number that a birth told of."""
-
-    run: int
-    committed: int
-    announced: int
 
 
 @dataclass(slots=True)
@@ -382,47 +347,3 @@ def mark_of(batch: Regular) -> BatchMark:
 def spelled_out(batch: Regular) -> Queued[Any]:
     """The same for the ways that few batches go."""
     return Queued(mark_of(batch), batch, len(batch[6]))
-
-
-def advance(committed: int, mark: BatchMark) -> Advance:
-    """What one batch means for its run; the caller lists, evaluates and writes `committed` in one transaction.
-
-    Args:
-        committed: The run's number so far, as the transaction reads it.
-        mark: The batch; its gap reason, if it is a gap row, is the caller's to add to the losses whose reason is "".
-
-    Raises:
-        ValueError: A batch before it is missing; applying it would make that one vanish.
-    """
-    if mark.n <= committed:
-        return Advance((), False, committed)
-    following = committed + 1
-    losses: tuple[Loss, ...] = ()
-    if mark.base > following:  # only a commit of ours lets base rise, so our SQL went back
-        losses = (Loss(following, mark.base - 1, RESTORED),)
-        following = mark.base
-    if mark.first > following:
-        raise ValueError(f"batch {mark.first}..{mark.n} of a run that is committed to {committed}")
-    if mark.gap:
-        losses += (Loss(following, mark.n, ""),)
-    return Advance(losses, not mark.gap, mark.n)
-
-
-def in_doubt(runs: Iterable[RunRecord], spool: int, held: Collection[int] | None) -> dict[int, int]:
-    """Runs of one node whose tail may be lost, each with the first number in doubt.
-
-    A run that the newest birth does not list is in doubt if another spool opened it, or if a birth told of more than is
-    committed. What arrives later is applied as always, and the listing shrinks by itself.
-
-    Args:
-        runs: Every run of the node.
-        spool: Spool id of its newest birth.
-        held: Runs of that birth, and runs of that spool seen since; None when not all are known: then none is in doubt.
-    """
-    if held is None:
-        return {}
-    return {
-        each.run: each.committed + 1
-        for each in runs
-        if each.run not in held and (not of_spool(each.run, spool) or each.committed < each.announced)
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from frostline_core.sparkplug.layout import Learned
@@ -42,8 +43,8 @@ class Node:
 class Route:
     """What a DATA topic leads to, in one look."""
 
-    node: Node
     view: NodeView
+    passes: Callable[[int], bool]  # `Order.passes`
     device: str
     learned: Learned
     alone: Alone

@@ -224,7 +224,6 @@ class HostSession:
             return self._while_offline(node, arrived, now_ms)
         if not arrived.message.HasField("seq"):
             return self._apply(node, arrived, now_ms)
-        node.view.seq = arrived.message.seq
         events: list[Event] = []
         for each in node.order.arrived(arrived.message.seq & 255, arrived, now_ms):
             events += self._apply(node, each, now_ms)
@@ -246,8 +245,7 @@ class HostSession:
         node.order.holds = not view.proved
         node.unheard = False
         node.forget()
-        view.seq = (payload.seq or 0) & 255
-        orphans = node.order.restart(view.seq)
+        orphans = node.order.restart((payload.seq or 0) & 255)
         self._rebirths.born(key)
         overtaken = [
             Refused(each.text, each.raw, "its session ended before a missing message came") for each in orphans
@@ -285,8 +283,7 @@ class HostSession:
         node.unheard = False
         node.view.revive()
         if arrived.message.HasField("seq"):
-            node.view.seq = arrived.message.seq & 255
-            node.order.restart(node.view.seq)
+            node.order.restart(arrived.message.seq & 255)
         return NodeBack(node.view)
 
     def _give_up(self, node: Node, now_ms: int) -> list[Event]:

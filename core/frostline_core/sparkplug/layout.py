@@ -25,6 +25,8 @@ from frostline_core.sparkplug.views import BoundMetric
 
 _FREE, _HITS, _MISSES = 64, 8, 256
 _MOST_KEPT: Final = 256
+_STAMP: Final = (1 << 8 * STAMP_BYTES) - 1
+_number = int.from_bytes
 _MOST_SHAPES: Final = 10_000
 
 
@@ -51,6 +53,7 @@ class Shape:
     Attributes:
         mask: A bit for each bit of a message that must be as in the first, or at `stamps` as in each other.
         stamps: A bit for each place of the metrics' common time.
+        unstamped: The mask without the bits of that time.
         at: The first of them.
         unpack: Takes out what varies: `lead` values, then the batch mark's numbers, then seq.
         lead: So many.
@@ -59,12 +62,13 @@ class Shape:
         least: The least number that needs so many bytes.
     """
 
-    __slots__ = ("at", "lead", "least", "mask", "stamps", "unpack", "whole", "width")
+    __slots__ = ("at", "lead", "least", "mask", "stamps", "unpack", "unstamped", "whole", "width")
 
     def __init__(self, form: Form) -> None:
         self.at = form.stamps[0]
         self.stamps = sum(1 << 8 * at for at in form.stamps)
         self.mask = int.from_bytes(form.mask, "little")
+        self.unstamped = self.mask & ~(self.stamps * _STAMP)
         self.width = form.width
         self.lead = len(form.values) - (4 if form.width else 1)
         self.whole = any(code not in "fd" for _, code, _ in form.values[: self.lead])
@@ -88,20 +92,23 @@ class Shape:
 class Pattern:
     """The bytes that a message of one form has in common with the one that the form was found in."""
 
-    __slots__ = ("_constant", "_head", "_head_ms", "shape")
+    __slots__ = ("_at", "_constant", "_end", "_head", "_head_ms", "_mask", "_stamps")
 
     def __init__(self, form: Form, shape: Shape) -> None:
-        self.shape = shape
-        constant = int.from_bytes(form.raw, "little") & shape.mask
-        self._constant = constant - shape.stamps * stamp_at(form.raw, shape.at)
+        self._at, self._end = shape.at, shape.at + STAMP_BYTES
+        self._mask, self._stamps = shape.mask, shape.stamps
+        stamp = stamp_at(form.raw, shape.at)
+        if len(form.stamps) == 1:  # nothing to compare it with
+            self._mask, self._stamps = shape.unstamped, 0
+        self._constant = (int.from_bytes(form.raw, "little") & self._mask) - self._stamps * stamp
         self._head, self._head_ms = -1, 0
 
     def time_of(self, raw: bytes) -> int:
         """UTC milliseconds of a message of the form's length, 0 when it has another form."""
-        shape = self.shape
-        at = shape.at
-        stamp = int.from_bytes(raw[at : at + STAMP_BYTES], "little")
-        if int.from_bytes(raw, "little") & shape.mask != self._constant + shape.stamps * stamp:
+        stamp, same = _number(raw[self._at : self._end], "little"), self._constant
+        if self._stamps:
+            same += self._stamps * stamp
+        if _number(raw, "little") & self._mask != same:
             return 0
         head = stamp >> 16
         if head != self._head:  # each 16 seconds
@@ -129,8 +136,7 @@ class Layout:
         at_ms = self._time_of(raw)
         if not at_ms:
             return None
-        shape, found = self._shape, self._unpack(raw)
-        lead = self._lead
+        shape, found, lead = self._shape, self._unpack(raw), self._lead
         values = found[:lead]
         if shape.whole:
             values = tuple([number(value) for value in values])

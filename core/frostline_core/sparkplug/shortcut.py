@@ -78,7 +78,10 @@ class Shortcut:
             if route is None:
                 break
             regular = read_single(raw, route.alone) or route.learned.read(raw)
-            if regular is None or regular[4] > latest_ms or not self._passes(route, regular[7]):
+            if regular is None or regular[4] > latest_ms:
+                break
+            view = route.view
+            if not (view.online and (view.proved or is_online(view, route.device)) and route.passes(regular[7])):
                 break
             (skimmed.batches if regular[1] else skimmed.plain).append(regular)
             samples += len(regular[5])
@@ -104,16 +107,6 @@ class Shortcut:
         """Nodes are others than before."""
         self._routes.clear()
 
-    def _passes(self, route: Route, seq: int) -> bool:
-        """Whether the node is online and this is its next message; then it has been received."""
-        view = route.view
-        if not view.online or not (view.proved or is_online(view, route.device)):
-            return False
-        if not route.node.order.passes(seq):
-            return False
-        view.seq = seq
-        return True
-
     def _route(self, topic: str) -> Route | None:
         """The way of a DATA topic whose node and device are known."""
         try:
@@ -126,7 +119,8 @@ class Shortcut:
         route = node.routes.get(parsed.device)
         if route is None:
             alone = Alone(node.view, parsed, lambda metrics: self.prepare(metrics))
-            route = node.routes[parsed.device] = Route(node, node.view, parsed.device, Learned(self._shapes), alone)
+            route = Route(node.view, node.order.passes, parsed.device, Learned(self._shapes), alone)
+            node.routes[parsed.device] = route
         if len(self._routes) >= MOST_TOPICS:
             self._routes.clear()
         self._routes[topic] = route

@@ -26,11 +26,11 @@ _ALIAS: Final = 0x10
 class Single:
     """Reads messages of one metric and one form, of any device."""
 
-    __slots__ = ("_batch_at", "_datatype", "_number", "_time_of", "_unpack")
+    __slots__ = ("_batch_at", "_datatype", "_number", "_time_of", "_unpack", "_width")
 
     def __init__(self, form: Form, shape: Shape, datatype: DataType) -> None:
         self._time_of, self._unpack, self._number = Pattern(form, shape).time_of, shape.unpack, shape.number
-        self._datatype = datatype
+        self._datatype, self._width = datatype, shape.width
         self._batch_at = form.marked.start - 1
 
     def read(self, raw: bytes, alone: Alone) -> Regular | None:
@@ -44,7 +44,9 @@ class Single:
         datatype, plan = alone.known.get(found[0]) or alone.find(found[0])
         if datatype is not self._datatype or (found[2] != alone.batch and not alone.is_batch(found[2])):
             return None
-        value, n, seq = found[1], self._number(found), found[-1]
+        value, n, seq = found[1], found[4], found[-1]
+        if self._width > 1:
+            n = self._number(found)
         if value.__class__ is not float:
             value = number(value)
         base = n - found[-2]

@@ -57,7 +57,6 @@ class NodeView:
         online: Between its NBIRTH and its NDEATH, as far as we heard.
         proved: Its NBIRTH declared `Frostline/Batch`: every measurement comes as a numbered batch.
         bd_seq: Of the last NBIRTH.
-        seq: Of the last message.
         devices: By id; a device that has not been born since the last NBIRTH is offline.
         aliases: By alias, of the node and all its devices.
         by_name: The same by device and name.
@@ -75,7 +74,6 @@ class NodeView:
     online: bool = False
     proved: bool = False
     bd_seq: int = -1
-    seq: int = -1
     devices: dict[str, DeviceView] = field(default_factory=dict, repr=False)
     aliases: dict[int, BoundMetric] = field(default_factory=dict, repr=False)
     by_name: dict[tuple[str, str], BoundMetric] = field(default_factory=dict, repr=False)
