@@ -10,6 +10,7 @@ from typing import Any
 _THROUGHPUT = ("ingest", "throughput")
 _LATENCY = ("ingest", "latency")
 _RESTART = ("restart", "cases")
+_STORM = ("storm", "live_committed_ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,10 @@ TARGETS = (
     Target("the same, percent of a core", ("edge", "packed", "cpu_percent"), 2.0),
     Target("metered link, MB a day", ("metered", "bursts_of_10_minutes", "mb_per_day"), 5.0),
     Target("card, MB a day, as delivered", ("card", "cases", "as delivered", "mb_per_day"), 50),
+    Target("storm of 10,000, lost or doubled", ("storm", "lost_or_doubled"), 0),
+    Target("storm of 10,000, all in the outbox after s", ("storm", "in_outbox_s"), 10),
+    Target("storm of 10,000, live committed p95 during it, ms", (*_STORM, "during", "p95"), 2_000),
+    Target("100,000 series x 5 rules against 10,000, CPU", ("series", "most against fewest"), 1.2),
     Target("1,000 rules against 10, CPU", ("growth", "rules", "1000 against 10"), 1.15),
 )
 

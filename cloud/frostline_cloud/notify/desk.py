@@ -24,6 +24,7 @@ from frostline_cloud.notify.outbox import Claim, Outcome, RowState
 from frostline_cloud.notify.receivers.receiver import Attempt, Message, Receiver, Verdict
 from frostline_cloud.notify.receivers.settings import BudgetConfig
 from frostline_cloud.sql import read_only, translated
+from frostline_core.errors import UnavailableError
 from frostline_core.rules import Severity
 
 log = logging.getLogger("frostline.notify")
@@ -32,6 +33,7 @@ IN_FLIGHT = 4
 """Notifications of one receiver under way at a time."""
 
 _LEASE_MARGIN_MS = 30_000
+_TOGETHER_S = 0.02  # what is one transaction then is one less that ingest waits for, many times in a storm
 
 
 @dataclass(slots=True)
@@ -74,6 +76,15 @@ class Tools:
     counters: Counters = field(default_factory=Counters)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """An attempt that is over: what was attempted, what became of it, when it began and how long it took."""
+
+    claimed: Claim | Bundle
+    attempt: Attempt
+    when: tuple[int, int]
+
+
 class Desk:
     """Serves one receiver.
 
@@ -109,10 +120,7 @@ class Desk:
         held = self._held
         claims = await asyncio.to_thread(self._claim)
         wanted = [each for each in claims if isinstance(each, Bundle) or self._wants(each.type, each.severity)]
-        ended = await asyncio.gather(*(self._send(each) for each in wanted), return_exceptions=True)
-        for error in ended:
-            if error is not None:
-                raise error
+        await self._send(wanted)
         return len(claims) + self._held - held
 
     # ---- claim ---------------------------------------------------------------------------------------------------
@@ -187,11 +195,31 @@ class Desk:
 
     # ---- send ----------------------------------------------------------------------------------------------------
 
-    async def _send(self, claimed: Claim | Bundle) -> None:
+    async def _send(self, claimed: Sequence[Claim | Bundle]) -> None:
+        """Sends each by itself; those that end within `_TOGETHER_S` of another are written down in one transaction."""
+        under_way = {asyncio.create_task(self._attempt(each)) for each in claimed}
+        failed: BaseException | None = None
+        try:
+            while under_way:
+                done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                if under_way:
+                    more, under_way = await asyncio.wait(under_way, timeout=_TOGETHER_S)
+                    done |= more
+                failed = next((task.exception() for task in done if task.exception() is not None), failed)
+                try:
+                    await asyncio.to_thread(self._finish, [each.result() for each in done if each.exception() is None])
+                except UnavailableError as error:  # the others are sent and written down all the same
+                    failed = error
+        finally:
+            for task in under_way:
+                task.cancel()
+        if failed is not None:
+            raise failed
+
+    async def _attempt(self, claimed: Claim | Bundle) -> _Ended:
         began_ms, began = self._tools.clock(), time.monotonic()
         attempt = await self.receiver.send(self._message(claimed), began_ms // 1000)
-        took_ms = round((time.monotonic() - began) * 1000)
-        await asyncio.to_thread(self._finish, claimed, attempt, (began_ms, took_ms))
+        return _Ended(claimed, attempt, (began_ms, round((time.monotonic() - began) * 1000)))
 
     def _message(self, claimed: Claim | Bundle) -> Message:
         if isinstance(claimed, Bundle):
@@ -202,16 +230,19 @@ class Desk:
 
     # ---- finish --------------------------------------------------------------------------------------------------
 
-    def _finish(self, claimed: Claim | Bundle, attempt: Attempt, when: tuple[int, int]) -> None:
+    def _finish(self, ended: Sequence[_Ended]) -> None:
+        if not ended:
+            return
         now = self._tools.clock()
-        self._counters.attempts += 1
+        self._counters.attempts += len(ended)
         with translated("outbox"), self._tools.engine.begin() as connection:
-            self._note_health(connection, attempt, now)
-            if isinstance(claimed, Bundle):
-                self._finish_bundle(connection, claimed, attempt, (when, now))
-            else:
-                self._finish_single(connection, claimed, attempt, (when, now))
-            if attempt.verdict is Verdict.GONE:
+            for each in ended:
+                self._note_health(connection, each.attempt, now)
+                if isinstance(each.claimed, Bundle):
+                    self._finish_bundle(connection, each.claimed, each.attempt, (each.when, now))
+                else:
+                    self._finish_single(connection, each.claimed, each.attempt, (each.when, now))
+            if any(each.attempt.verdict is Verdict.GONE for each in ended):
                 self._redirect(connection, now)
 
     def _finish_single(

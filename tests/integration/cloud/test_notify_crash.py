@@ -151,7 +151,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_says_nothing_out_of_order(tow
 def test_dying_again_and_again_at_every_commit_makes_progress_and_ends(town: Town) -> None:
     town.tell(Phase.OK, Phase.FIRING)
     deaths = 0
-    while town.work("after commit", 4) == -9:
+    while town.work("after commit", 2) == -9:
         deaths += 1
         town.now += 2 * MINUTE
         assert deaths < 20
