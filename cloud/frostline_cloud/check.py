@@ -8,9 +8,11 @@ from collections.abc import Callable
 
 from sqlalchemy import inspect, text
 
+from frostline_cloud import identity
 from frostline_cloud.config import CloudConfig
 from frostline_cloud.ingest import forgotten
 from frostline_cloud.notify import check_notify
+from frostline_cloud.notify.canary import with_canary
 from frostline_cloud.sql import open_engine, translated
 from frostline_cloud.sql.tables import setting
 from frostline_cloud.store import open_store
@@ -44,7 +46,7 @@ def _tried(part: Callable[[CloudConfig], None], config: CloudConfig) -> str:
 
 
 def _rules(config: CloudConfig) -> None:
-    load_folder(config.rules.folder)
+    identity.with_identity(with_canary(load_folder(config.rules.folder), config.canary))
 
 
 def _notify(config: CloudConfig) -> None:

@@ -1,0 +1,38 @@
+"""What `frostline cloud check` finds before a start would."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from frostline_cloud.check import findings
+from frostline_cloud.config import CloudConfig, RulesConfig
+from frostline_cloud.ingest.config import BrokerConfig
+from frostline_cloud.sql import SqlConfig
+from frostline_cloud.store.config import StoreConfig
+from tests.support.services import free_port
+
+RULE = """
+[[rule]]
+id = "{id}"
+title = "Too warm"
+type = "threshold"
+severity = "critical"
+above = -15.0
+select = {{ metric = "air_temperature" }}
+"""
+
+
+@pytest.mark.parametrize(("rule_id", "wrong"), [("too-warm", ""), ("frostline-identity", "frostline-identity")])
+def test_a_rule_with_the_id_of_a_built_in_one_is_found(tmp_path: Path, rule_id: str, wrong: str) -> None:
+    (tmp_path / "rules.toml").write_text(RULE.format(id=rule_id))
+    config = CloudConfig(
+        broker=BrokerConfig(url=f"mqtt://127.0.0.1:{free_port()}"),
+        store=StoreConfig(path=tmp_path / "history.duckdb"),
+        sql=SqlConfig(url=f"sqlite:///{tmp_path}/frostline.db"),
+        rules=RulesConfig(folder=tmp_path),
+    )
+    found = findings(config)["rules"]
+    assert wrong in found
+    assert bool(found) is bool(wrong)
