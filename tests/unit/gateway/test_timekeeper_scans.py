@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from frostline_core.reading import Reading
 from frostline_gateway.clock import Look, Trust
 from frostline_gateway.timekeeper import Timekeeper
@@ -35,3 +38,26 @@ def test_after_a_step_back_every_series_of_a_device_comes_behind_its_last_scan()
     assert [reading.at_ms for reading, _ in again] == [scanned_ms + 1, scanned_ms + 1]
     other = keeper.stamped([Reading("e", "a", 1.0, machine.wall_ms)])
     assert other[0][0].at_ms < scanned_ms
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 90_000), st.sampled_from([0, 0, 0, -200, -5_000, -90_000, 300, 60_000])),
+        max_size=30,
+    )
+)
+def test_scans_stay_in_order_over_any_steps_of_the_clock(turns: list[tuple[int, int]]) -> None:
+    machine = Machine()
+    keeper = Timekeeper(Trust.AUTO, 0, machine.look, "b")
+    newest = {"a": 0, "b": 0}
+    for passed_ms, step_ms in turns:
+        machine.boot_ms += passed_ms
+        machine.wall_ms += passed_ms + step_ms
+        at_ms = machine.wall_ms
+        if keeper.passes("d", at_ms):
+            stamps = dict.fromkeys(newest, at_ms)
+        else:
+            read = [Reading("d", name, 1.0, at_ms) for name in newest]
+            stamps = {reading.metric: reading.at_ms for reading, _ in keeper.stamped(read)}
+        assert all(stamps[name] >= newest[name] for name in newest)
+        newest = stamps
