@@ -22,22 +22,28 @@ class GroupConfig(ConfigModel):
     """
 
     by: tuple[str, ...] = Field(
-        ("site",),
+        default=("site",),
         max_length=10,
         description="What the alerts of a group have in common: site, node, device, kind, zone, metric, rule or "
         "label.<key>; an empty list is one group for the whole route.",
     )
     wait_s: float = Field(
-        30.0, ge=0, le=3600, description="A new group waits so long for more before its first message."
+        default=30.0, ge=0, le=3600, description="A new group waits so long for more before its first message."
     )
     critical_wait_s: float = Field(
-        0.0, ge=0, le=600, description="The same where something is critical; it then waits for no interval either."
+        default=0.0,
+        ge=0,
+        le=600,
+        description="The same where something is critical; it then waits for no interval either.",
     )
     interval_s: float = Field(
-        300.0, ge=1, le=86_400, description="From one message of a group to the next, where nothing is critical."
+        default=300.0,
+        ge=1,
+        le=86_400,
+        description="From one message of a group to the next, where nothing is critical.",
     )
     repeat_s: float = Field(
-        3600.0,
+        default=3600.0,
         ge=0,
         le=7 * 86_400,
         description="A group in which nothing is new is told again after so long, while something fires of which "
