@@ -185,6 +185,34 @@ def test_what_comes_late_is_told_as_it_would_have_been_live(name: str, script: W
 
 
 @every_condition
+@settings(max_examples=25, deadline=None)
+@given(script=steps, keys=shared, cut=st.integers(0, 60))
+def test_a_restart_in_the_middle_of_a_backlog_changes_nothing(
+    name: str, script: Walk, keys: dict[str, Any], cut: int
+) -> None:
+    case = CASES[name]
+    seen, straight, restarted = case.walk(script), case.bench(**keys), case.bench(**keys)
+    end, first = seen[-1][0] + case.unit, 2 + max(1, len(case.before))
+    last: list[Seen] = [(end, metric, 4.0) for metric in reversed(METRICS)]
+    before: list[Transition] = []
+    for index, (minute, metric, value) in enumerate((*seen[:first], *last, *seen[first:])):
+        straight.see((minute, value), metric=metric)
+        restarted.see((minute, value), metric=metric)
+        if index == first + len(last) + cut:
+            before = list(restarted.transitions)
+            restarted = restarted.restarted()
+    for each in (straight, restarted):
+        each.wait(end).wait(end + 2 * ABANDON_MS / MINUTE + 1)
+
+    after = [each for each in restarted.transitions if each.after is not Phase.UNKNOWN]
+    assert [*before, *after] == [
+        each
+        for index, each in enumerate(straight.transitions)
+        if index < len(before) or each.after is not Phase.UNKNOWN
+    ]
+
+
+@every_condition
 def test_live_samples_that_say_nothing_end_nothing_that_a_backlog_has_found(name: str) -> None:
     case = CASES[name]
     late = [(minute + 1, value) for minute, value in case.fires]
