@@ -131,7 +131,8 @@ class Causes:
         returned = {(row.site, row.node) for row in connection.execute(young)}
         firing = (alert.c.rule == SITE_RULE, alert.c.state.in_([phase.value for phase in OPEN]))
         sites = set(connection.scalars(select(alert.c.site).where(*firing)))
-        devices = {(each.site, each.node, each.device) for each in following if each.rule_type == ABSENCE}
+        asked = [each for each in following if each.rule_type == ABSENCE and (each.site, each.node) not in nodes]
+        devices = {(each.site, each.node, each.device) for each in asked}  # of the others the gateway is the cause
         return cls(nodes, returned, sites, _leads(connection, devices))
 
     def of(self, subject: Subject, *, followed: bool = False) -> str:

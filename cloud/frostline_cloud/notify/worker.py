@@ -31,7 +31,7 @@ log = logging.getLogger("frostline.notify")
 _POLL_S = 0.5
 _SQL_WAIT_S = 2.0
 _MOST_REST_S = 0.5
-_RELEASE_EVERY_S = 5.0
+_RELEASE_EVERY_S, _RELEASE_MOST_S = 5.0, 30.0
 _BURY_EVERY_MS = 3_600_000
 _LINKS_KEPT_MS = 8 * 24 * 3_600_000  # longer than any link works
 
@@ -170,12 +170,13 @@ class NotifyWorker:
         return made
 
     async def _release(self) -> None:
-        """Has alerts told whose reason not to be told is over."""
+        """Has alerts told whose reason not to be told is over; where thousands are looked at, less often."""
         while True:
-            made = 0
+            made, began_s = 0, time.monotonic()
             with suppress(UnavailableError):  # the desks say so
                 made = await asyncio.to_thread(self.release_now)
-            await asyncio.sleep(0 if made else _RELEASE_EVERY_S)
+            took_s = time.monotonic() - began_s
+            await asyncio.sleep(took_s if made else min(_RELEASE_MOST_S, max(_RELEASE_EVERY_S, 20 * took_s)))
 
     def release_now(self) -> int:
         """Writes news of alerts whose shelf, silence or inhibition is over; returns of how many.
