@@ -1,8 +1,9 @@
 """Two gateways under one name: an alert like any other.
 
 Each side sees what the other cannot. A gateway notices that its sessions are taken over, and tells so by the metric
-`identity_conflict`, which a built-in rule watches as it does any sample. Ingest notices births of two spools
-(`sql.clones`), also where their MQTT clients have different names; a job looks for those.
+`identity_conflict`, which a built-in rule watches as it does any sample: a warning, since a poor mobile link looks the
+same to it. Ingest notices births of two spools (`sql.clones`), also where their MQTT clients have different names; a
+job looks for those, and they are critical, since nothing else looks like that.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from frostline_cloud.ingest.series import NODE_KIND
 from frostline_cloud.sql import clones, read_only, translated
 from frostline_cloud.sql.clones import NodeKey, Seen
 from frostline_cloud.sql.tables import alert
-from frostline_core.rules import OPEN, Phase, RuleSet, Series, Transition, parse
+from frostline_core.rules import OPEN, Phase, RuleSet, Series, Severity, Transition, parse
 
 EVERY_S: Final = 15.0
 RULE: Final = "frostline-identity"
@@ -37,7 +38,7 @@ _RULE: Final = parse(
         "id": RULE,
         "title": _TITLE,
         "type": "threshold",
-        "severity": "critical",
+        "severity": "warning",
         "above": 0.5,
         "select": {"kind": NODE_KIND, "metric": [CONFLICT, BIRTHS]},
     },
@@ -97,4 +98,4 @@ def _transition(key: NodeKey, before: Phase, after: Phase, now_ms: int) -> Trans
     fires = after is Phase.FIRING
     series = Series(*key, "", NODE_KIND, "", BIRTHS)
     note = _NOTE if fires else "births of one only"
-    return Transition(RULE, series, before, after, now_ms, float(fires), 0.5, note)
+    return Transition(RULE, series, before, after, now_ms, float(fires), 0.5, note, severity=Severity.CRITICAL)
