@@ -1,8 +1,8 @@
 """Under load the rows of one device that go to the disk together become one row, and so one message. Pure.
 
 A message costs the cloud as much as fifty values do, and on the wire as much as five; a row costs the disk 128 bytes.
-With few rows there is nothing to win, and each poll stays a message of its own. Nothing waits for this: a group is what
-has come while the one before was written, a second's worth at most (`[spool] flush_s`).
+With few rows there is nothing to win, and each poll stays a message of its own, unless the config lets rows wait for
+more than a second to save bytes (`[spool] flush_s`). Nothing else waits for this: a group is what has come meanwhile.
 """
 
 from __future__ import annotations

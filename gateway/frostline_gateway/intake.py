@@ -35,6 +35,8 @@ log = logging.getLogger("frostline.intake")
 MOST_MEMORY_BYTES = 32 << 20
 """Most that rows which wait in memory may weigh, however few they are."""
 _ROWS = RowLimits(samples=MOST_METRICS_IN_ROW)
+_PATIENT_ROWS = RowLimits(load=2, samples=MOST_METRICS_IN_ROW)
+"""Who lets rows wait for more than a second wants them together, however few they are."""
 _RETRY_S = 1.0
 _QUIET_PART = 4
 _TEXTS = frozenset({DataType.STRING, DataType.TEXT, DataType.UUID, DataType.BYTES})
@@ -234,7 +236,10 @@ class Intake:
             lost = sum(delta.lost.values())
             delta = AccountDelta(delta.read - lost, delta.kept - lost, delta.filtered, delta.rejected)
         rows = list(self._pending)
-        group = [*together(rows, _ROWS), *self._notices(delta.lost, from_ms)]
+        group = [
+            *together(rows, _PATIENT_ROWS if self._limits.flush_s > 1 else _ROWS),
+            *self._notices(delta.lost, from_ms),
+        ]
         self._pending.clear()
         self._bytes = 0
         self._in_flight = sum(row.samples for row in rows)

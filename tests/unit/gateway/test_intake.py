@@ -143,7 +143,7 @@ async def test_the_writer_groups_rows_and_writes_them_soon(spool: Spool, writer:
 
 
 async def test_what_devices_answer_one_after_the_other_is_one_write(spool: Spool, writer: ThreadPoolExecutor) -> None:
-    intake, groups = intake_on(spool, limits=IntakeLimits(flush_s=2.0)), []
+    intake, groups = intake_on(spool, limits=IntakeLimits(flush_s=1.0)), []
     spool.listen(lambda: groups.append(spool.held_rows))
     task = asyncio.create_task(intake.run(writer))
     for value in range(5):
@@ -166,3 +166,14 @@ async def test_an_append_that_is_under_way_is_known_before_the_writer_ends(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert (len(rows_of(spool)), intake.in_hand) == (1, 0)
+
+
+@pytest.mark.parametrize(("flush_s", "rows"), [(1.0, [1, 1, 1]), (5.0, [3])])
+async def test_where_rows_wait_for_seconds_those_of_a_device_become_one_however_few(
+    spool: Spool, writer: ThreadPoolExecutor, flush_s: float, rows: list[int]
+) -> None:
+    intake = intake_on(spool, limits=IntakeLimits(flush_s=flush_s))
+    for n in range(3):
+        intake.scan("room-1", [reading(float(n), NOW_MS + n)])
+    assert await intake.flush(writer)
+    assert [row.samples for row in rows_of(spool)] == rows
