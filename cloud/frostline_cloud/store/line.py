@@ -117,12 +117,13 @@ class LineEncoder:
         numbers = orjson.dumps(list(chain.from_iterable(values)))
         if b"n" in numbers:  # "null": not a number, or infinite
             raise ValueError("a number that no store keeps")
-        parts = [b""] * (3 * sum(widths))
-        parts[0::3] = chain.from_iterable(keys)
-        parts[1::3] = numbers[1:-1].split(b",")
+        texts = numbers[1:-1].split(b",")
         stamps = (b" " + orjson.dumps(times)[1:-1].replace(b",", b"\n, ")).split(b",")
         for end_at, stamp in zip(accumulate(widths), stamps, strict=True):
-            parts[3 * end_at - 1] = stamp
+            texts[end_at - 1] += stamp
+        parts = [b""] * (2 * len(texts))
+        parts[0::2] = chain.from_iterable(keys)
+        parts[1::2] = texts
         return b"".join(parts)
 
     def _keys_of(self, form: RowForm) -> list[bytes]:
