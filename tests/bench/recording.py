@@ -30,8 +30,8 @@ class Load:
         messages: How many, over all nodes.
         interval_ms: Between two messages of all nodes together, in event time; 0 is one millisecond per round of nodes.
         alarm_every: Each so many messages, the first value lies above the alarm limit for one message; 0 is never.
-        storm_at: The message from which on each device has one message, all due at that instant, in which every value
-            lies above the alarm limit; 0 is never.
+        storm_at: The message from which on every value lies above the alarm limit; the first one of each device is due
+            at that instant. 0 is never; else it lies behind the warm-up.
         window: Messages of one node in flight, at most.
         patience_s: So long without a commit is a failure; births may take three times as long.
     """
@@ -46,10 +46,6 @@ class Load:
     storm_at: int = 0
     window: int = WINDOW
     patience_s: float = 20.0
-
-    def is_storm(self, k: int) -> bool:
-        """Whether the k-th message, counted from the first of the measurement, is part of the storm."""
-        return 0 < self.storm_at <= k < self.storm_at + self.nodes * self.devices
 
     def due_ms(self, k: int) -> float:
         """When the k-th message is due, after the first: what comes behind a storm is not late because of it."""
@@ -118,7 +114,7 @@ class Recording:
             utc_ms = self.start_ms + int(at_ms)
             message = PayloadMessage(timestamp=utc_ms, seq=(load.devices + n) % 256)
             add = message.metrics.add
-            higher = ALARM if load.is_storm(k - first) else 0.0
+            higher = ALARM if 0 < load.storm_at <= k - first else 0.0
             for i, alias in enumerate(chosen):
                 add(alias=alias, timestamp=utc_ms, double_value=round(higher + values[(k * 31 + i) % 997], 2))
             if load.alarm_every and k % load.alarm_every == 0:

@@ -32,7 +32,7 @@ _DISPATCHED_S = 180.0
 _RECEIVERS = ("grouped", "single")
 _RULE = (
     '[[rule]]\nid = "storm"\ntitle = "Storm"\ntype = "threshold"\nseverity = "critical"\n'
-    f'above = {ALARM}\nclear_for = "1h"\n[rule.select]\nmetric = "value_*"\n'
+    f'above = {ALARM}\n[rule.select]\nmetric = "value_*"\n'
 )
 
 
@@ -49,7 +49,7 @@ def measure() -> dict[str, Any]:
         last_ms, noted_ms = (
             _one(database, f"SELECT max(created_ms) {_of(theirs)}") for theirs in ("receiver != '*'", "receiver = '*'")
         )
-        grouped = [request.content for request in hook.requests if request.path == "/grouped"]
+        grouped = [each.content for each in hook.requests if each.content["type"] == "alert.group"]
     full_ms = last_ms - began_ms
     return {
         "transitions": TRANSITIONS,
