@@ -19,7 +19,7 @@ SEARCH_S = 30.0
 
 BODY_BYTES = 8 * 1024 * 1024
 """Longest request, but for a single longer line: servers take 25 MB (InfluxDB 1) or more unless told otherwise."""
-_PART_VALUES, _STEP = 8_000, 100
+_PART_VALUES, _STEP = 2_000, 50
 """So many numbers are written at once, of so many rows at a time."""
 
 _OWN = ("frostline", "frostline", "frostline")
