@@ -41,16 +41,30 @@ class Border:
             await self._app(scope, receive, send)
             return
 
+        is_gone = is_answered = False
+
         async def send_guarded(message: Message) -> None:
+            nonlocal is_answered
+            is_answered = True
             if message["type"] == "http.response.start":
                 _guard(MutableHeaders(scope=message), scope)
             await send(message)
+
+        async def receive_noting() -> Message:
+            nonlocal is_gone
+            message = await receive()
+            is_gone = is_gone or message["type"] == "http.disconnect"
+            return message
 
         length = Headers(scope=scope).get("content-length", "0")
         if not length.isdecimal() or int(length[:20]) > MAX_BODY_BYTES:
             await problem(413, f"a body may have {MAX_BODY_BYTES} bytes")(scope, receive, send_guarded)
             return
-        await self._app(scope, _bounded(receive), send_guarded)
+        try:
+            await self._app(scope, _bounded(receive_noting), send_guarded)
+        except RuntimeError:  # Starlette's word for it where a browser went on to another page before any answer
+            if is_answered or not is_gone:
+                raise
 
 
 def _bounded(receive: Receive) -> Receive:
