@@ -217,8 +217,8 @@ def test_live_samples_that_say_nothing_end_nothing_that_a_backlog_has_found(name
     case = CASES[name]
     late = [(minute + 1, value) for minute, value in case.fires]
     found, end = case.bench(), case.end + 2
-    for metric, value in zip(METRICS, (4.0, case.flag, 4.0), strict=True):
-        found.see((0, value), metric=metric)
+    for metric, first in zip(METRICS, (4.0, case.flag, 4.0), strict=True):
+        found.see((0, first), metric=metric)
     found.see((end, None)).see((end + 0.1, None))
 
     for minute, value in late:
