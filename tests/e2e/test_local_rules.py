@@ -100,9 +100,9 @@ def by_the_gateway(stack: Stack) -> list[dict[str, Any]]:
     return [each for each in shown if each["note"].startswith("output siren")]
 
 
-def add_gateway(stack: Stack, folder: Path, port: int, *, sent: bool) -> None:
+def add_gateway(stack: Stack, folder: Path, port: int, *, sent: bool, uplink: str = "") -> None:
     settings = GATEWAY.format(port=port, profile=profile(folder, [AIR, RELAY]))
-    stack.add_gateway(NODE, settings if sent else f'[rules]\nfolder = "{stack.folder}/rules"\n{settings}')
+    stack.add_gateway(NODE, settings if sent else f'[rules]\nfolder = "{stack.folder}/rules"\n{settings}', uplink)
 
 
 @pytest.mark.parametrize("sent", [False, True], ids=["rules of a folder", "rules that the cloud sends"])
@@ -138,18 +138,22 @@ async def test_an_excursion_that_lasts_beyond_a_long_outage_is_one_incident(tmp_
     """So long that the live samples leap: the live alert fires first, and its beginning comes with the backlog."""
     with Stack(tmp_path, RULE, Settings(links=True)) as stack:
         async with room() as (port, client):
-            await asyncio.to_thread(add_gateway, stack, tmp_path, port, sent=False)
+            slowly = "backlog_messages_per_s = 0.5"
+            await asyncio.to_thread(add_gateway, stack, tmp_path, port, sent=False, uplink=slowly)
             await hold(lambda: stack.born(NODE) and stack.hears(NODE, "room-1") and stack.written(NODE) > 0)
             stack.gateway_link.refuse(True)
             stack.gateway_link.reset()
             began, warm_ms = time.monotonic(), time.time() * 1000
             await hold(lambda: not stack.born(NODE))
+            for step in (1, 2, 3):  # what the backlog begins with
+                await warms(client, COLD + 10 * step)
+                await asyncio.sleep(1)
             await warms(client, WARM)
             await within(5, client, True)
             await asyncio.sleep(HOLE_MS / 1000 + 5 - (time.monotonic() - began))
-            await warms(client, WARM + 1)  # a live sample, which goes out beside the backlog
-            await asyncio.sleep(2)
             stack.gateway_link.refuse(False)
+            await hold(lambda: stack.born(NODE), 90)
+            await warms(client, WARM + 20)  # a live sample, which goes out beside the backlog
             await hold(lambda: stack.drained(NODE) and "firing" in [each["state"] for each in alerts(stack)], 90)
             await hold(lambda: len(alerts(stack)) == 1 and alerts(stack)[0]["fired_ms"] < warm_ms + 15_000, 90)
             await asyncio.sleep(JOIN_MS / 1000)
