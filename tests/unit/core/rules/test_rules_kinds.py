@@ -172,7 +172,9 @@ def test_what_comes_late_is_told_as_it_would_have_been_live(name: str, script: W
     case = CASES[name]
     seen, live, late = case.walk(script), case.bench(**keys), case.bench(**keys)
     end, first = seen[-1][0] + case.unit, 2 + max(1, len(case.before))
-    last: list[Seen] = [(end, metric, 4.0) for metric in reversed(METRICS)]
+    known = {metric: value for _, metric, value in seen}  # what changes where the hole ends is live
+    last: list[Seen] = [(end, "wanted", known["wanted"]), (end, "defrost_active", known["defrost_active"])]
+    last.append((end, METRICS[0], 4.0))
     for minute, metric, value in (*seen, *last):
         live.see((minute, value), metric=metric)
 
