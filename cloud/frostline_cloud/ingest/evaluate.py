@@ -24,20 +24,24 @@ class Evaluated:
     times: dict[Stamp, int] = field(default_factory=dict)
 
 
-def evaluate(evaluator: Evaluator, items: Sequence[Item], stamp_of: Callable[[int], Stamp]) -> Evaluated:
+def evaluate(
+    evaluator: Evaluator, items: Sequence[Item], stamp_of: Callable[[int], Stamp], oldest_ms: int = 0
+) -> Evaluated:
     """Shows every sample to the rules, in order.
 
     Args:
         evaluator: Holds guards and states.
         items: Messages, in order of arrival for each device.
         stamp_of: The stamp of a slot by itself.
+        oldest_ms: What was measured before it is history to no rule: its run may be forgotten, and the sample have been
+            shown already (commit protocol, section 8).
     """
     low, high, last, deadline = evaluator.low, evaluator.high, evaluator.last_ms, evaluator.deadline_ms
     done = Evaluated(_counts(items))
     times, latest = done.times, done.times.get
     for item in items:
         if isinstance(item, Batch):
-            _one_by_one(evaluator, item, stamp_of, times)
+            _one_by_one(evaluator, item, stamp_of, times, oldest_ms)
             continue
         _, _, _, plan, at_ms, values, _, _ = item
         slot, stamp = plan.first, plan.stamp
@@ -48,6 +52,8 @@ def evaluate(evaluator: Evaluator, items: Sequence[Item], stamp_of: Callable[[in
                 last[slot] = at_ms
                 continue
         elif slot >= 0 and _pass(evaluator, plan, values, at_ms):
+            continue
+        if at_ms < oldest_ms:
             continue
         if slot >= 0:
             evaluator.observe_row(slot, values, at_ms)
@@ -71,9 +77,11 @@ def _counts(items: Sequence[Item]) -> dict[tuple[str, str], int]:
     return counts
 
 
-def _one_by_one(evaluator: Evaluator, batch: Batch, stamp_of: Callable[[int], Stamp], times: dict[Stamp, int]) -> None:
+def _one_by_one(
+    evaluator: Evaluator, batch: Batch, stamp_of: Callable[[int], Stamp], times: dict[Stamp, int], oldest_ms: int
+) -> None:
     for slot, value, at_ms, _ in evaluator.in_order(batch.samples):
-        if isinstance(value, str):
+        if isinstance(value, str) or at_ms < oldest_ms:
             continue
         _observe(evaluator, slot, value, at_ms)
         stamp = stamp_of(slot)

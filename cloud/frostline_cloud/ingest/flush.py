@@ -34,6 +34,7 @@ from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.ingest.sheet import rows_of, send
 from frostline_cloud.rules import taken
 from frostline_cloud.sql import told, translated
+from frostline_cloud.sql.retention import RUN_KEEP_MS
 from frostline_cloud.store.port import Store
 from frostline_core.commit import run_text
 from frostline_core.errors import FrostlineError, UnavailableError
@@ -194,7 +195,7 @@ class Flusher:
         self, connection: Connection, items: Sequence[Item], odd: Sequence[Batch], now_ms: int
     ) -> dict[tuple[str, str], int]:
         """Evaluates every sample, and writes changed rule state, alerts and outbox; returns samples by gateway."""
-        done = evaluate(self._evaluator, items, self._series.stamp)
+        done = evaluate(self._evaluator, items, self._series.stamp, now_ms - RUN_KEEP_MS)
         self._keep_words(connection, odd, now_ms)
         staged = self._evaluator.staged()
         journal.save_rule_states(connection, staged.states, now_ms)

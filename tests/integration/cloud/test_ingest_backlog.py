@@ -11,6 +11,7 @@ from tests.support.services import eventually
 BEFORE, BACKLOG = RUN, RUN + 1
 LIVE = RUN + 2
 MINUTE = 60_000
+DAY = 24 * 60 * MINUTE
 
 
 def send(edge: EdgeNode, run: int, n: int, value: float, at_ms: int) -> None:
@@ -32,6 +33,14 @@ def test_an_excursion_in_a_backlog_is_one_retroactive_incident(cloud: Cloud, edg
     assert (row.state, row.retroactive, row.value) == ("resolved", True, -20.0)
     assert (row.fired_ms, row.resolved_ms) == (now - 50 * MINUTE, now - 40 * MINUTE)
     assert cloud.rows(outbox, type="alert.updated") == []
+
+
+def test_a_card_that_comes_back_after_400_days_is_stored_and_not_ruled(cloud: Cloud, edge: EdgeNode) -> None:
+    now = now_ms()
+    for n, days in enumerate((402, 401, 399), 1):
+        send(edge, BACKLOG, n, -5.0 - n, now - days * DAY)
+    assert [row.fired_ms for row in cloud.rows(alert)] == [now - 399 * DAY]
+    assert cloud.count() == 3
 
 
 def test_a_restart_in_the_middle_of_a_backlog_goes_unnoticed(cloud: Cloud, edge: EdgeNode) -> None:
