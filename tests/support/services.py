@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import inspect
 import os
+import random
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
@@ -25,11 +27,17 @@ STOP_S = 10.0
 LOG_TAIL_BYTES = 8000
 
 
+_PORTS = range(10_000, 32_000)
+"""Below those that Linux gives to whoever asks for any (ip_local_port_range): nobody gets one of ours by chance."""
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listens on, and that nobody is given before it is listened on."""
+    while True:
+        port = random.SystemRandom().choice(_PORTS)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def eventually(predicate: Callable[[], object], timeout_s: float = 10.0, every_s: float = 0.02) -> None:
