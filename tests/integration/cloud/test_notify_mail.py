@@ -24,6 +24,7 @@ from frostline_cloud.notify.texts import Catalogue
 from frostline_core.config import parse
 from frostline_core.errors import ConfigError
 from tests.support.notices import certificate, message
+from tests.support.services import free_port
 
 NOW_S = 1_769_860_800
 TEXTS = Catalogue.read()
@@ -76,9 +77,7 @@ class _Tls(Controller):
 @contextmanager
 def serving(post: Post, *, tls: ssl.SSLContext | None = None, **keys: Any) -> Iterator[int]:
     """The server's port, while it runs."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     kind = Controller if tls is None else _Tls
     server = kind(post, hostname="127.0.0.1", port=port, ssl_context=tls, ready_timeout=30, **keys)
     server.start()
@@ -344,11 +343,7 @@ async def test_a_server_that_answers_a_letter_at_a_time_takes_no_longer_than_the
 
 
 async def test_nobody_at_the_address_is_worth_a_retry() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-
-    assert (await sent(port)).verdict is Verdict.RETRY
+    assert (await sent(free_port())).verdict is Verdict.RETRY
 
 
 @pytest.mark.parametrize(
