@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 HISTORIES ?= 20000
-WORKERS ?= 4
+WORKERS ?= 5
 KILLS ?= 200
 # Without bytecode on the disk every process would compile all it imports: three times the CPU of a start.
 unexport PYTHONDONTWRITEBYTECODE

@@ -15,7 +15,7 @@ NODE = "gw-1"
 BACKLOG = 5_000  # four minutes at the rate of the live part
 LIVE_EVERY_S = 0.05
 OUTAGE_S = 32.0  # what waited for less than 30 s is still live
-PER_S = 300
+PER_S = 200
 UPLINK = f"backlog_messages_per_s = {PER_S}\n[spool]\nflush_rows = 40"  # too few to be put together
 FRESH_S = 5.0
 pytestmark = pytest.mark.timeout(240)
