@@ -36,12 +36,15 @@ def marked(name: str, content: dict[str, Any] | None, keys_of: Callable[[], Mapp
     """
     if content is None or not (name == HOLES or "memory" in content):
         return content
+    if name != HOLES:
+        keys = keys_of()
+        return {**content, _OF: keys[name]} if name in keys else content
+    held = {rule for hole in content["holes"] for rule in (*hole.get("states", ()), *hole.get("begun", ()))}
+    if not held:  # nearly always: asking would look at every rule of a series that was silent for a minute
+        return content
     keys = keys_of()
-    if name == HOLES:
-        held = {rule for hole in content["holes"] for rule in (*hole.get("states", ()), *hole.get("begun", ()))}
-        found = {rule: keys[rule] for rule in sorted(held) if rule in keys}
-        return {**content, _OF: found} if found else content
-    return {**content, _OF: keys[name]} if name in keys else content
+    found = {rule: keys[rule] for rule in sorted(held) if rule in keys}
+    return {**content, _OF: found} if found else content
 
 
 def states_of(saved: Saved, keys: Mapping[str, str]) -> dict[str, State]:
