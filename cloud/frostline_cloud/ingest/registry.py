@@ -17,8 +17,8 @@ from frostline_cloud.ingest import clocks, journal
 from frostline_cloud.ingest.refusal import RefusedDataError, refusals
 from frostline_cloud.ingest.series import NODE_KIND, DeviceKey, SeriesTable, read_clock
 from frostline_cloud.sql import births, translated
-from frostline_cloud.sql.births import BornDevice, BornNode, Changes, NodeKey
-from frostline_core.commit import RUNS, Commit, Runs, run_number, run_text, unpack_runs
+from frostline_cloud.sql.changes import BornDevice, BornNode, Changes, Key, NodeKey
+from frostline_core.commit import RUNS, Commit, Runs, answered, asked, run_text, unpack_runs
 from frostline_core.errors import ProtocolError
 from frostline_core.reading import DeviceDescription
 from frostline_core.rules import Evaluator, RuleSet
@@ -38,8 +38,6 @@ from frostline_core.sparkplug import (
 )
 
 log = logging.getLogger("frostline.ingest")
-
-_MOST_ANSWERED = 8
 
 
 @dataclass(slots=True)
@@ -61,7 +59,7 @@ class Registry:
     def __init__(self, engine: Engine, series: SeriesTable) -> None:
         self._engine, self._series = engine, series
         self._changes = Changes()
-        self._known: dict[births.Key, DeviceDescription] = {}
+        self._known: dict[Key, DeviceDescription] = {}
         self._states: dict[DeviceKey, dict[str, dict[str, dict[str, object]]]] = {}
         self._clocks: dict[DeviceKey, bytes] = {}
 
@@ -231,10 +229,7 @@ def _messages(changes: Changes) -> Iterator[tuple[str, bytes]]:
 
 
 def _answers(connection: Connection, changes: Changes) -> dict[NodeKey, list[Commit]]:
-    newest = {
-        owner: [run_text(number) for number in list(birth.runs.held)[-_MOST_ANSWERED:]]
-        for owner, birth in changes.nodes.items()
-        if birth.runs is not None
-    }
-    done = births.committed(connection, [text for texts in newest.values() for text in texts])
-    return {owner: [Commit(run_number(text), done.get(text, 0)) for text in texts] for owner, texts in newest.items()}
+    told = {owner: birth.runs for owner, birth in changes.nodes.items() if birth.runs is not None}
+    texts = {run_text(run): run for runs in told.values() for run in asked(runs)}
+    committed = {texts[text]: n for text, n in journal.committed(connection, texts).items()}
+    return {owner: answered(runs, committed) for owner, runs in told.items()}

@@ -1,7 +1,6 @@
 """Writing what births and deaths say, many in one go: statements are bundled by kind, one call of the driver each.
 
-A `Changes` gathers events in the order in which they came and keeps what is left of them in the end, so that its size
-is bounded by the fleet however long SQL is away. Of metrics only those that are new or have changed are written.
+Of metrics only those that are new or have changed are written.
 
 A device that went offline with its node, and not by a death of its own, has the node's time of death: it comes back
 with the node (see `living`).
@@ -10,21 +9,17 @@ with the node (see `living`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from frostline_cloud.sql import clones
+from frostline_cloud.sql.changes import BornDevice, BornNode, Changes, Key, NodeKey
 from frostline_cloud.sql.tables import device, metric, node, run, site
 from frostline_cloud.sql.upsert import insert_new, upsert
-from frostline_core.commit import Runs, run_text
+from frostline_core.commit import run_text
 from frostline_core.reading import DeviceDescription, MetricDescription
 
-NodeKey = tuple[str, str]
-"""Site and node."""
-Key = tuple[str, str, str]
-"""Site, node and device."""
 _IN_ONE_QUERY = 500
 _STAMP: dict[str, Any] = {"online": bindparam("b_online"), "death_ms": bindparam("b_death_ms")}
 _NODE_STATE = (
@@ -65,123 +60,6 @@ _ANNOUNCED = (
     .where(run.c.run == bindparam("b_run"), run.c.announced < bindparam("b_announced"))
     .values(announced=bindparam("b_announced"), at_ms=bindparam("b_at_ms"))
 )
-
-
-@dataclass(frozen=True, slots=True)
-class BornNode:
-    """An NBIRTH.
-
-    Attributes:
-        runs: What it says that the gateway holds; None where it says nothing.
-        raw: Its bytes: the alias table after a restart.
-    """
-
-    site: str
-    node: str
-    proved: bool
-    bd_seq: int
-    birth_ms: int
-    runs: Runs | None
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class BornDevice:
-    """A DBIRTH."""
-
-    site: str
-    node: str
-    description: DeviceDescription
-    birth_ms: int
-    raw: bytes
-
-
-@dataclass(slots=True)
-class Changes:
-    """What births and deaths have changed, and SQL does not know yet.
-
-    Attributes:
-        nodes: NBIRTHs, the newest of each node.
-        devices: DBIRTHs, the newest of each device.
-        node_died: When each node went offline; None where it is online.
-        device_died: The same of devices that said something themselves, by node.
-        gone: Nodes whose devices are offline since then, but for those that said something after that.
-        retired: Devices whose births are to be forgotten, by node; None is the node with all of them.
-    """
-
-    nodes: dict[NodeKey, BornNode] = field(default_factory=dict)
-    devices: dict[Key, BornDevice] = field(default_factory=dict)
-    node_died: dict[NodeKey, int | None] = field(default_factory=dict)
-    device_died: dict[NodeKey, dict[str, int | None]] = field(default_factory=dict)
-    gone: dict[NodeKey, int] = field(default_factory=dict)
-    retired: dict[NodeKey, set[str | None]] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.node_died or self.device_died or self.retired)
-
-    def born(self, birth: BornNode) -> None:
-        """A node is born; its devices are offline until they are born too."""
-        owner = (birth.site, birth.node)
-        self.nodes[owner] = birth
-        self.node_died[owner] = None
-        self._devices_gone(owner, birth.birth_ms)
-
-    def device_born(self, birth: BornDevice) -> None:
-        """A device is born."""
-        key = (birth.site, birth.node, birth.description.id)
-        self.devices[key] = birth
-        self.device_died.setdefault(key[:2], {})[key[2]] = None
-
-    def back(self, owner: NodeKey, devices: Iterable[str]) -> None:
-        """A node and these devices of it were taken for offline and are not."""
-        self.node_died[owner] = None
-        if back := dict.fromkeys(devices):
-            self.device_died.setdefault(owner, {}).update(back)
-
-    def died(self, owner: NodeKey, at_ms: int) -> None:
-        """A node is gone, and with it every device."""
-        self.node_died[owner] = at_ms
-        self._devices_gone(owner, at_ms)
-
-    def lost_device(self, key: Key, at_ms: int) -> None:
-        """A device said that it goes."""
-        self.device_died.setdefault(key[:2], {})[key[2]] = at_ms
-
-    def retire(self, owner: NodeKey, device: str | None) -> None:
-        """A device (None: the node with all of them) is gone for good; a later birth brings it back."""
-        self.retired.setdefault(owner, set()).add(device)
-
-    def each(self) -> Iterator[Changes]:
-        """The same in pieces that each hold one birth or one death, in an order that may be written."""
-        if self.retired:
-            yield Changes(retired=self.retired)
-        for owner in self.node_died:
-            nodes = {owner: self.nodes[owner]} if owner in self.nodes else {}
-            gone = {owner: self.gone[owner]} if owner in self.gone else {}
-            yield Changes(nodes, {}, {owner: self.node_died[owner]}, {}, gone)
-        for owner, died in self.device_died.items():
-            for name, at_ms in died.items():
-                key = (*owner, name)
-                devices = {key: self.devices[key]} if key in self.devices else {}
-                yield Changes({}, devices, {}, {owner: {name: at_ms}})
-
-    def in_order(self) -> Changes:
-        """The same, by name: two ingests that hear the same births then lock rows in the same order."""
-        return Changes(
-            dict(sorted(self.nodes.items())),
-            dict(sorted(self.devices.items())),
-            dict(sorted(self.node_died.items())),
-            {owner: dict(sorted(died.items())) for owner, died in sorted(self.device_died.items())},
-            dict(sorted(self.gone.items())),
-            dict(sorted(self.retired.items())),
-        )
-
-    def _devices_gone(self, owner: NodeKey, at_ms: int) -> None:
-        self.gone.setdefault(owner, at_ms)
-        died = self.device_died.get(owner, {})
-        for name, died_ms in died.items():
-            if died_ms is None:
-                died[name] = at_ms
 
 
 def write(connection: Connection, changes: Changes, known: Mapping[Key, DeviceDescription], now_ms: int) -> None:
@@ -227,15 +105,6 @@ def nobody_listened(connection: Connection, now_ms: int) -> None:
     connection.execute(update(node).where(node.c.online.is_(True)).values(online=False, death_ms=now_ms))
 
 
-def committed(connection: Connection, runs: Sequence[str]) -> dict[str, int]:
-    """What is committed of each of these runs; runs that nobody has heard of are absent."""
-    found: dict[str, int] = {}
-    for some in _pieces(runs):
-        for row in connection.execute(select(run.c.run, run.c.committed).where(run.c.run.in_(some))):
-            found[row.run] = row.committed
-    return found
-
-
 def _forget_births(connection: Connection, retired: Mapping[NodeKey, set[str | None]]) -> None:
     """A device without a birth is retired: it is neither restored nor awaited after a restart; its row stays."""
     for owner, names in retired.items():
@@ -251,7 +120,9 @@ def _write_nodes(connection: Connection, changes: Changes, now_ms: int) -> None:
     births = changes.nodes
     if births:
         insert_new(
-            connection, site, [{"site": name, "first_seen_ms": now_ms} for name in {owner[0] for owner in births}]
+            connection,
+            site,
+            [{"site": name, "first_seen_ms": now_ms} for name in sorted({owner[0] for owner in births})],
         )
         upsert(connection, node, [_node_row(birth, changes.node_died[owner]) for owner, birth in births.items()])
     gone = [_b(site=owner[0], node=owner[1], death_ms=at_ms) for owner, at_ms in changes.gone.items()]
@@ -262,7 +133,7 @@ def _write_nodes(connection: Connection, changes: Changes, now_ms: int) -> None:
         if owner not in births
     ]
     _many(connection, _NODE_STATE, states)
-    _announce(connection, [birth for birth in births.values() if birth.runs is not None], now_ms)
+    _announce(connection, births.values(), now_ms)
 
 
 def _node_row(birth: BornNode, died_ms: int | None) -> dict[str, object]:
@@ -278,35 +149,40 @@ def _node_row(birth: BornNode, died_ms: int | None) -> dict[str, object]:
     }
 
 
-def _announce(connection: Connection, births: Sequence[BornNode], now_ms: int) -> None:
+def _announce(connection: Connection, births: Iterable[BornNode], now_ms: int) -> None:
     """What births say the gateways hold. Never moves `committed`."""
-    rows: list[dict[str, object]] = []
-    opened: dict[str, dict[str, object]] = {}
-    for birth in births:
-        if birth.runs is None:
-            continue
-        held = None if birth.runs.more else [run_text(number) for number in birth.runs.held]
-        rows.append(_b(site=birth.site, node=birth.node, spool=f"{birth.runs.spool:016x}", held=held))
-        for number, last in birth.runs.held.items():
-            text = run_text(number)
-            row = opened.setdefault(
-                text,
-                {"run": text, "site": birth.site, "node": birth.node, "stream": 1, "committed": 0, "announced": 0}
-                | {"at_ms": now_ms},
-            )
-            row["announced"] = max(last, int(str(row["announced"])))
-    told = [(birth, birth.runs) for birth in births if birth.runs is not None]
-    listed = {(birth.site, birth.node): [run_text(number) for number in runs.held] for birth, runs in told}
+    told = {(birth.site, birth.node): birth.runs for birth in births if birth.runs is not None}
+    listed = {owner: [run_text(number) for number in runs.held] for owner, runs in told.items()}
     clones.note(connection, listed, now_ms)
-    _many(connection, _HELD, rows)
-    known = announced(connection, list(opened))
-    insert_new(connection, run, [row for text, row in opened.items() if text not in known])
-    more = [
-        _b(run=text, announced=row["announced"], at_ms=now_ms)
-        for text, row in opened.items()
-        if text in known and int(str(row["announced"])) > known[text]
+    held = [
+        _b(site=owner[0], node=owner[1], spool=f"{runs.spool:016x}", held=None if runs.more else listed[owner])
+        for owner, runs in told.items()
     ]
+    _many(connection, _HELD, held)
+    last: dict[str, int] = {}
+    owners: dict[str, NodeKey] = {}
+    for owner, runs in told.items():
+        for text, n in zip(listed[owner], runs.held.values(), strict=True):
+            last[text] = max(n, last.get(text, 0))
+            owners.setdefault(text, owner)
+    known = announced(connection, list(last))
+    insert_new(
+        connection, run, [_run_row(text, owners[text], n, now_ms) for text, n in last.items() if text not in known]
+    )
+    more = [_b(run=text, announced=n, at_ms=now_ms) for text, n in last.items() if n > known.get(text, n)]
     _many(connection, _ANNOUNCED, more)
+
+
+def _run_row(text: str, owner: NodeKey, announced: int, now_ms: int) -> dict[str, object]:
+    return {
+        "run": text,
+        "site": owner[0],
+        "node": owner[1],
+        "stream": 1,
+        "committed": 0,
+        "announced": announced,
+        "at_ms": now_ms,
+    }
 
 
 def announced(connection: Connection, runs: Sequence[str]) -> dict[str, int]:

@@ -14,11 +14,9 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, delete, select, tuple_
 
+from frostline_cloud.sql.changes import NodeKey
 from frostline_cloud.sql.tables import node, run, setting
 from frostline_cloud.sql.upsert import upsert
-
-NodeKey = tuple[str, str]
-"""Site and node."""
 
 _PREFIX: Final = "clone/"
 _PIECE: Final = 400

@@ -12,7 +12,7 @@ from frostline_core.commit.host import (
     spelled_out,
 )
 from frostline_core.commit.rows import HeldRun, Row, Rows
-from frostline_core.commit.step import RESTORED, Advance, Loss, RunRecord, advance, in_doubt
+from frostline_core.commit.step import RESTORED, Advance, Loss, RunRecord, advance, answered, asked, in_doubt
 from frostline_core.commit.window import WindowLimits
 from frostline_core.commit.wire import (
     BATCH,
@@ -67,6 +67,8 @@ __all__ = [
     "Verdict",
     "WindowLimits",
     "advance",
+    "answered",
+    "asked",
     "in_doubt",
     "mark_of",
     "of_spool",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from frostline_core.commit.wire import COMMITS_MAX, BatchMark, Commit, Regular, Runs
+from frostline_core.commit.wire import BatchMark, Commit, Regular
 from frostline_core.reading import Stream
 
 T = TypeVar("T")
@@ -249,10 +249,6 @@ class HostCommit(Generic[T]):
             return self._say_again(mark.run, known, now_ms)
         self.statistics.holes += 1
         return self._hole(mark.run, known, now_ms)
-
-    def on_birth(self, runs: Runs) -> list[Commit]:
-        """What to answer to an NBIRTH: what is committed of the newest 8 runs it lists, 0 where nothing is."""
-        return [Commit(run, self._cached(run).committed) for run in list(runs.held)[-COMMITS_MAX:]]
 
     def known(self, run: int) -> int:
         """What this process last read or wrote as committed: the value to compare with when swapping in a new one."""

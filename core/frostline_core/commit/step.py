@@ -1,15 +1,15 @@
-"""What a batch means for its run, and which runs' tails may be lost: decisions of the host, without any state.
+"""What a batch means for its run, what a birth is answered, and which runs' tails may be lost: without any state.
 
 Source: commit protocol version 1, sections 4 and 5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from frostline_core.commit.wire import BatchMark, of_spool
+from frostline_core.commit.wire import COMMITS_MAX, BatchMark, Commit, Runs, of_spool
 
 RESTORED = "host state restored"
 """Reason of a loss that only a host whose SQL went back can see: the gateway was told that it may delete these."""
@@ -69,6 +69,16 @@ def advance(committed: int, mark: BatchMark) -> Advance:
     if mark.gap:
         losses += (Loss(following, mark.n, ""),)
     return Advance(losses, not mark.gap, mark.n)
+
+
+def asked(runs: Runs) -> list[int]:
+    """The runs that an NBIRTH is answered for: the newest 8 that it lists."""
+    return list(runs.held)[-COMMITS_MAX:]
+
+
+def answered(runs: Runs, committed: Mapping[int, int]) -> list[Commit]:
+    """What to answer to an NBIRTH: what is committed of the runs that it asks for, 0 where nothing is."""
+    return [Commit(run, committed.get(run, 0)) for run in asked(runs)]
 
 
 def in_doubt(runs: Iterable[RunRecord], spool: int, held: Collection[int] | None) -> dict[int, int]:

@@ -22,6 +22,7 @@ from frostline_core.commit import (
     Commit,
     HostCommit,
     advance,
+    answered,
     pack_commits,
     unpack_batch,
     unpack_runs,
@@ -173,7 +174,7 @@ class TestHost:
         elif isinstance(event, NodeBorn) and self.commits:
             value = next(metric.value for metric in event.payload.metrics if metric.name == RUNS)
             assert isinstance(value, bytes)
-            self.send_commits(event.view.site, event.view.node, self.commit.on_birth(unpack_runs(value)))
+            self.send_commits(event.view.site, event.view.node, answered(unpack_runs(value), self.sql.committed))
         elif isinstance(event, DataCame):
             self._on_data(event)
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, Table, select
 
 from frostline_cloud import identity
 from frostline_cloud.sql import births, migrate, open_engine
+from frostline_cloud.sql.changes import BornNode, Changes
 from frostline_cloud.sql.tables import alert, outbox, setting
 from frostline_core.commit import Runs
 from frostline_core.errors import ConfigError
@@ -34,9 +35,9 @@ def rows(engine: Engine, table: Table) -> list[Any]:
 
 def births_of(engine: Engine, spools: tuple[int, ...], now_ms: int) -> None:
     for spool in spools:
-        changes = births.Changes()
+        changes = Changes()
         told = Runs(spool, {spool << 48 | 1: 5}, False)
-        changes.born(births.BornNode("hamburg", "gw-1", True, 0, now_ms, told, b"raw"))
+        changes.born(BornNode("hamburg", "gw-1", True, 0, now_ms, told, b"raw"))
         with engine.begin() as connection:
             births.write(connection, changes, {}, now_ms)
 

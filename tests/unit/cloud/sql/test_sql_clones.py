@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from frostline_cloud.ingest import journal
 from frostline_cloud.sql import births, clones, migrate, open_engine
+from frostline_cloud.sql.changes import BornNode, Changes
 from frostline_core.commit import Runs, run_text
 
 OWNER = ("hamburg", "gw-1")
@@ -41,9 +42,9 @@ def run(spool: int, number: int) -> int:
 
 
 def birth(engine: Engine, spool: int, runs: Sequence[int], now_ms: int, node: str = "gw-1", more: bool = False) -> None:
-    changes = births.Changes()
+    changes = Changes()
     told = Runs(spool, dict.fromkeys(runs, 5), more)
-    changes.born(births.BornNode("hamburg", node, True, 0, now_ms, told, b"raw"))
+    changes.born(BornNode("hamburg", node, True, 0, now_ms, told, b"raw"))
     with engine.begin() as connection:
         births.write(connection, changes, {}, now_ms)
 

@@ -18,6 +18,7 @@ from frostline_core.commit import (
     RunRecord,
     Runs,
     advance,
+    answered,
     in_doubt,
     of_spool,
     unpack_batch,
@@ -126,7 +127,7 @@ class Ingest:
         for run, last in runs.held.items():
             tx.announced[run] = max(last, tx.announced.get(run, 0))
         self.db.sql = tx
-        return self.commit.on_birth(runs)
+        return answered(runs, tx.committed)
 
     def begin(self) -> None:
         self.taken = [

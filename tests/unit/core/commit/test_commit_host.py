@@ -23,6 +23,7 @@ from frostline_core.commit import (
     Runs,
     Span,
     advance,
+    answered,
     in_doubt,
     mark_of,
 )
@@ -166,8 +167,7 @@ def test_the_cache_is_bounded() -> None:
 
 
 def test_a_birth_is_answered_for_its_newest_eight_runs() -> None:
-    commit = host({5: 50})
-    answers = commit.on_birth(Runs(1, dict.fromkeys(range(10), 1)))
+    answers = answered(Runs(1, dict.fromkeys(range(10), 1)), {1: 10, 5: 50})
     assert answers == [Commit(run, 50 if run == 5 else 0) for run in range(2, 10)]
 
 
