@@ -8,21 +8,22 @@ import os
 import secrets
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from frostline_core.errors import UnavailableError
+from frostline_sim.demo.books import add_up, of_one_moment
 from frostline_sim.demo.fleet import Fleet
 from frostline_sim.demo.processes import Processes, Running, free_port
 
 GATEWAYS = ("warehouse", "truck")
 _READY_S = 60.0
-_DRAIN_S = 30.0
+_DRAIN_S = 60.0
 _POLL_S = 0.25
 _ALERTS_MOST = 500
 
@@ -62,11 +63,18 @@ class Demo:
         answer.raise_for_status()
         return answer.json()
 
-    async def gateway(self, name: str) -> dict[str, Any]:
-        """What a gateway says of itself."""
-        answer = await self.cloud.get(f"{self.gateways[name]}/status")
-        answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
+    async def accounts(self) -> list[dict[str, Any]]:
+        """What each gateway says became of its readings."""
+        found = []
+        for address in self.gateways.values():
+            answer = await self.cloud.get(f"{address}/status")
+            answer.raise_for_status()
+            found.append(answer.json()["account"])
+        return found
+
+    async def nodes(self) -> list[dict[str, Any]]:
+        """The cloud's list of nodes, with their accounts."""
+        found: list[dict[str, Any]] = (await self.get("nodes"))["items"]
         return found
 
     async def listen(self) -> None:
@@ -163,30 +171,45 @@ async def _ready(client: httpx.AsyncClient, url: str, process: Running) -> None:
 
 
 async def drain(demo: Demo) -> None:
-    """Stops the field, then waits until no gateway holds a sample and no webhook waits, at most 30 s each."""
+    """Stops the field, then waits until no gateway holds a sample and every alert was told, at most 60 s each."""
     await demo.processes.stop(demo.world)
     await _until(demo, _nothing_pending)
-    await _until(demo, _nothing_waiting)
+    await _until(demo, _all_told)
 
 
-async def _until(demo: Demo, done: Callable[[Demo], Any]) -> None:
+async def _until(demo: Demo, done: Callable[[Demo], Awaitable[bool]]) -> None:
+    again = _tries(demo)
+    while not await done(demo) and await again():
+        pass
+
+
+def _tries(demo: Demo) -> Callable[[], Awaitable[bool]]:
+    """Waits a little at each call, as long as the processes run; false after 60 s."""
     until = time.monotonic() + _DRAIN_S
-    while time.monotonic() < until and not await done(demo):
+
+    async def again() -> bool:
         demo.processes.check()
         await asyncio.sleep(_POLL_S)
+        return time.monotonic() < until
+
+    return again
 
 
 async def _nothing_pending(demo: Demo) -> bool:
-    accounts = [(await demo.gateway(name))["account"] for name in GATEWAYS]
-    return all(account["pending"] == 0 for account in accounts)
+    return all(each["pending"] == 0 for each in await demo.accounts())
 
 
-async def _nothing_waiting(demo: Demo) -> bool:
+async def _all_told(demo: Demo) -> bool:
+    """Whether every alert that fired has its notifications, none of them waits, and the listener's words are here."""
+    delivered = 0
     for alert in (await demo.get(f"alerts?limit={_ALERTS_MOST}"))["items"]:
         shown = await demo.get(f"alerts/{alert['id']}")
-        if any(each["state"] == "waiting" for each in shown["notifications"]):
+        states = [each["state"] for each in shown["notifications"]]
+        fired = any(event["after"] == "firing" for event in shown["timeline"])
+        if "waiting" in states or (fired and not states):
             return False
-    return True
+        delivered += states.count("delivered")
+    return len(demo.webhooks) >= delivered
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,31 +227,10 @@ class Account:
 
 
 async def account(demo: Demo) -> Account:
-    """Adds up the gateways' accounts and the cloud's; residue is what any hop cannot explain."""
-    gateways = [(await demo.gateway(name))["account"] for name in GATEWAYS]
-    nodes = (await demo.get("nodes"))["items"]
-    total = {key: sum(each[key] for each in gateways) for key in ("read", "kept", "filtered", "rejected", "committed")}
-    pending, lost = (sum(each[key] for each in gateways) for key in ("pending", "lost"))
-    written = sum(each["account"]["written"] for each in nodes)
-    dead = sum(each["account"]["dead_lettered"] for each in nodes)
-    residue = (
-        abs(total["read"] - total["kept"] - total["filtered"] - total["rejected"])
-        + abs(total["kept"] - total["committed"] - pending - lost)
-        + abs(total["committed"] - written - dead)
-        + sum(abs(each["account"]["residue"]) for each in nodes)
-    )
-    listed = sum(each["lost"]["samples"] + each["lost"]["uncounted"] for each in nodes)
+    """Adds up the gateways' accounts and the cloud's, and lists the alerts with what was heard of them."""
+    sums = add_up(await of_one_moment(demo.accounts, demo.nodes, _tries(demo)))
     hooks = [{"id": each["id"], "type": each["type"], "verified": each["verified"]} for each in demo.webhooks]
-    return Account(
-        total["read"],
-        total["kept"],
-        total["committed"],
-        written,
-        max(lost, listed) + dead,
-        residue + pending,
-        await alerts(demo),
-        hooks,
-    )
+    return Account(**asdict(sums), alerts=await alerts(demo), webhooks=hooks)
 
 
 async def alerts(demo: Demo) -> list[dict[str, Any]]:
