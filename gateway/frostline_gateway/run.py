@@ -87,12 +87,12 @@ async def run(config: GatewayConfig, stop: asyncio.Event, listening: Callable[[s
         clocks = replace(SYSTEM_CLOCKS, utc_ms=keeper.now_ms)
         local, follow = _local_rules(config, drivers, intake, keeper), refetches.follow
         if local is not None:
-            from frostline_gateway.local_rules.orders import Orders
-            from frostline_gateway.local_rules.pausing import Pausing
+            from frostline_gateway.local_rules.orders import pauses_order, rules_order
+            from frostline_gateway.local_rules.standing import Standing
 
-            follow = Pausing(local, commands, devices, follow).follow
+            follow = Standing(pauses_order(local), commands, devices, follow).follow
             if config.rules.folder is None:
-                follow = Orders(local, commands, devices, follow, intake.note_rules).follow
+                follow = Standing(rules_order(local, intake.note_rules), commands, devices, follow).follow
         uplink = Uplink(config.uplink, config.site, config.node, spool, devices, follow, clocks=clocks)
         intake.on_device(uplink.device_changed)
         uplink.on_conflict(intake.note_identity)

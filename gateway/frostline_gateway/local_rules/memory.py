@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from frostline_gateway import whole_file
 
 log = logging.getLogger("frostline.rules")
 
@@ -56,9 +57,4 @@ def write(path: Path, memory: Memory) -> None:
         OSError: The disk does not take it.
     """
     series = [[*key, each.last_ms, each.states] for key, each in memory.items()]
-    fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump({"series": series}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    whole_file.write(path, json.dumps({"series": series}))

@@ -14,7 +14,8 @@ from frostline_gateway.devices import Devices
 from frostline_gateway.local_rules.config import OutputConfig
 from frostline_gateway.local_rules.drive import Drive, Way
 from frostline_gateway.local_rules.local import LocalRules, Place
-from frostline_gateway.local_rules.orders import Orders
+from frostline_gateway.local_rules.orders import rules_order
+from frostline_gateway.local_rules.standing import Standing
 
 
 def rule(id_: str, **keys: Any) -> Any:
@@ -39,7 +40,7 @@ class Desk:
         place = Place("site", "gw", folder / "rules.json")
         self.local = LocalRules(place, RuleSet.of([]), {"siren": drive}, self.devices.description, lambda: 1)
         self.said: list[Mapping[str, Any]] = []
-        self.orders = Orders(self.local, commands, self.devices, self._other, self.said.append)
+        self.orders = Standing(rules_order(self.local, self.said.append), commands, self.devices, self._other)
 
     async def _other(self, command: WriteAsked | Refused) -> None:
         self.others.append(command)

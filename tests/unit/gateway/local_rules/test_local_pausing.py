@@ -18,7 +18,8 @@ from frostline_gateway.devices import Devices
 from frostline_gateway.local_rules.config import Level, OutputConfig
 from frostline_gateway.local_rules.drive import Drive, Way
 from frostline_gateway.local_rules.local import LocalRules, Place
-from frostline_gateway.local_rules.pausing import Pausing
+from frostline_gateway.local_rules.orders import pauses_order
+from frostline_gateway.local_rules.standing import Standing
 
 START_MS = 1_700_000_000_000
 AIR = (MetricDescription("air_temperature", DataType.DOUBLE, "Cel"),)
@@ -46,7 +47,7 @@ class Room:
             place, RuleSet.of([rule]), {"siren": self.drive}, self.devices.description, lambda: self.now_ms
         )  # fmt: skip
         commands = Commands(self.devices, lambda _: None, self.told.append, lambda: self.now_ms)
-        self.pausing = Pausing(self.local, commands, self.devices, self._other)
+        self.pausing = Standing(pauses_order(self.local), commands, self.devices, self._other)
 
     async def _write(self, level: Level) -> None:
         self.siren.append(level)
