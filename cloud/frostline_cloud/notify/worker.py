@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from random import Random, SystemRandom
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from frostline_cloud.alerts import releasable, release
+from frostline_cloud.instant import now_ms
 from frostline_cloud.notify import backoff, escalation, health, outbox
 from frostline_cloud.notify.config import ReceiverConfig
 from frostline_cloud.notify.desk import Counters, Desk, Tools, served
@@ -36,10 +37,6 @@ _BURY_EVERY_MS = 3_600_000
 _LINKS_KEPT_MS = 8 * 24 * 3_600_000  # longer than any link works
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class NotifyWorker:
     """Carries notifications from the outbox to the receivers.
 
@@ -55,7 +52,7 @@ class NotifyWorker:
         random: Jitter of the waits.
         plan: Routes and fallbacks; without one every receiver is told of everything.
         texts: For receivers that people read; ours where absent.
-        links: Makes acknowledge links; None for none.
+        links: Puts links into what is sent; None for none.
 
     Raises:
         ConfigError: A receiver's secret or certificate cannot be used.
@@ -65,7 +62,7 @@ class NotifyWorker:
         self,
         engine: Engine,
         receivers: Sequence[ReceiverConfig | Receiver],
-        clock: Callable[[], int] = _now_ms,
+        clock: Callable[[], int] = now_ms,
         random: Random | None = None,
         *,
         plan: Plan | None = None,
@@ -79,6 +76,7 @@ class NotifyWorker:
         self._desks = [self._desk(each) for each in receivers]
         self._awake = asyncio.Event()
         self._is_out = False
+        self._held_s = 0.0  # so long dispatch had the write lock at its last turn
 
     def _desk(self, receiver: ReceiverConfig | Receiver) -> Desk:
         if isinstance(receiver, ReceiverSettings):
@@ -121,7 +119,6 @@ class NotifyWorker:
     async def _endless(self, name: str, work: Callable[[], Awaitable[int]]) -> None:
         """Repeats some work until it is cancelled; waits out an outage of SQL, which is said once."""
         while True:
-            began_s = time.monotonic()
             try:
                 made = await work()
             except UnavailableError as error:
@@ -134,7 +131,7 @@ class NotifyWorker:
             if not made:
                 await self._nap()
             elif work == self._address:  # in a storm ingest has half of the time for itself
-                await asyncio.sleep(min(_MOST_REST_S, time.monotonic() - began_s))
+                await asyncio.sleep(min(_MOST_REST_S, self._held_s))
 
     async def _nap(self) -> None:
         """Until the next look, or until dispatch has something for the desks."""
@@ -155,19 +152,27 @@ class NotifyWorker:
         with translated("outbox"), read_only(tools.engine).connect() as connection:
             news = bool(outbox.due(connection, UNADDRESSED, now, 1))
             steps = escalation.is_due(connection, now)
-        made = 0
+        made, self._held_s = 0, 0.0
         if news:
-            with translated("outbox"), tools.engine.begin() as connection:
+            with self._transaction() as connection:
                 done = dispatch(connection, tools.plan, now)
             tools.counters.dispatched += done.news
             tools.counters.unrouted += done.unrouted
             made += done.news
         if steps:
-            with translated("outbox"), tools.engine.begin() as connection:
+            with self._transaction() as connection:
                 written = escalation.escalate(connection, now, tools.plan.groups)
             tools.counters.escalated += written
             made += written
         return made
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """One that may write; how long it took counts from when it had the lock: before that, others worked."""
+        with translated("outbox"), self._tools.engine.begin() as connection:
+            began_s = time.monotonic()
+            yield connection
+        self._held_s += time.monotonic() - began_s
 
     async def _release(self) -> None:
         """Has alerts told whose reason not to be told is over; where thousands are looked at, less often."""

@@ -15,6 +15,9 @@ from frostline_cloud.notify.grouping.config import GroupConfig
 LOOK_MS: Final = 3_600_000
 """A group in which something fires is looked at once in so long, even where nothing is ever repeated."""
 
+APART_MS: Final = 5_000
+"""From one message of a group to the next, whatever is critical: in a storm one message stands for hundreds."""
+
 _LABEL: Final = "label."
 
 
@@ -106,7 +109,8 @@ def next_look(config: GroupConfig | None, group: Group, standing: Standing, now_
 
 def _news_ms(config: GroupConfig, group: Group, standing: Standing, now_ms: int) -> int:
     if standing.critical:
-        return now_ms + _ms(config.critical_wait_s)
+        urgent_ms = now_ms + _ms(config.critical_wait_s)
+        return urgent_ms if group.told_ms is None else max(urgent_ms, group.told_ms + APART_MS)
     soon_ms = now_ms + _ms(config.wait_s)
     if group.told_ms is None or (group.firing and not standing.is_open):
         return soon_ms

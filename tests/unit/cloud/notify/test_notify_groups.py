@@ -145,6 +145,7 @@ def test_something_critical_is_told_at_once_and_takes_with_it_what_waits(office:
     ours.tell("critical", FIRES, "room-2")
     assert ours.told == [{"fired": ["room-2", "room-1"]}]
 
+    ours.wait(5 * SECOND)
     ours.tell("critical", FIRES, "room-3")
 
     assert ours.told[1] == {"fired": ["room-3"], "firing": ["room-2", "room-1"]}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
-from frostline_cloud.notify import UNADDRESSED, NotifyWorker, Plan
+from frostline_cloud.notify import UNADDRESSED, NotifyWorker, Plan, RouteConfig
+from frostline_core.config import parse
 from tests.support.office import FIRES, Inbox, Office, drain
 
 
@@ -34,6 +35,23 @@ def test_ten_thousand_alerts_at_once_reach_a_receiver_without_loss(office: Offic
     assert told == 10_000
     assert len(inbox.taken) < 20
     assert office.states() == {"delivered": 10_000}
+
+
+def test_critical_alerts_that_come_by_hundreds_are_two_messages_of_a_group_five_seconds_apart(office: Office) -> None:
+    inbox = Inbox("duty")
+    plan = Plan(("duty",), (parse({"name": "all", "to": ["duty"], "group": {}}, RouteConfig, "test"),))
+    desk = office.desk(inbox, plan)
+    for hundred in range(10):
+        office.tell("critical", FIRES, [f"room-{hundred}-{number}" for number in range(100)], [UNADDRESSED])
+        office.dispatch(plan)
+        drain(desk)
+        office.now += 400
+    assert [each["counts"]["fired"] for each in inbox.taken] == [100]
+
+    office.now += 1_000
+    drain(desk)
+
+    assert [each["counts"]["fired"] for each in inbox.taken] == [100, 900]
 
 
 async def test_the_worker_dispatches_and_delivers_in_one_go(office: Office) -> None:
