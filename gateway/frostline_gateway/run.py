@@ -35,7 +35,7 @@ from frostline_gateway.intake import Intake, IntakeLimits
 from frostline_gateway.machine_clock import boot_id, look
 from frostline_gateway.refetch import Refetches
 from frostline_gateway.spool import Spool
-from frostline_gateway.spool.disk import default_budget
+from frostline_gateway.spool.disk import default_budget, sync_folder
 from frostline_gateway.spool.rows import Lost
 from frostline_gateway.status import Parts, snapshot
 from frostline_gateway.timekeeper import Timekeeper
@@ -242,6 +242,7 @@ def _tell_unclean(config: GatewayConfig, spool: Spool, intake: Intake, now_ms: i
     mark = _mark(config)
     if not mark.exists():
         mark.touch()
+        sync_folder(mark)  # a power cut would take the name, and nobody would be told of it
         return
     # A spool moves that instant with each group, so not before the notice is on the disk. A new one has none.
     from_ms = spool.read_ms or mark.stat().st_mtime_ns // 1_000_000
