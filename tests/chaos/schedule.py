@@ -23,7 +23,7 @@ class Fault:
         at_s: When it begins, after the start of the scenario.
         kind: A name of `KINDS`, or `kill`.
         target: What it happens to.
-        for_s: How long it lasts; of a kill: how long until the process is started again.
+        for_s: How long it lasts; of a kill or a power cut: how long until the process is started again.
         strength: Seconds of latency or of a clock's step, bytes a second; 0 where there is nothing to measure.
     """
 
@@ -59,11 +59,13 @@ KINDS = (
     Kind("store_refuses", ("store_front",), (0.5, 5.0)),
     Kind("store_hangs", ("store_front",), (0.5, 5.0)),
     Kind("store_forgets", ("store_front",), (0.5, 3.0)),
+    Kind("store_halves", ("store_front",), (0.5, 3.0)),
     Kind("sql_locked", ("sql",), (0.5, 8.0)),
     Kind("disk_full", ("spool",), (1.0, 5.0)),
     Kind("clock_back", ("clock",), (0.5, 8.0), (0.5, 20.0)),
     Kind("clock_ahead", ("clock",), (0.5, 8.0), (0.5, 20.0)),
     Kind("no_clock", ("clock",), (1.0, 5.0)),
+    Kind("power_cut", ("gateway", "cloud"), (0.0, 2.0)),
 )
 
 

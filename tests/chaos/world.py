@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import random
 import resource
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ from tests.chaos.clock import Setting
 from tests.chaos.schedule import Fault
 from tests.support.influx_front import TOKEN, InfluxFront
 from tests.support.link import Link
+from tests.support.power_cut import PowerCut
 from tests.support.services import Influxd, Service, eventually
 from tests.support.stack import Counter, Program, Settings, Stack
 from tests.support.wall_clock import WallClock
@@ -28,8 +30,11 @@ NODE = "gw-1"
 DATABASE = "frostline"
 FOREVER_MS = 9e18
 _BUSY_S = 10.0
+_PRELOAD = "LD_PRELOAD"
 _UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 _SINCE_1970_MS = 20_000
+_SPARED = {"gateway": ("clock",), "cloud": ("cloud.log",)}
+"""What a power cut leaves alone: the one holds for one start of the machine, which stays on here; the other is ours."""
 _REFUSAL = (503, '{"code":"unavailable","message":"the store is away"}')
 
 # What is seconds in production is less here, so that a fault of seconds is as long as an outage; nothing is left out.
@@ -63,8 +68,15 @@ class World:
         (folder / "token").write_text(TOKEN, encoding="utf-8")
         (folder / "token").chmod(0o600)
         self.wall = WallClock(folder)
-        settings = Settings(store, _INGEST, "keepalive_s = 5", links=True, environment=self.wall.environment)
-        self.stack = Stack(folder / "stack", settings=settings)
+        stack = folder / "stack"
+        self.power = {
+            "gateway": PowerCut(stack / NODE, folder / "power-1"),
+            "cloud": PowerCut(stack, folder / "power-2"),
+        }
+        environment = _together(self.wall.environment, self.power["gateway"].environment)
+        settings = Settings(store, _INGEST, "keepalive_s = 5", links=True, environment=environment)
+        self.stack = Stack(stack, settings=settings)
+        self.stack.cloud = Program("cloud", self.stack.cloud.arguments, stack, self.power["cloud"].environment)
         self.counter = Counter(folder / "field", every_s)
         self.lives: list[Life] = []
         self.falls: list[str] = []
@@ -95,14 +107,16 @@ class World:
     # ---- faults
     def begin(self, fault: Fault) -> None:
         """A fault starts."""
-        if fault.kind == "kill":
+        if fault.kind in ("kill", "power_cut"):
             self._kill(fault.target)
+            if fault.kind == "power_cut":
+                self._switch_off(fault)
         else:
             self._apply(fault, on=True)
 
     def end(self, fault: Fault) -> None:
         """A fault is over; a process that was killed is started again."""
-        if fault.kind == "kill":
+        if fault.kind in ("kill", "power_cut"):
             self._start(fault.target)
         else:
             self._apply(fault, on=False)
@@ -126,6 +140,13 @@ class World:
         self._process(target).kill()
         if target == "gateway":
             self.lives[-1] = Life(self.lives[-1].began_ms, _now_ms())
+
+    def _switch_off(self, fault: Fault) -> None:
+        """The machine of a process that has just been killed had its power cut."""
+        if fault.target == "cloud":
+            self._lock(False)  # whoever held SQL was on that machine as well
+        dice = random.Random(fault.for_s)  # noqa: S311 - a test's dice
+        self.power[fault.target].cut(dice, _SPARED[fault.target])
 
     def _start(self, target: str) -> None:
         if target == "gateway":
@@ -154,6 +175,7 @@ class World:
             "store_refuses": lambda on: setattr(self.front, "answer", _REFUSAL if on else None),
             "store_hangs": self._hang,
             "store_forgets": lambda on: setattr(self.front, "forgets", on),
+            "store_halves": lambda on: setattr(self.front, "halves", on),
             "sql_locked": self._lock,
             "disk_full": self._fill,
         }
@@ -253,6 +275,11 @@ def _spoil(link: Link, fault: Fault, *, on: bool) -> None:
             link.latency(fault.strength if on else 0.0)
         case "bandwidth":
             link.bandwidth(fault.strength if on else None)
+
+
+def _together(one: Mapping[str, str], other: Mapping[str, str]) -> Mapping[str, str]:
+    """Two libraries in front of the C library."""
+    return {**one, **other, _PRELOAD: f"{one[_PRELOAD]}:{other[_PRELOAD]}"}
 
 
 def _now_ms() -> float:

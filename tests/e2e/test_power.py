@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +72,6 @@ def test_a_power_cut_costs_only_what_is_listed(
     assert violations(Evidence(counter.sent_ms, found, lives, told)) == []
 
 
-def losses(stack: Stack) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = stack.api("losses?limit=500")["items"]
+def losses(stack: Stack) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = stack.api("losses?limit=500")["items"]
     return found

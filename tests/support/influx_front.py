@@ -35,12 +35,13 @@ class InfluxFront:
         answer: When set, every write is answered with this status and body instead of being passed on.
         delay: When set, requests wait for it before they are answered.
         forgets: When true, writes are passed on and then answered with 503, as if the answer had been lost.
+        halves: When true, the first half of the lines of a write is passed on, and then it is answered with 503.
     """
 
     def __init__(self, behind: str) -> None:
         self.answer: tuple[int, str] | None = None
         self.delay: threading.Event | None = None
-        self.forgets = False
+        self.forgets = self.halves = False
         self._behind = httpx.Client(base_url=behind, timeout=10, trust_env=False)
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -74,8 +75,11 @@ class InfluxFront:
         if self.answer:
             return self.answer[0], self.answer[1].encode()
         target = {"db": query["bucket"], "precision": query["precision"]}
+        if self.halves:
+            lines = body.split(b"\n")
+            body = b"\n".join(lines[: len(lines) // 2])
         found = self._behind.post("/write", params=target, content=body)
-        if self.forgets:
+        if self.forgets or self.halves:
             return 503, b'{"code":"unavailable","message":"the answer was lost"}'
         return found.status_code, found.content
 

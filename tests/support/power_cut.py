@@ -1,7 +1,7 @@
 """A power cut for one process: after its SIGKILL its files are as a disk has them that was switched off as well.
 
-SIGKILL leaves what the kernel has in memory; a power cut does not. What a process had written and not yet brought to the
-disk (fsync) is there or is not, sector by sector, and so are names of files that it had made.
+SIGKILL leaves what the kernel has in memory; a power cut does not. What a process had written and not yet brought to
+the disk (fsync) is there or is not, sector by sector, and so are names of files that it had made.
 """
 
 from __future__ import annotations
