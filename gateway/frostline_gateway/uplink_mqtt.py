@@ -87,7 +87,7 @@ class Link:
         where = f"broker {self._config.url}"
         try:
             async with asyncio.timeout(CONNECT_S):
-                await asyncio.to_thread(self._client.connect, self._config.host, self._config.port, self._ping_s)
+                await asyncio.to_thread(self._connect)
                 self._client.loop_start()
                 await self._accepted
         except TimeoutError as error:
@@ -97,6 +97,11 @@ class Link:
         except OSError as error:
             raise UnavailableError(f"{where}: {error.strerror or error}") from error
         self.accepted = True
+
+    def _connect(self) -> None:
+        self._client.connect(self._config.host, self._config.port, self._ping_s)
+        if self._leaving:  # nobody waits any more, and `close` has found no connection to close
+            self._end()
 
     async def subscribe(self, filters: Sequence[tuple[str, int]]) -> None:
         """Subscribes and waits until the broker has done so.
@@ -145,8 +150,14 @@ class Link:
             if info.rc is MQTTErrorCode.MQTT_ERR_SUCCESS:
                 with suppress(RuntimeError):  # the connection was lost meanwhile: the will says the same
                     info.wait_for_publish(CLOSE_S)
+        self._end()
+
+    def _end(self) -> None:
+        """Ends connection and thread, and closes what paho leaves open: a pair of sockets that wakes its thread."""
         self._client.disconnect()
-        self._client.loop_stop()
+        with suppress(AttributeError):  # paho's thread forgets itself as it ends, maybe while loop_stop looks at it
+            self._client.loop_stop()
+        self._client.reinitialise()
 
     # ---- paho's thread; everything goes to the event loop
     def _on_connect(

@@ -21,6 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.bench import process
 from tests.bench.modbus_units import REGISTERS
 from tests.support.services import Mosquitto, eventually, free_port
+from tests.support.sockets import end
 
 UNITS, SECONDS = 50, 20.0
 LOCAL_RULE = """
@@ -171,8 +172,7 @@ def _received(broker: Mosquitto) -> int:
     client.subscribe("$SYS/broker/bytes/received")
     client.loop_start()
     eventually(lambda: len(found) > 1, 25)  # the first is the retained one
-    client.disconnect()
-    client.loop_stop()
+    end(client)
     return found[-1]
 
 

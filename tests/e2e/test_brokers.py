@@ -15,6 +15,7 @@ from frostline_cloud.store.config import StoreConfig
 from tests.support.link import Link
 from tests.support.qos0 import Qos0Dropper
 from tests.support.services import eventually
+from tests.support.sockets import end
 from tests.support.stack import Counter, Settings, Stack
 from tests.support.stream import NODE, UPLINK, begin, finish
 
@@ -56,8 +57,7 @@ def test_every_message_delivered_twice_is_written_once(stack: Stack, counter: Co
         time.sleep(3)
         account = finish(stack, counter)
     finally:
-        echo.disconnect()
-        echo.loop_stop()
+        end(echo)
     assert account["duplicate"] >= counter.sent * 0.9
 
 
@@ -98,8 +98,7 @@ def test_what_a_real_broker_has_no_room_for_is_sent_again(tmp_path: Path, counte
             eventually(lambda: dropped[-1] > noise + 5, 30)
         finally:
             stack.cloud.resume()
-            other.disconnect()
-            other.loop_stop()
+            end(other)
         finish(stack, counter)
 
 
@@ -122,8 +121,7 @@ def test_a_second_client_with_the_gateway_s_identity_is_reported_and_nothing_is_
         assert not stack.born(NODE), "it stays away for a while, so that one of the two can work"
         assert stack.status(NODE)["account"]["pending"] > 0, "and goes on reading"
     finally:
-        clone.disconnect()
-        clone.loop_stop()
+        end(clone)
     gateway = stack.gateways[NODE]
     gateway.stop()
     gateway.start()

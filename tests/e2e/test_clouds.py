@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.support.influx_front import TOKEN, InfluxFront
 from tests.support.services import Influxd, eventually
+from tests.support.sockets import end
 from tests.support.stack import Counter, Settings, Stack, stored
 
 NODE = "gw-1"
@@ -77,8 +78,7 @@ class States:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        end(self._client)
 
     def said(self, online: bool, since: float) -> float | None:
         """When it said so first after a moment."""

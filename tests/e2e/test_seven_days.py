@@ -22,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from frostline_core.sparkplug import parse
 from frostline_gateway.spool import AccountDelta, Spool
 from tests.support.services import eventually
+from tests.support.sockets import end
 from tests.support.spooled import EVENT, NUMBERS, event, scan, unit
 from tests.support.stack import Counter, Stack
 
@@ -62,8 +63,7 @@ class Listener:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        end(self._client)
 
     def firsts(self, device: str, *, event: bool) -> list[Heard]:
         """What was heard of a device, without what was sent again."""

@@ -35,6 +35,7 @@ from frostline_core.sparkplug import (
     RebirthAsked,
 )
 from tests.support.services import eventually
+from tests.support.sockets import end
 
 
 def now_ms() -> int:
@@ -70,8 +71,7 @@ class EdgeNode:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        end(self._client)
 
     def wait_for_host(self) -> None:
         """Until STATE says online."""

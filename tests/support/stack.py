@@ -22,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.support.link import Link
 from tests.support.services import Mosquitto, eventually, free_port
+from tests.support.sockets import end
 
 _READY_S = 90.0
 _END_S = 30.0
@@ -296,8 +297,7 @@ unit = "1"
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        self._client.disconnect()
-        self._client.loop_stop()
+        end(self._client)
         self.broker.stop()
 
     @property

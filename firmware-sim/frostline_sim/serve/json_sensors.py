@@ -9,6 +9,7 @@ lost, and not counted as given.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from typing import Any
@@ -48,8 +49,8 @@ class JsonSensors:
         self.address = parts.hostname, parts.port or 1883
         self._world = world
         self._truth = truth
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"sim-{config.prefix}-{world.seed}")
-        self._client.reconnect_delay_set(1, 5)
+        self._client_id = f"sim-{config.prefix}-{world.seed}"
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
         self._down = False
         self._due: dict[str, float] = {}
         self._contact: dict[str, Value] = {}
@@ -117,6 +118,8 @@ class JsonSensors:
         return info.rc == mqtt.MQTT_ERR_SUCCESS
 
     async def _connect(self) -> None:
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=self._client_id)
+        self._client.reconnect_delay_set(1, 5)
         try:
             await asyncio.to_thread(self._client.connect, *self.address, 30)
             self._client.loop_start()
@@ -124,12 +127,15 @@ class JsonSensors:
                 while not self._client.is_connected():  # noqa: ASYNC110 - paho's thread has no asyncio event
                     await asyncio.sleep(0.01)
         except OSError as error:
+            await self.stop()
             host, port = self.address
             raise UnavailableError(f"mqtt: no broker at {host}:{port}: {error}") from error
 
     def _disconnect(self) -> None:
         self._client.disconnect()
-        self._client.loop_stop()
+        with contextlib.suppress(AttributeError):  # paho's thread forgets itself as it ends, maybe under loop_stop
+            self._client.loop_stop()
+        self._client.reinitialise()  # closes the pair of sockets that paho keeps to wake its thread
 
 
 def _payload(values: dict[str, Value]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from frostline_core.sparkplug import StatePayload
 from frostline_core.sparkplug.topics import state_topic
 from tests.support.services import eventually
+from tests.support.sockets import end
 
 
 def now_ms() -> int:
@@ -46,8 +47,7 @@ class Bystander:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        end(self._client)
 
     def says(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Publishes, and waits until the broker has it."""

@@ -11,6 +11,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.support.deployed import DeployedMosquitto
+from tests.support.sockets import end
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +42,7 @@ def _client(
     try:
         yield client, answer[0]
     finally:
-        client.disconnect()
-        client.loop_stop()
+        end(client)
 
 
 def _arrives(broker: DeployedMosquitto, sender: str, receiver: str, topic: str) -> bool:

@@ -20,6 +20,7 @@ from frostline_edge.drivers.mqtt.driver import Driver
 from frostline_edge.sampler import Sampler
 from frostline_edge.sampling import Sampling
 from tests.support.services import Mosquitto, eventually, eventually_async, free_port
+from tests.support.sockets import end
 
 MATCH = {
     "topic": "zigbee2mqtt/{device}",
@@ -82,9 +83,7 @@ class Publisher:
         self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(5)
 
     def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-        self._client.reinitialise()
+        end(self._client)
 
 
 @pytest.fixture

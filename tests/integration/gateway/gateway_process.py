@@ -18,6 +18,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.support.services import eventually
+from tests.support.sockets import end
 
 FROSTLINE = str(Path(sys.executable).with_name("frostline"))
 FIELD = """
@@ -134,8 +135,7 @@ class Field:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        end(self._client)
 
     def says(self, device: str, **values: object) -> None:
         """One message of a device, handed to the broker."""

@@ -21,6 +21,7 @@ from frostline_gateway.uplink_parts import Clocks
 from frostline_gateway.uplink_waits import OVER_MS
 from tests.integration.gateway.uplink_host import Sql, TestHost
 from tests.support.services import Mosquitto, eventually_async
+from tests.support.sockets import end
 
 
 @dataclass
@@ -79,5 +80,4 @@ async def test_a_takeover_is_told_at_once(fresh_mosquitto: Mosquitto, tmp_path: 
         try:
             await eventually_async(lambda: running.told == [(True, {"conflicts": 1, "wait_ms": 30_000})])
         finally:
-            other.disconnect()
-            await asyncio.to_thread(other.loop_stop)
+            await asyncio.to_thread(end, other)

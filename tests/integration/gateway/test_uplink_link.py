@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from pathlib import Path
+
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
@@ -10,14 +14,20 @@ from frostline_core.sparkplug import Outgoing
 from frostline_gateway.uplink_config import UplinkConfig
 from frostline_gateway.uplink_mqtt import INCOMING_BYTES_MAX, Link
 from tests.support.services import Mosquitto, eventually_async
+from tests.support.sockets import end, open_sockets
 
 PIECE = INCOMING_BYTES_MAX // 4
+WILL = Outgoing("test/bounded/will", b"", 0, False)
 
 
 @pytest.fixture
-async def link(mosquitto: Mosquitto) -> Link:
-    config = UplinkConfig.model_validate({"url": f"mqtt://127.0.0.1:{mosquitto.port}"})
-    return Link(config, "bounded", Outgoing("test/bounded/will", b"", 0, False), lambda: None)
+def config(mosquitto: Mosquitto) -> UplinkConfig:
+    return UplinkConfig.model_validate({"url": f"mqtt://127.0.0.1:{mosquitto.port}"})
+
+
+@pytest.fixture
+async def link(config: UplinkConfig) -> Link:
+    return Link(config, "bounded", WILL, lambda: None)
 
 
 async def test_commands_that_weigh_too_much_together_are_dropped_until_some_are_read(
@@ -44,6 +54,41 @@ async def test_commands_that_weigh_too_much_together_are_dropped_until_some_are_
         await eventually_async(last_is_there)
         assert (found, link.dropped) == ([b"x", b"x", b"x", b"y"], 2)
     finally:
-        host.disconnect()
-        host.loop_stop()
+        end(host)
         await link.close()
+
+
+async def test_a_closed_connection_leaves_no_socket_open(mosquitto: Mosquitto, link: Link) -> None:
+    before = open_sockets()
+    await link.open()
+    await link.close()
+    assert [each for each in open_sockets() if each not in before] == []
+
+
+async def test_a_connection_that_comes_when_nobody_waits_any_more_is_closed(config: UplinkConfig) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):  # takes the one place in the queue
+            late = Link(config.model_copy(update={"url": f"mqtt://127.0.0.1:{port}"}), "late", WILL, lambda: None)
+            opening = asyncio.create_task(late.open())
+            await eventually_async(lambda: _knocks_at(port))
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+            await late.close()
+            server.accept()[0].close()
+        server.settimeout(60)
+        came, _ = await asyncio.to_thread(server.accept)
+        with came:
+            came.settimeout(60)
+            await asyncio.to_thread(_read_to_the_end, came)
+
+
+def _knocks_at(port: int) -> bool:
+    """Whether somebody's SYN is under way to that port (state 02 in /proc/net/tcp)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(row[2].endswith(f":{port:04X}") and row[3] == "02" for row in rows)
+
+
+def _read_to_the_end(came: socket.socket) -> None:
+    while came.recv(1000):
+        pass

@@ -23,6 +23,7 @@ from tests.integration.gateway.uplink_host import DeviceBorn, NodeBorn, TestHost
 from tests.integration.gateway.uplink_talk import ROOM, devices, is_empty, opened, row, running
 from tests.support.proxy import TcpProxy
 from tests.support.services import Mosquitto, eventually_async
+from tests.support.sockets import end
 
 
 async def test_a_host_of_another_make_gets_rows_without_proof(fresh_mosquitto: Mosquitto, spool_path: Path) -> None:
@@ -85,8 +86,7 @@ async def test_a_second_client_with_our_identity_is_noticed(fresh_mosquitto: Mos
             other.connect("127.0.0.1", fresh_mosquitto.port)
             other.loop_start()
             await eventually_async(lambda: uplink.status().identity_conflicts == 1)
-            other.disconnect()
-            await asyncio.to_thread(other.loop_stop)
+            await asyncio.to_thread(end, other)
 
 
 async def test_a_span_that_the_host_asks_for_is_sent_again_as_history(

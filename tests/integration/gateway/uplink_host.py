@@ -41,6 +41,7 @@ from frostline_core.sparkplug import (
     inflated,
     value_of,
 )
+from tests.support.sockets import end
 
 FLUSH_S = 0.05
 
@@ -125,8 +126,7 @@ class TestHost:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(RuntimeError):  # the broker is gone
             self._publish(self.session.offline(now_ms())).wait_for_publish(5)
-        self.client.disconnect()
-        await asyncio.to_thread(self.client.loop_stop)
+        await asyncio.to_thread(end, self.client)
 
     def pause(self) -> None:
         self._publish(self.session.pause(now_ms()))

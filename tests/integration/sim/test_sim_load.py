@@ -22,6 +22,7 @@ from frostline_core.sparkplug import DataCame, DeviceBorn, HostSession, NodeBorn
 from frostline_sim.load.node import Shape
 from frostline_sim.load.run import Load, Target
 from tests.support.services import Mosquitto, eventually
+from tests.support.sockets import end
 
 
 class Host:
@@ -47,10 +48,7 @@ class Host:
     def close(self) -> None:
         self._stopped.set()
         self._thread.join()
-        self._client.disconnect()
-        self._client.loop_stop()
-        # The callbacks refer to us and we to the client: as a cycle, its sockets would be found open by the collector.
-        self._client.on_message = self._client.on_subscribe = None
+        end(self._client)
 
     def online(self, *, are_we: bool) -> None:
         self.session.will(int(time.time() * 1000))

@@ -15,6 +15,7 @@ from frostline_core.errors import UnavailableError
 from frostline_sim.serve.gate import Gate
 from tests.integration.sim.served import METER, served
 from tests.support.services import eventually_async
+from tests.support.sockets import end
 
 
 async def test_the_sensor_tree_follows_the_world(tmp_path: Path) -> None:
@@ -50,10 +51,7 @@ class Listener:
         return [payload for topic, payload in self.messages if topic == f"zigbee2mqtt/{name}"]
 
     def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
-        # The callback refers to us and we to the client: as a cycle, its sockets would be found open by the collector.
-        self.client.on_message = None
+        end(self.client)
 
 
 JSON: dict[str, Any] = {

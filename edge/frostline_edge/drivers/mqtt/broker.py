@@ -34,6 +34,7 @@ class Broker:
         self._connected = False
         self._subscribed = 0
         self._failure = ""
+        self._leaving = False
         self.dropped = 0
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -48,13 +49,18 @@ class Broker:
         """
         address = endpoint.broker(self._config.url).address
         try:
-            await asyncio.to_thread(self._client.connect, *address, self._config.keepalive_s)
+            await asyncio.to_thread(self._connect, *address)
         except (OSError, ValueError) as error:
             raise UnavailableError(f"no connection to the broker {self._config.url}: {error}") from error
         self._client.loop_start()
         await self._until(lambda: self._connected, "does not accept the connection")
         self._client.subscribe([(each, 1) for each in filters])
         await self._until(lambda: self._subscribed > 0, "does not answer the subscription")
+
+    def _connect(self, host: str, port: int) -> None:
+        self._client.connect(host, port, self._config.keepalive_s)
+        if self._leaving:  # nobody waits any more, and `close` has found no connection to close
+            self._end()
 
     async def receive(self, wait_s: float) -> list[Message]:
         """The messages that are there; waits up to wait_s for the first.
@@ -75,8 +81,13 @@ class Broker:
 
     async def close(self) -> None:
         """Ends the session; the thread ends with it."""
+        self._leaving = True
+        await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
         self._client.disconnect()
-        await asyncio.to_thread(self._client.loop_stop)
+        with contextlib.suppress(AttributeError):  # paho's thread forgets itself as it ends, maybe under loop_stop
+            self._client.loop_stop()
         self._client.reinitialise()  # closes the pair of sockets that paho keeps to wake its thread
 
     async def _until(self, reached: Callable[[], bool], complaint: str) -> None:
