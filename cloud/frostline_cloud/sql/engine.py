@@ -11,11 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from pydantic import Field, field_validator
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -116,19 +113,40 @@ def migrate(engine: Engine) -> None:
         ConfigError: The database was made by a newer Frostline.
         UnavailableError: The database does not answer, or stays locked.
     """
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     with translated("sql migration"), engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            raise ConfigError(
-                f"the SQL database cannot be brought to this version: {error}; "
-                "a newer Frostline has used it: install that version, or restore the backup from before"
-            ) from error
+        if _version(connection) != newest_version():
+            _upgrade(connection)
+
+
+def newest_version() -> str:
+    """The version of the tables that this Frostline works with: the number in its last migration's file name."""
+    return max(path.name for path in _MIGRATIONS.glob("versions/m[0-9]*.py"))[1:5]
+
+
+def _version(connection: Connection) -> str | None:
+    """Of the tables there; None where there are none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # a fifth of a second, for what nearly every start finds done
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise ConfigError(
+            f"the SQL database cannot be brought to this version: {error}; "
+            "a newer Frostline has used it: install that version, or restore the backup from before"
+        ) from error
 
 
 def _parsed(url: str) -> URL:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ssl
-
-import httpx
+from typing import TYPE_CHECKING
 
 from frostline_cloud.store.config import StoreConfig
 from frostline_cloud.store.port import Store
 from frostline_core.config import secret
 from frostline_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import httpx
 
 
 def open_store(config: StoreConfig) -> Store:
@@ -43,6 +45,8 @@ def _embedded(config: StoreConfig) -> Store:
 
 
 def _http(config: StoreConfig) -> httpx.Client:
+    import httpx
+
     token = _token(config)
     password = secret(config.password, "store.password") if config.password else ""
     return httpx.Client(

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
+from frostline_cloud.sql import engine as sql_engine
 from frostline_cloud.sql import migrate, open_engine
 from frostline_cloud.sql.tables import metadata
 from frostline_core.errors import ConfigError
@@ -42,6 +44,11 @@ def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT value FROM setting")) == "v"
     engine.dispose()
+
+
+def test_the_newest_version_that_file_names_tell_is_where_the_migrations_lead() -> None:
+    folder = Path(sql_engine.__file__).parent / "migrations"
+    assert ScriptDirectory(str(folder)).get_current_head() == sql_engine.newest_version()
 
 
 def test_a_database_of_a_newer_version_is_refused_with_a_remedy(tmp_path: Path) -> None:
