@@ -14,7 +14,7 @@ from frostline_core.sparkplug import Outgoing
 from frostline_gateway.uplink_config import UplinkConfig
 from frostline_gateway.uplink_mqtt import INCOMING_BYTES_MAX, Link
 from tests.support.services import Mosquitto, eventually_async
-from tests.support.sockets import end, open_sockets
+from tests.support.sockets import descriptors, end, left_open
 
 PIECE = INCOMING_BYTES_MAX // 4
 WILL = Outgoing("test/bounded/will", b"", 0, False)
@@ -59,10 +59,10 @@ async def test_commands_that_weigh_too_much_together_are_dropped_until_some_are_
 
 
 async def test_a_closed_connection_leaves_no_socket_open(mosquitto: Mosquitto, link: Link) -> None:
-    before = open_sockets()
+    before = descriptors()
     await link.open()
     await link.close()
-    assert [each for each in open_sockets() if each not in before] == []
+    assert left_open(before) == []
 
 
 async def test_a_connection_that_comes_when_nobody_waits_any_more_is_closed(config: UplinkConfig) -> None:
