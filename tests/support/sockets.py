@@ -7,10 +7,10 @@ a ResourceWarning that names nobody.
 from __future__ import annotations
 
 import gc
-import os
 import socket
 from collections.abc import Collection
 from contextlib import suppress
+from pathlib import Path
 
 from paho.mqtt.client import Client
 
@@ -18,9 +18,9 @@ from paho.mqtt.client import Client
 def descriptors() -> dict[str, int]:
     """The sockets of this process as the kernel numbers them, each with its descriptor."""
     found = {}
-    for name in os.listdir("/proc/self/fd"):
+    for each in Path("/proc/self/fd").iterdir():
         with suppress(OSError):  # the folder's own descriptor, gone by now
-            found[os.readlink(f"/proc/self/fd/{name}")] = int(name)
+            found[str(each.readlink())] = int(each.name)
     return {inode: number for inode, number in found.items() if inode.startswith("socket:")}
 
 
@@ -34,10 +34,9 @@ def left_open(before: Collection[str]) -> list[socket.socket]:
         Those of Python; what a library in C keeps for itself is its own affair.
     """
     new = {number for inode, number in descriptors().items() if inode not in before}
-    # To look at every object takes 50 ms: only where there is something to find.
-    return (
-        [each for each in gc.get_objects() if isinstance(each, socket.socket) and each.fileno() in new] if new else []
-    )
+    if not new:
+        return []  # to look at every object takes 50 ms
+    return [each for each in gc.get_objects() if isinstance(each, socket.socket) and each.fileno() in new]
 
 
 def end(client: Client) -> None:
