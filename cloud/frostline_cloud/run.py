@@ -40,7 +40,7 @@ from frostline_cloud.jobs import every
 from frostline_cloud.metrics import export
 from frostline_cloud.notify import build_notify, gaps
 from frostline_cloud.notify.canary import LOOK_EVERY_S, Canary, with_canary
-from frostline_cloud.notify.page import acknowledge_router
+from frostline_cloud.notify.links.page import acknowledge_router
 from frostline_cloud.rules import Pauses, Rulebook, adopt, in_force
 from frostline_cloud.sql import beat, in_front, last_beat, migrate, open_engine, read_only, tidy, translated
 from frostline_cloud.store import Store, open_store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from frostline_cloud.notify.texts import Catalogue
 from frostline_cloud.notify.worker import NotifyWorker
 from frostline_cloud.sql import translated
 from frostline_core.errors import ConfigError
+
+log = logging.getLogger("frostline.notify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,10 @@ def build_notify(tables: Tables, engine: Engine) -> NotifyWorker:
         UnavailableError: SQL does not answer.
     """
     links = None
+    if not tables.notify.public_url and tables.receivers:
+        log.warning(
+            "notifications carry no links, neither to the alert's page nor to take note: set public_url in [notify]"
+        )
     if tables.notify.public_url:
         with translated("sql"), engine.begin() as connection:
             key = link_key(connection)

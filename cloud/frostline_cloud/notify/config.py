@@ -45,8 +45,8 @@ class NotifyConfig(ConfigModel):
     public_url: str = Field(
         default="",
         max_length=500,
-        description="Where people reach the console, for example https://frostline.example.com; messages then carry a "
-        "link to take note of an alert.",
+        description="Where people reach the console, for example https://frostline.example.com; messages then carry "
+        "links to the alert's page and to take note of it.",
     )
     link_hours: float = Field(default=24.0, gt=0, le=168, description="How long an acknowledge link works.")
 

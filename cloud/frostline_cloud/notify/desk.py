@@ -64,7 +64,7 @@ class Tools:
         clock: UTC milliseconds.
         random: Jitter of the waits.
         plan: Who is told of what.
-        links: Makes acknowledge links; None where there are none.
+        links: Puts links into what is sent; None where there is no public address.
         counters: Counted up here.
     """
 
@@ -155,7 +155,15 @@ class Desk:
         if budget.is_due(connection, self.name, self._limits, now) and not (probing and claims):
             digest = budget.claim_digest(connection, self.name, self._wants_among, lease)
             claims += [digest] if digest is not None else []
-        return claims
+        return [self._linked(connection, each, now) for each in claims]
+
+    def _linked(self, connection: Connection, claimed: Claim | Bundle, now: int) -> Claim | Bundle:
+        links = self._tools.links
+        if links is None:
+            return claimed
+        if isinstance(claimed, Bundle):
+            return replace(claimed, body=links.into_many(connection, claimed.body, self.name, now))
+        return replace(claimed, body=links.into(claimed.body, claimed.id, claimed.created_ms))
 
     def _telling(self, lease: tuple[int, int]) -> Telling:
         now, until = lease
@@ -218,15 +226,9 @@ class Desk:
 
     async def _attempt(self, claimed: Claim | Bundle) -> _Ended:
         began_ms, began = self._tools.clock(), time.monotonic()
-        attempt = await self.receiver.send(self._message(claimed), began_ms // 1000)
+        message = Message(claimed.id, str(claimed.type), claimed.body)
+        attempt = await self.receiver.send(message, began_ms // 1000)
         return _Ended(claimed, attempt, (began_ms, round((time.monotonic() - began) * 1000)))
-
-    def _message(self, claimed: Claim | Bundle) -> Message:
-        if isinstance(claimed, Bundle):
-            return Message(claimed.id, claimed.type.value, claimed.body)
-        links = self._tools.links
-        body = claimed.body if links is None else links.added(claimed.body, claimed.id, claimed.created_ms)
-        return Message(claimed.id, claimed.type, body)
 
     # ---- finish --------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from frostline_cloud.alerts.event import EventType
+from frostline_cloud.alerts.message import instant
+from frostline_cloud.notify.links.writing import linked, to_note
 from frostline_cloud.notify.stage import Stage
 
 _TYPES = {
@@ -18,12 +20,14 @@ _TYPES = {
 
 
 def sample(stage: Stage, now_ms: int, public_url: str = "") -> dict[str, Any]:
-    """The body of a made-up notification: a cold room in Rotterdam that is too warm."""
+    """The body of a made-up notification: a cold room in Rotterdam that is too warm. Its links lead nowhere."""
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
-    if stage is Stage.GROUP:
-        return _group(now)
-    if stage is not Stage.DIGEST:
-        return _single(stage, now, public_url)
+    made = _group(now) if stage is Stage.GROUP else _digest(now) if stage is Stage.DIGEST else _single(stage, now)
+    return linked(made, public_url, "sample" if to_note(made) else "") if public_url else made
+
+
+def _digest(now: datetime) -> dict[str, Any]:
+    """Two warnings."""
     return {
         "type": EventType.DIGEST.value,
         "id": "dig_sample",
@@ -34,7 +38,7 @@ def sample(stage: Stage, now_ms: int, public_url: str = "") -> dict[str, Any]:
         "by_rule": [{"name": "Cold room too warm", "count": 2}],
         "by_site": [{"name": "rotterdam", "count": 2}],
         "items": [
-            _single(kind, now, "") | {"incident": _incident(kind, now) | {"severity": "warning"}}
+            _single(kind, now) | {"incident": _incident(kind, now) | {"severity": "warning"}}
             for kind in (Stage.FIRING, Stage.RESOLVED)
         ],
     }
@@ -59,13 +63,13 @@ def _group(now: datetime) -> dict[str, Any]:
 
 
 def _room(stage: Stage, now: datetime, number: int) -> dict[str, Any]:
-    body = _single(stage, now, "")
+    body = _single(stage, now)
     room = f"chiller-{number}"
     incident = body["incident"] | {"id": f"00000000-0000-4000-8000-{number:012}"}
     return body | {"series": body["series"] | {"device": room, "zone": room}, "incident": incident}
 
 
-def _single(stage: Stage, now: datetime, public_url: str) -> dict[str, Any]:
+def _single(stage: Stage, now: datetime) -> dict[str, Any]:
     body: dict[str, Any] = {
         "type": _TYPES.get(stage, EventType.FIRING).value,
         "id": "msg_sample",
@@ -90,8 +94,6 @@ def _single(stage: Stage, now: datetime, public_url: str) -> dict[str, Any]:
     }
     if stage is Stage.ESCALATED:
         body["escalation"] = {"route": "sample", "step": 1, "after_s": 600}
-    if public_url and stage not in (Stage.RESOLVED, Stage.DIGEST):
-        body["acknowledge_url"] = f"{public_url}/acknowledge/sample"
     return body
 
 
@@ -110,5 +112,5 @@ def _incident(stage: Stage, now: datetime) -> dict[str, Any]:
     }
 
 
-def _text(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _text(at: datetime) -> str | None:
+    return instant(round(at.timestamp() * 1000))

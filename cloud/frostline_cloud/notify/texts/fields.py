@@ -19,24 +19,31 @@ FIELDS: Final = frozenset(
         *_SERIES,
         *_INSTANTS,
         *("stage", "severity", "title", "rule", "summary", "labels", "value", "limit", "happened_at", "noted_at"),
-        *("duration", "acknowledged_by", "acknowledge_url", "incident", "revision", "step", "waited"),
+        *("duration", "acknowledged_by", "acknowledge_url", "alert_url", "incident", "revision", "step", "waited"),
     }
 )
 """Fields of a notification of one incident."""
 
 DIGEST_FIELDS: Final = frozenset(
-    {"stage", "severity", "count", "incidents", "noted_at", "listing", "by_rule", "by_site"}
+    {
+        *("stage", "severity", "count", "incidents", "noted_at", "listing", "by_rule", "by_site"),
+        *("alerts_url", "acknowledge_url"),
+    }
 )
 """Fields of a digest."""
 
 GROUP_FIELDS: Final = frozenset(
     {
         *("stage", "severity", "group", "route", "count", "counts", "noted_at", "last_told_at"),
+        *("alerts_url", "acknowledge_url"),
         *(f"{part}_count" for part in PARTS),
         *PARTS,
     }
 )
 """Fields of a group's message; of each part how many there are, and a line for each."""
+
+MOST_URLS: Final = 10
+"""A message that lists more alerts shows no link to each: chats cut what is long, and the console lists all."""
 
 _DAY_S, _HOUR_S, _MINUTE_S = 86_400, 3_600, 60
 
@@ -102,6 +109,7 @@ def fields_of(body: Mapping[str, Any], reader: Reader) -> dict[str, str]:
         "duration": _lasted(incident, reader),
         "acknowledged_by": incident.get("acknowledged_by"),
         "acknowledge_url": body.get("acknowledge_url"),
+        "alert_url": body.get("alert_url"),
         "incident": incident["id"],
         "revision": str(body.get("revision", "")),
         "step": str(escalation.get("step", "")),
@@ -136,7 +144,8 @@ def _digest(body: Mapping[str, Any], reader: Reader) -> dict[str, str]:
         "noted_at": reader.instant(body["timestamp"]),
         "by_rule": _counted(body["by_rule"]),
         "by_site": _counted(body["by_site"]),
-        "listing": "\n".join(_listed(body["items"], reader)),
+        "listing": "\n".join(_listed(body["items"], reader, with_urls=len(body["items"]) <= MOST_URLS)),
+        **_urls(body),
     }
 
 
@@ -153,9 +162,11 @@ def _group(body: Mapping[str, Any], reader: Reader) -> dict[str, str]:
         "noted_at": reader.instant(body["timestamp"]),
         "last_told_at": reader.instant(body["last_told_at"]),
     }
+    given |= _urls(body)
+    with_urls = sum(len(body[part]) for part in PARTS) <= MOST_URLS
     for part in PARTS:
-        lines = _listed(body[part], reader)
-        rest = counts[part] - len(lines)
+        lines = _listed(body[part], reader, with_urls=with_urls)
+        rest = counts[part] - len(body[part])
         given |= {f"{part}_count": str(counts[part] or ""), part: "\n".join(lines + ([f"+ {rest}"] if rest else []))}
     return given
 
@@ -164,13 +175,19 @@ def _counted(counts: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(f"{_one_line(each['name'])} {each['count']}" for each in counts)
 
 
-def _listed(items: Sequence[Mapping[str, Any]], reader: Reader) -> list[str]:
+def _urls(body: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _one_line(body.get(name)) for name in ("alerts_url", "acknowledge_url")}
+
+
+def _listed(items: Sequence[Mapping[str, Any]], reader: Reader, *, with_urls: bool) -> list[str]:
     shown = []
     for item in items:
         told = fields_of(item, reader)
         lasted = f"({told['duration']})" if told["duration"] else ""
         where = " ".join(filter(None, (told["site"], told["device"], told["metric"], told["value"], lasted)))
         shown.append(f"- {told['happened_at']}  {told['stage']} [{told['severity']}] {told['title']}: {where}")
+        if with_urls and told["alert_url"]:
+            shown.append(f"  {told['alert_url']}")
     return shown
 
 

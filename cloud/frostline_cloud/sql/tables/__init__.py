@@ -12,6 +12,7 @@ from frostline_cloud.sql.tables.fleet import device, imported, metric, node, sit
 from frostline_cloud.sql.tables.incidents import alert, alert_event, alert_evidence, handling, local_action, silence
 from frostline_cloud.sql.tables.judged import gateway_rules, pause, rule_state, rule_version, series_clock
 from frostline_cloud.sql.tables.notices import (
+    bundle_link,
     canary,
     delivery,
     escalation,
@@ -28,6 +29,7 @@ __all__ = [
     "alert",
     "alert_event",
     "alert_evidence",
+    "bundle_link",
     "canary",
     "dead_letter",
     "delivery",

@@ -90,6 +90,16 @@ used_link = Table(  # acknowledge links that were used: each works once
     Column("used_ms", BigInteger, nullable=False),
 )
 
+bundle_link = Table(  # acknowledge links of messages that tell of many alerts
+    "bundle_link",
+    metadata,
+    *key("id"),  # made of the message and of the alerts: another listing is another link
+    Column("receiver", String(200), nullable=False),
+    Column("alerts", JSON, nullable=False),  # ids of those that it takes note of
+    Column("unlisted", Integer, nullable=False),  # how many others the message counted
+    Column("made_ms", BigInteger, nullable=False),
+)
+
 canary = Table(
     "canary",
     metadata,

@@ -16,8 +16,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
 from frostline_cloud.alerts import record
-from frostline_cloud.notify.links import Links, LinkState, forget_links, link_key, look, read_token, use
-from frostline_cloud.notify.page import acknowledge_router
+from frostline_cloud.console.links import alert_page
+from frostline_cloud.notify.links import Links, LinkState, forget_links, link_key
+from frostline_cloud.notify.links.page import acknowledge_router
+from frostline_cloud.notify.links.token import read_token, token_of
+from frostline_cloud.notify.links.using import look, use
+from frostline_cloud.notify.links.writing import alert_path
 from frostline_cloud.notify.texts import Catalogue
 from frostline_cloud.sql import open_engine
 from frostline_cloud.sql.tables import alert, metadata, outbox
@@ -57,7 +61,7 @@ class Site:
         with self.engine.begin() as connection:
             row = connection.execute(select(outbox)).one()
             links = Links(link_key(connection), "", 24)
-        made = links.added(row.body, row.id, row.created_ms)
+        made = links.into(row.body, row.id, row.created_ms)
         return str(json.loads(made)["acknowledge_url"])
 
     def who(self) -> str | None:
@@ -142,7 +146,7 @@ def test_who_comes_second_hears_that_somebody_has_taken_note(site: Site) -> None
     with site.engine.begin() as connection:
         row = connection.execute(select(outbox)).one()
         key = link_key(connection)
-        token = Links(key, "").token(row.id, NOW // 1000 + 60)
+        token = token_of(key, row.id, NOW // 1000 + 60)
         assert use(connection, key, token, NOW).state is LinkState.VALID
         assert use(connection, key, token, NOW).state is LinkState.USED
         assert forget_links(connection, NOW + 1) == 1
@@ -154,17 +158,35 @@ def test_the_key_stays_the_same(site: Site) -> None:
         assert link_key(connection) == link_key(connection)
 
 
-@pytest.mark.parametrize("kind", ["alert.resolved", "alert.digest"])
-def test_what_needs_nobody_has_no_link(kind: str) -> None:
-    text = json.dumps(body(type=kind))
+def test_what_is_over_has_a_page_and_nothing_to_take_note_of() -> None:
+    made = json.loads(Links(KEY, "https://f.example").into(json.dumps(body(type="alert.resolved")), "msg_1", NOW))
 
-    assert Links(KEY, "https://f.example").added(text, "msg_1", NOW) == text
+    assert made["alert_url"] == "https://f.example/alerts/5f0d0000-0000-4000-8000-000000000001"
+    assert "acknowledge_url" not in made
+
+
+def test_what_somebody_has_taken_note_of_has_a_page_only() -> None:
+    noted = json.dumps(body(incident={"acknowledged_by": "anna"}))
+    made = json.loads(Links(KEY, "https://f.example").into(noted, "msg_1", NOW))
+
+    assert made["alert_url"]
+    assert "acknowledge_url" not in made
+
+
+def test_what_is_told_again_by_itself_has_a_link() -> None:
+    made = json.loads(Links(KEY, "https://f.example").into(json.dumps(body(type="alert.repeated")), "msg_1", NOW))
+
+    assert made["acknowledge_url"].startswith("https://f.example/acknowledge/msg_1.")
+
+
+def test_the_alerts_page_is_where_the_console_has_it() -> None:
+    assert alert_path("a b/c") == alert_page("a b/c")
 
 
 def test_every_attempt_carries_the_same_link() -> None:
     links, text = Links(KEY, "https://f.example"), json.dumps(body())
 
-    assert links.added(text, "msg_1", NOW) == links.added(text, "msg_1", NOW)
+    assert links.into(text, "msg_1", NOW) == links.into(text, "msg_1", NOW)
 
 
 @given(st.text(max_size=60))
@@ -174,11 +196,11 @@ def test_what_we_did_not_sign_is_wrong(token: str) -> None:
 
 @given(st.integers(0, 10**11), st.integers(0, 10**14))
 def test_a_link_is_valid_until_its_end(ends_s: int, now_ms: int) -> None:
-    state, message_id = read_token(KEY, Links(KEY, "").token("msg_1", ends_s), now_ms)
+    state, message_id = read_token(KEY, token_of(KEY, "msg_1", ends_s), now_ms)
 
     assert message_id == "msg_1"
     assert state is (LinkState.VALID if now_ms < ends_s * 1000 else LinkState.ENDED)
 
 
 def test_another_key_does_not_sign_our_links() -> None:
-    assert read_token(b"x" * 32, Links(KEY, "").token("msg_1", 2_000_000_000), NOW)[0] is LinkState.WRONG
+    assert read_token(b"x" * 32, token_of(KEY, "msg_1", 2_000_000_000), NOW)[0] is LinkState.WRONG

@@ -133,6 +133,35 @@ def test_the_link_is_there_only_where_there_is_one() -> None:
     assert "Take note" not in TEXTS.render(body(), "duty", "en", "UTC").body
 
 
+def test_the_alerts_page_is_in_every_text_of_one_alert() -> None:
+    for language in BUILT_IN:
+        for stage in set(Stage) - {Stage.DIGEST, Stage.GROUP}:
+            told = BY_STAGE[stage] | {"alert_url": "https://f.example/alerts/x"}
+            assert "https://f.example/alerts/x" in TEXTS.render(told, "duty", language, "UTC").body
+
+
+@pytest.mark.parametrize("language", BUILT_IN)
+@pytest.mark.parametrize("stage", [Stage.DIGEST, Stage.GROUP])
+def test_a_message_of_many_has_its_links_before_its_list(language: str, stage: Stage) -> None:
+    """Chats cut what is long at its end."""
+    urls = {"alerts_url": "https://f.example/alerts", "acknowledge_url": "https://f.example/acknowledge/x"}
+    text = TEXTS.render(BY_STAGE[stage] | urls, "duty", language, "UTC").body
+
+    assert -1 < text.index(urls["acknowledge_url"]) < text.index("room-1")
+    assert -1 < text.index(urls["alerts_url"]) < text.index("room-1")
+
+
+@pytest.mark.parametrize(("count", "shown"), [(10, 10), (11, 0)])
+def test_of_a_few_alerts_each_has_its_page_beside_it(count: int, shown: int) -> None:
+    fired = [body(alert_url=f"https://f.example/alerts/{number}") for number in range(count)]
+    parts = {"fired": fired, "resolved": [], "counts": GROUP["counts"] | {"fired": count, "resolved": 0}}
+    text = TEXTS.render(GROUP | parts, "duty", "en", "UTC").body
+
+    assert text.count("https://f.example/alerts/") == shown
+    assert text.count("\n- ") == count
+    assert "+ " not in text
+
+
 def write(folder: Path, **files: str) -> Path:
     for name, text in files.items():
         path = folder / name.replace("__", "/").replace("_txt", ".txt").replace("_toml", ".toml")

@@ -1,17 +1,18 @@
-"""The page behind an acknowledge link: it asks, and only its button takes note."""
+"""The page behind an acknowledge link: it shows the alerts and asks, and only its button takes note."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Engine
 
-from frostline_cloud.notify.links import PATH, LinkState, Look, link_key, look, use
+from frostline_cloud.notify.links.token import LinkState, link_key
+from frostline_cloud.notify.links.using import Look, Seen, look, use
+from frostline_cloud.notify.links.writing import PATH, alert_path
 from frostline_cloud.notify.texts import Catalogue
 from frostline_cloud.sql import read_only, translated
 
@@ -27,10 +28,9 @@ _PAGE: Final = (
     '<!doctype html><html lang="{language}"><meta charset="utf-8">'
     '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Frostline</title>'
     '<body style="font:17px/1.5 sans-serif;max-width:34em;margin:3em auto;padding:0 1em;color:#1d2939">'
-    '<p style="font-weight:bold">{summary}</p><p>{said}</p>{form}{more}</body></html>'
+    "{alerts}<p>{said}</p>{form}</body></html>"
 )
-_MORE: Final = '<p><a href="/alerts/{}" style="color:#0b6f99">{}</a></p>'
-"""Leads to the alert's page in the console, which asks who one is."""
+_ALERT: Final = '<p><b>{summary}</b><br>{severity}{facts} · <a href="{path}" style="color:#0b6f99">{open}</a></p>'
 _FORM: Final = (
     '<form method="post"><button style="font:inherit;padding:.6em 1.4em;border:0;border-radius:6px;'
     'background:#0b6f99;color:#fff">{}</button></form>'
@@ -38,7 +38,7 @@ _FORM: Final = (
 
 
 def acknowledge_router(engine: Engine, texts: Catalogue, clock: Callable[[], int]) -> APIRouter:
-    """GET shows the alert and a button; POST takes note, once.
+    """GET shows the alerts and a button; POST takes note, once.
 
     Args:
         engine: SQL.
@@ -69,14 +69,29 @@ def acknowledge_router(engine: Engine, texts: Catalogue, clock: Callable[[], int
 
 def _page(found: Look, texts: Catalogue, language: str, *, asks: bool) -> HTMLResponse:
     words = texts.words[language]
+    said = "ask" if asks else found.state.value
+    if len(found.alerts) > 1 and f"page.{said}_many" in words:
+        said = f"{said}_many"
+    unlisted = f"<p>{escape(words['page.unlisted'])} {found.unlisted}</p>" if found.unlisted else ""
     page = _PAGE.format(
         language=language,
-        summary=escape(found.summary),
-        said=escape(words[f"page.{'ask' if asks else found.state.value}"]),
+        alerts="".join(_alert(each, words) for each in found.alerts) + unlisted,
+        said=escape(words[f"page.{said}"]),
         form=_FORM.format(escape(words["page.button"])) if asks else "",
-        more=_MORE.format(quote(found.alert, safe=""), escape(words["page.open"])) if found.alert else "",
     )
     return HTMLResponse(page, _STATUS[found.state], _HEADERS)
+
+
+def _alert(seen: Seen, words: Mapping[str, str]) -> str:
+    facts = [words["stage.resolved"]] if seen.is_over else []
+    facts += [f"{words['page.noted_by']} {seen.acknowledged_by}"] if seen.acknowledged_by else []
+    return _ALERT.format(
+        summary=escape(seen.summary),
+        severity=escape(words.get(f"severity.{seen.severity}", seen.severity)),
+        facts="".join(f" · {escape(each)}" for each in facts),
+        path=escape(alert_path(seen.id)),
+        open=escape(words["page.open"]),
+    )
 
 
 def _language(request: Request) -> str:
