@@ -199,7 +199,7 @@ class Uplink:
 
     def _copied(self, run: int) -> None:
         """This disk is an image of one that lived on, or was copied: whoever looks after the gateway must know."""
-        self._conflict.suspected()
+        self._conflict.suspected(self._clocks.steady_ms())
         self._on_conflict(True, {"copied_run": run_text(run)})
 
     def _failed(self, why: str) -> None:
@@ -220,7 +220,7 @@ class Uplink:
                 self._node,
                 wait_ms // 1000,
             )
-            self._conflict.suspected()
+            self._conflict.suspected(self._clocks.steady_ms())
             self._on_conflict(True, {"conflicts": self._waits.conflicts, "wait_ms": wait_ms})
         return wait_ms
 

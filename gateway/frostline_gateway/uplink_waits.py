@@ -65,17 +65,18 @@ class Waits:
 
 
 class Conflict:
-    """Whether another client seems to use our identity: from a suspicion on, until a session has lasted.
+    """Whether another client seems to use our identity: from a suspicion on, until a session has lasted after it.
 
     At first that is not known: a process before this one may have told of a suspicion that stands.
     """
 
     def __init__(self) -> None:
         self._stands: bool | None = None
+        self._suspected_ms = 0
 
-    def suspected(self) -> None:
-        """Three sessions were taken over."""
-        self._stands = True
+    def suspected(self, now_ms: int) -> None:
+        """Sessions were taken over, or the host has more of a run than this disk ever had."""
+        self._stands, self._suspected_ms = True, now_ms
 
     def is_over(self, now_ms: int, accepted_ms: int | None) -> bool:
         """Whether just now it has become certain that nobody else is us; once, until the next suspicion.
@@ -84,7 +85,9 @@ class Conflict:
             now_ms: Any clock that only goes forward.
             accepted_ms: Since when the session stands; None if none does.
         """
-        if self._stands is False or accepted_ms is None or now_ms - accepted_ms < OVER_MS:
+        if self._stands is False or accepted_ms is None:
+            return False
+        if now_ms - (max(accepted_ms, self._suspected_ms) if self._stands else accepted_ms) < OVER_MS:
             return False
         self._stands = False
         return True

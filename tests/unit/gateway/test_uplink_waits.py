@@ -103,7 +103,7 @@ def test_a_repeated_online_does_not_move_the_turn() -> None:
 
 def test_a_conflict_is_over_when_a_session_has_lasted_longer_than_a_clone_waits() -> None:
     conflict = Conflict()
-    conflict.suspected()
+    conflict.suspected(0)
     assert not conflict.is_over(OVER_MS, None)
     assert not conflict.is_over(OVER_MS, 1)
     assert conflict.is_over(OVER_MS + 1, 1)
@@ -113,8 +113,15 @@ def test_a_conflict_is_over_when_a_session_has_lasted_longer_than_a_clone_waits(
 def test_the_first_session_that_lasts_tells_what_a_process_before_may_have_left_open() -> None:
     conflict = Conflict()
     assert conflict.is_over(OVER_MS, 0)
-    conflict.suspected()
+    conflict.suspected(OVER_MS)
     assert conflict.is_over(3 * OVER_MS, 2 * OVER_MS)
+
+
+def test_a_suspicion_in_a_session_that_has_lasted_stands_as_long_as_any_other() -> None:
+    conflict = Conflict()
+    conflict.suspected(2 * OVER_MS)
+    assert not conflict.is_over(2 * OVER_MS + 5_000, 0)
+    assert conflict.is_over(3 * OVER_MS, 0)
 
 
 def test_a_clone_has_come_back_before_a_conflict_is_called_over() -> None:
