@@ -103,13 +103,13 @@ def _opened(zone: ZoneInfo, windows: list[Window], here: date) -> Iterator[tuple
         day = here + timedelta(days=offset)
         for days, start, end in windows:
             if day.weekday() in days:
-                span = (_utc_ms(zone, day, start), _utc_ms(zone, day, end, ends=True))
+                span = (wall_ms(zone, day, start), wall_ms(zone, day, end, ends=True))
                 if span[0] < span[1]:
                     yield span
 
 
-def _utc_ms(zone: ZoneInfo, day: date, minute: int, *, ends: bool = False) -> int:
-    """A local time of day.
+def wall_ms(zone: ZoneInfo, day: date, minute: int, *, ends: bool = False) -> int:
+    """A local time of day in UTC milliseconds.
 
     Where it comes twice, a window that begins then begins at the first, and one that `ends` then ends at the second: on
     duty for longer rather than for shorter. Where it does not exist it is when the clock jumps.
