@@ -5,11 +5,16 @@
 
 A flush moves the times of most of a fleet, and a row for each device costs more than all else that it writes; so it
 writes one row, and the rows of devices follow now and then, when those of flushes go. A time never goes back: what SQL
-says of a metric is the latest of all its rows, in whatever order they are read. Every number is little endian:
+says of a metric is the latest of all its rows. Every number is little endian:
 
     row of a device     for each metric: crc-32 of its name u32, UTC ms i64
-    row of a flush      how many groups u32; for each group its head (site, node and device with NUL between: size u16,
-                        bytes; how many metrics u16, crc-32 of each name u32); then for each group UTC ms i64
+    row of a flush      how many groups rows before it have named u32, how many it names u32, how many it moves u32;
+                        for each group that it names: site, node and device with NUL between: size u16, bytes; how
+                        many metrics u16, crc-32 of each name u32; for each that it moves: its number u32;
+                        then for each that it moves: UTC ms i64
+
+A group is named once, by the first row that moves it, and has a number from then on until the rows of flushes go: its
+name is four times as long as its number and time. Rows of flushes are read in the order of their generations.
 """
 
 from __future__ import annotations
@@ -29,7 +34,7 @@ MOST_FLUSHES: Final = 500
 MOST_BYTES: Final = 4 * 1024 * 1024
 """A start reads as much."""
 
-_COUNT: Final = struct.Struct("<I")
+_COUNTS: Final = struct.Struct("<3I")
 _SHORT: Final = struct.Struct("<H")
 _OF_FLUSH: Final = series_clock.c.site == ""
 
@@ -45,7 +50,8 @@ class Clocks:
 
     def __init__(self, series: SeriesTable, most_flushes: int = MOST_FLUSHES, most_bytes: int = MOST_BYTES) -> None:
         self._series, self._most_flushes, self._most_bytes = series, most_flushes, most_bytes
-        self._moved: set[Stamp] = set()
+        self._numbers: dict[Stamp, int] = {}
+        self._named: list[Stamp] = []
         self._flushes = self._bytes = 0
         self._is_folded = False
 
@@ -54,19 +60,19 @@ class Clocks:
 
         Args:
             connection: In the transaction of the flush.
-            number: Of no other flush, ever.
+            number: Of no other flush, ever, and greater than that of any before.
             times: The newest time of each group of metrics.
         """
-        self._is_folded = False
+        self._is_folded, self._named = False, []
         if not times:
             return
-        self._moved.update(times)
-        raw = pack(times)
+        self._named = [stamp for stamp in times if stamp not in self._numbers]
+        raw = pack(times, self._numbers, self._named)
         self._flushes, self._bytes = self._flushes + 1, self._bytes + len(raw)
         if self._flushes < self._most_flushes and self._bytes < self._most_bytes:
             journal.save_clocks(connection, [(DeviceKey("", "", f"{number:020d}"), raw)])
             return
-        keys = dict.fromkeys([stamp.key for stamp in self._moved])
+        keys = dict.fromkeys([stamp.key for stamp in (*self._numbers, *self._named)])
         journal.save_clocks(connection, [(key, self._series.clock(key)) for key in keys])
         connection.execute(delete(series_clock).where(_OF_FLUSH))
         self._is_folded = True
@@ -74,56 +80,95 @@ class Clocks:
     def settled(self) -> None:
         """The flush is durable."""
         if self._is_folded:
-            self._moved.clear()
-            self._flushes = self._bytes = 0
+            self.restart()
+            return
+        for stamp in self._named:
+            self._numbers[stamp] = len(self._numbers)
+        self._named = []
+
+    def restart(self) -> None:
+        """Rows of flushes may be gone, or another process's: what comes names its groups itself."""
+        self._numbers.clear()
+        self._named = []
+        self._flushes = self._bytes = 0
 
 
-def pack(times: Mapping[Stamp, int]) -> bytes:
-    """What a flush has moved, as bytes."""
-    stamps = array("q", times.values())
-    return _COUNT.pack(len(times)) + b"".join([stamp.head for stamp in times]) + stamps.tobytes()
+def pack(times: Mapping[Stamp, int], numbers: Mapping[Stamp, int], named: Sequence[Stamp]) -> bytes:
+    """What a flush has moved, as bytes.
+
+    Args:
+        times: The newest time of each group.
+        numbers: Of groups that earlier rows have named.
+        named: The other groups of `times`.
+    """
+    known = len(numbers)
+    if named:
+        numbers = {**numbers, **{stamp: known + i for i, stamp in enumerate(named)}}
+    moved, stamps = array("I", [numbers[stamp] for stamp in times]), array("q", times.values())
+    counts = _COUNTS.pack(known, len(named), len(moved))
+    return counts + b"".join([stamp.head for stamp in named]) + moved.tobytes() + stamps.tobytes()
 
 
-def unpack(raw: bytes) -> Iterator[tuple[DeviceKey, Sequence[int], int]]:
-    """What `pack` wrote: device, hashes of metrics, time."""
-    (count,), at = _COUNT.unpack_from(raw), _COUNT.size
-    heads: list[tuple[DeviceKey, Sequence[int]]] = []
-    for _ in range(count):
+Group = tuple[DeviceKey, Sequence[int]]
+"""A device, and hashes of some of its metrics."""
+
+
+def unpack(raw: bytes, groups: list[Group]) -> Iterator[tuple[Group, int]]:
+    """What `pack` wrote: each group that has moved, and its time.
+
+    Args:
+        raw: A row.
+        groups: What earlier rows have named, by number; takes what this one names.
+
+    Raises:
+        ValueError: An earlier row is missing.
+    """
+    known, named, moved = _COUNTS.unpack_from(raw)
+    if known > len(groups):
+        raise ValueError(f"a flush builds on {known} groups, but rows before it name {len(groups)}")
+    del groups[known:]
+    at = _COUNTS.size
+    for _ in range(named):
         size = _SHORT.unpack_from(raw, at)[0]
         site, node, device = raw[at + 2 : at + 2 + size].decode().split("\0")
         at += 2 + size
         metrics = _SHORT.unpack_from(raw, at)[0]
-        heads.append((DeviceKey(site, node, device), struct.unpack_from(f"<{metrics}I", raw, at + 2)))
+        groups.append((DeviceKey(site, node, device), struct.unpack_from(f"<{metrics}I", raw, at + 2)))
         at += 2 + 4 * metrics
-    for (key, hashes), (at_ms,) in zip(heads, struct.iter_unpack("<q", raw[at:]), strict=True):
-        yield key, hashes, at_ms
+    numbers = struct.unpack_from(f"<{moved}I", raw, at)
+    for number, (at_ms,) in zip(numbers, struct.iter_unpack("<q", raw[at + 4 * moved :]), strict=True):
+        yield groups[number], at_ms
 
 
 def read(connection: Connection) -> dict[DeviceKey, bytes]:
     """The times of every device, as `SeriesTable.clock` gives them."""
-    rows = connection.execute(select(series_clock)).all()
-    found = {DeviceKey(row.site, row.node, row.device): row.clock for row in rows if row.site}
-    found.update(_moved(found, (row.clock for row in rows if not row.site)))
-    return found
+    found, flushes = _rows(connection)
+    return found | _moved(found, flushes.values())
 
 
 def fold(connection: Connection) -> dict[DeviceKey, bytes]:
     """The same, for whoever goes on writing: rows of flushes, whoever wrote them, become rows of devices."""
-    rows = connection.execute(select(series_clock)).all()
-    found = {DeviceKey(row.site, row.node, row.device): row.clock for row in rows if row.site}
-    moved = _moved(found, (row.clock for row in rows if not row.site))
+    found, flushes = _rows(connection)
+    moved = _moved(found, flushes.values())
     if moved:
         journal.save_clocks(connection, moved.items())
-        numbers = [row.device for row in rows if not row.site]
-        connection.execute(delete(series_clock).where(_OF_FLUSH, series_clock.c.device <= max(numbers)))
+        connection.execute(delete(series_clock).where(_OF_FLUSH, series_clock.c.device <= max(flushes)))
     return found | moved
+
+
+def _rows(connection: Connection) -> tuple[dict[DeviceKey, bytes], dict[str, bytes]]:
+    """Those of devices, and those of flushes in the order in which they were written."""
+    rows = connection.execute(select(series_clock)).all()
+    devices = {DeviceKey(row.site, row.node, row.device): row.clock for row in rows if row.site}
+    return devices, dict(sorted((row.device, row.clock) for row in rows if not row.site))
 
 
 def _moved(rows: Mapping[DeviceKey, bytes], flushes: Iterable[bytes]) -> dict[DeviceKey, bytes]:
     """The rows of the devices that flushes have moved."""
     times: dict[DeviceKey, dict[int, int]] = {}
+    groups: list[Group] = []
     for raw in flushes:
-        for key, hashes, at_ms in unpack(raw):
+        for (key, hashes), at_ms in unpack(raw, groups):
             known = times.get(key)
             if known is None:
                 known = times[key] = read_clock(rows.get(key, b""))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from frostline_cloud.ingest.decode import Batch, Item
+from frostline_cloud.ingest.decode import Batch, Item, count_of, owner_of
 from frostline_cloud.ingest.series import Plan, Stamp
 from frostline_core.rules import HOLE_MS, NEVER, Evaluator
 
@@ -66,14 +65,19 @@ def evaluate(
 
 def _counts(items: Sequence[Item]) -> dict[tuple[str, str], int]:
     counts: dict[tuple[str, str], int] = {}
-    messages = Counter([item[3] for item in items if not isinstance(item, Batch)])
-    for plan, count in messages.items():
-        owner = plan.key[:2]
-        counts[owner] = counts.get(owner, 0) + count * len(plan.slots)
+    by_run: dict[int, int] = {}
+    owners: dict[int, tuple[str, str]] = {}
     for item in items:
-        if isinstance(item, Batch):
-            owner = (item.site, item.node)
-            counts[owner] = counts.get(owner, 0) + item.count
+        if item.__class__ is tuple and (run := item[0]) in by_run:  # nearly all
+            by_run[run] += len(item[5])
+            continue
+        owner = owner_of(item)
+        if isinstance(item, Batch) or item[0] < 0:
+            counts[owner] = counts.get(owner, 0) + count_of(item)
+        else:
+            by_run[item[0]], owners[item[0]] = len(item[5]), owner
+    for run, count in by_run.items():
+        counts[owners[run]] = counts.get(owners[run], 0) + count
     return counts
 
 

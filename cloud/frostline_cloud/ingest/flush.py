@@ -122,6 +122,10 @@ class Flusher:
         done.store_s, done.sql_s = written.seconds, time.perf_counter() - began
         return done
 
+    def doubt(self) -> None:
+        """SQL is about to be read anew: rows that a flush would build on may go."""
+        self._clocks.restart()
+
     def renew(self, evaluator: Evaluator) -> None:
         """Goes on with another evaluator, and its rules."""
         self._evaluator, self._rules = evaluator, evaluator.rules

@@ -275,6 +275,7 @@ class Ingest:
         if not self._stale:
             return
         parts = self._parts
+        parts.flusher.doubt()
         parts.generation.load(now_ms)
         parts.evaluator = parts.registry.renew(None if parts.rulebook is None else parts.rulebook.rules)
         parts.flusher.renew(parts.evaluator)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, func, select
 
-from frostline_cloud.ingest.clocks import Clocks, fold, pack, read, unpack
+from frostline_cloud.ingest.clocks import Clocks, Group, fold, pack, read, unpack
 from frostline_cloud.ingest.series import DeviceKey, SeriesTable, Stamp, metric_hash, read_clock
 from frostline_cloud.sql import migrate, open_engine
 from frostline_cloud.sql.tables import series_clock
@@ -79,6 +79,7 @@ def test_whatever_is_folded_when_the_newest_time_of_each_series_is_in_sql(
             ingest.clocks.settled()
             if then:
                 assert told(fold(connection)) == ingest.truth()
+                ingest.clocks.restart()
                 assert rows(connection) <= len(KEYS)
             if then == "restarted":
                 times = list(ingest.evaluator.last_ms)
@@ -117,21 +118,83 @@ def test_a_flush_that_fails_while_rows_are_folded_loses_none(engine: Engine) -> 
 
 
 def test_rows_are_folded_by_bytes_too(engine: Engine) -> None:
-    ingest = Ingest(most_bytes=3 * len(pack({Ingest().series.stamp(0): 1})))
+    stamp = Ingest().series.stamp(0)
+    named, numbered = len(pack({stamp: 1}, {}, [stamp])), len(pack({stamp: 1}, {stamp: 0}, []))
+    ingest = Ingest(most_bytes=named + 2 * numbered)
+    with engine.begin() as connection:
+        for number in range(3):
+            assert rows(connection) == number
+            ingest.flush(connection, number, {0: number})
+            ingest.clocks.settled()
+        assert rows(connection) == 1
+        assert told(read(connection)) == ingest.truth()
+
+
+def test_a_group_is_named_once_and_numbered_from_then_on(engine: Engine) -> None:
+    ingest = Ingest()
     with engine.begin() as connection:
         for number in range(3):
             ingest.flush(connection, number, {0: number})
-        assert rows(connection) == 1
+            ingest.clocks.settled()
+        first, *later = connection.scalars(select(func.length(series_clock.c.clock)).order_by(series_clock.c.device))
+    assert later == [24, 24]
+    assert first > 24
 
 
-@given(st.lists(st.tuples(st.text("aä-. ", min_size=1, max_size=5), MOVES), max_size=5))
-def test_what_a_flush_has_moved_comes_back_as_it_went(groups: list[tuple[str, dict[int, int]]]) -> None:
-    times = {
-        Stamp.of(DeviceKey(name, "n", ""), [f"m{slot}" for slot in moves]): at_ms
-        for at_ms, (name, moves) in enumerate(groups)
-    }
-    wanted = [
-        (DeviceKey(name, "n", ""), tuple(metric_hash(f"m{slot}") for slot in moves), at_ms)
-        for at_ms, (name, moves) in enumerate(groups)
-    ]
-    assert list(unpack(pack(times))) == wanted
+def test_what_a_flush_named_in_vain_the_next_one_names_again(engine: Engine) -> None:
+    ingest = Ingest()
+    with engine.begin() as connection:
+        ingest.flush(connection, 1, {0: 1})
+        ingest.clocks.settled()
+    with engine.connect() as connection:
+        ingest.flush(connection, 2, {0: 2, 4: 2})
+        connection.rollback()
+    with engine.begin() as connection:
+        ingest.flush(connection, 2, {4: 3, 0: 3})
+        ingest.clocks.settled()
+        assert told(read(connection)) == ingest.truth() | {("d", "a"): 3, ("e", "b"): 3}
+
+
+def test_a_flush_that_was_durable_without_our_knowledge_is_built_on_by_none(engine: Engine) -> None:
+    ingest = Ingest()
+    with engine.begin() as connection:
+        ingest.flush(connection, 1, {0: 1})  # never settled: the answer was lost
+    with engine.begin() as connection:
+        ingest.flush(connection, 2, {5: 2})
+        ingest.clocks.settled()
+        ingest.flush(connection, 3, {0: 3, 5: 3})
+        assert told(read(connection)) == ingest.truth()
+
+
+def test_after_another_process_has_folded_rows_ours_name_their_groups_again(engine: Engine) -> None:
+    ingest = Ingest()
+    with engine.begin() as connection:
+        ingest.flush(connection, 1, {0: 1})
+        ingest.clocks.settled()
+        fold(connection)
+        ingest.clocks.restart()
+        ingest.flush(connection, 2, {0: 2})
+        assert told(read(connection)) == ingest.truth()
+
+
+def test_a_row_whose_predecessor_is_missing_is_refused(engine: Engine) -> None:
+    stamp = Ingest().series.stamp(0)
+    with pytest.raises(ValueError, match="builds on 1 groups, but rows before it name 0"):
+        list(unpack(pack({stamp: 1}, {stamp: 0}, []), []))
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 10_000)), max_size=6), max_size=5))
+def test_what_flushes_have_moved_comes_back_as_it_went(flushes: list[list[tuple[int, int]]]) -> None:
+    stamps = [Stamp.of(DeviceKey("ä. -"[: 1 + i % 3], f"{i}", ""), [f"m{n}" for n in range(i)]) for i in range(10)]
+    numbers: dict[Stamp, int] = {}
+    groups: list[Group] = []
+    for moves in flushes:
+        times = {stamps[i]: at_ms for i, at_ms in moves}
+        named = [stamp for stamp in times if stamp not in numbers]
+        wanted = [
+            ((stamp.key, tuple(metric_hash(f"m{n}") for n in range(stamps.index(stamp)))), at_ms)
+            for stamp, at_ms in times.items()
+        ]
+        assert list(unpack(pack(times, numbers, named), groups)) == wanted
+        for stamp in named:
+            numbers[stamp] = len(numbers)
