@@ -40,7 +40,7 @@ secret = "${{file:{folder}/secret}}"
 allow = ["127.0.0.0/8"]
 timeout_s = 2
 """
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 @dataclass(slots=True)
@@ -91,9 +91,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         store = 'path = "history.duckdb"' + RECEIVER.format(port=hook.port, folder=folder)
         with Stack(folder, RULE, Settings(store, links=True)) as stack:
             stack.add_gateway(NODE, counter.driver)
-            eventually(lambda: stack.born(NODE) and stack.hears(NODE, "local"), 30)
+            eventually(lambda: stack.born(NODE) and stack.hears(NODE, "local"))
             counter.start()
-            eventually(lambda: stack.written(NODE) > 5, 30)
+            eventually(lambda: stack.written(NODE) > 5)
             yield Site(stack, counter, hook)
 
 
@@ -120,7 +120,7 @@ def assert_told_once(site: Site) -> None:
     assert {each for _, each, _ in told} == {incident["id"]}
     assert list(dict.fromkeys(type_ for type_, _, _ in told)) == ["alert.firing", "alert.resolved"], "in this order"
     assert len({notification for _, _, notification in told}) == 2, "each has one id, however often it is sent"
-    eventually(lambda: site.stack.written(NODE) >= site.stack.status(NODE)["account"]["kept"] - 5, 30)
+    eventually(lambda: site.stack.written(NODE) >= site.stack.status(NODE)["account"]["kept"] - 5)
     assert site.stack.account(NODE)["residue"] == 0
 
 
@@ -137,7 +137,7 @@ def spooled(site: Site) -> None:
     """The excursion is on the gateway's disk and nowhere else."""
     site.stack.gateway_link.refuse(True)
     site.stack.gateway_link.reset()
-    eventually(lambda: not site.stack.born(NODE), 30)
+    eventually(lambda: not site.stack.born(NODE))
     site.heat()
     time.sleep(2)
     site.stack.gateways[NODE].kill()

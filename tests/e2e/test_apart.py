@@ -13,7 +13,7 @@ from tests.support.edge_node import EdgeNode, now_ms, room
 from tests.support.services import Influxd, Mosquitto, eventually, free_port
 from tests.support.stack import Program
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture
@@ -59,4 +59,4 @@ def test_the_web_side_shows_what_ingest_takes_in(web: httpx.Client, mosquitto: M
             devices = answer(web, "/api/v1/devices") or {"items": []}
             return [v["value"] for d in devices["items"] for v in d["values"] if not v["stale"]]
 
-        eventually(lambda: value() == [-20.5], 20)
+        eventually(lambda: value() == [-20.5])

@@ -18,7 +18,7 @@ OUTAGE_S = 32.0  # what waited for less than 30 s is still live
 PER_S = 200
 UPLINK = f"backlog_messages_per_s = {PER_S}\n[spool]\nflush_rows = 40"  # too few to be put together
 FRESH_S = 5.0
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture
@@ -55,13 +55,13 @@ def ages_of_live_numbers(stack: Stack, counter: Counter, since: int) -> list[flo
 def test_what_is_measured_now_does_not_wait_for_the_backlog(stack: Stack, counter: Counter) -> None:
     stack.gateway_link.refuse(True)
     stack.add_gateway(NODE, counter.driver, UPLINK)
-    eventually(lambda: stack.hears(NODE, "local"), 20)
+    eventually(lambda: stack.hears(NODE, "local"))
     counter.start()
     eventually(lambda: counter.sent >= BACKLOG and time.time() * 1000 - counter.sent_ms[0] > OUTAGE_S * 1000, 90)
     counter.every_s = LIVE_EVERY_S
     stack.gateway_link.refuse(False)
     eventually(lambda: stack.born(NODE), 60)
-    eventually(lambda: stack.written(NODE) > 0, 20)
+    eventually(lambda: stack.written(NODE) > 0)
     ages = sorted(ages_of_live_numbers(stack, counter, counter.sent))
     assert len(ages) > 100, "the backlog drains beside a stream of new numbers"
     assert ages[int(len(ages) * 0.95)] < FRESH_S

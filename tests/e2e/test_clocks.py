@@ -17,7 +17,7 @@ NO_NTP = "[clock]\nwait_s = 0\n"  # a plausible clock is believed though nobody 
 PATIENT = "[clock]\nwait_s = 31536000\n"  # believed only once it is synchronised
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 READ_WITHIN_MS = 1_000
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def settings(wall: WallClock) -> Settings:
 
 def begin(stack: Stack, counter: Counter, clock: str) -> None:
     stack.add_gateway(NODE, clock + counter.driver)
-    eventually(lambda: stack.hears(NODE, "local"), 30)
+    eventually(lambda: stack.hears(NODE, "local"))
     counter.start()
 
 
@@ -46,7 +46,7 @@ def rest(stack: Stack, counter: Counter) -> None:
     counter.stop()
     time.sleep(0.5)  # what is on its way into the gateway
     eventually(lambda: stack.drained(NODE), 60)
-    eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["kept"], 10)
+    eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["kept"])
     assert stack.account(NODE)["residue"] == 0
 
 
@@ -68,20 +68,20 @@ def test_what_is_read_after_a_start_in_1970_waits_and_gets_its_true_time(
 ) -> None:
     wall.set_to(20_000)
     begin(stack, counter, PATIENT)
-    eventually(lambda: stack.status(NODE)["spool"]["waiting_samples"] > 50, 20)
+    eventually(lambda: stack.status(NODE)["spool"]["waiting_samples"] > 50)
     first = counter.sent
     gateway = stack.gateways[NODE]
     gateway.kill()
     killed_ms = time.time() * 1000
     gateway.start()
-    eventually(lambda: stack.hears(NODE, "local"), 30)
+    eventually(lambda: stack.hears(NODE, "local"))
     second = counter.sent
-    eventually(lambda: counter.sent > second + 50, 20)
+    eventually(lambda: counter.sent > second + 50)
     assert stack.written(NODE) == 0, "nothing is stamped with 1970"
     wall.set_off(0)
     wall.synchronise(True)
-    eventually(lambda: clock_of(stack)["believed"], 10)
-    eventually(lambda: counter.sent > second + 150, 20)
+    eventually(lambda: clock_of(stack)["believed"])
+    eventually(lambda: counter.sent > second + 150)
     rest(stack, counter)
     (told,) = stack.api("losses")["items"]
     found = points(stack, counter)
@@ -97,14 +97,14 @@ def test_a_clock_that_is_set_back_neither_reorders_nor_doubles_also_over_a_kill(
     stack: Stack, counter: Counter, wall: WallClock
 ) -> None:
     begin(stack, counter, NO_NTP)
-    eventually(lambda: stack.written(NODE) > 100, 20)
+    eventually(lambda: stack.written(NODE) > 100)
     wall.set_off(-MINUTE_MS)
-    eventually(lambda: clock_of(stack)["ahead_ms"] > MINUTE_MS / 2, 10)
+    eventually(lambda: clock_of(stack)["ahead_ms"] > MINUTE_MS / 2)
     stack.gateways[NODE].kill()
     stack.gateways[NODE].start()
-    eventually(lambda: stack.hears(NODE, "local"), 30)
+    eventually(lambda: stack.hears(NODE, "local"))
     again = counter.sent
-    eventually(lambda: counter.sent > again + 100, 20)
+    eventually(lambda: counter.sent > again + 100)
     found = points(stack, counter)
     numbers = [n for _, n in found]
     assert numbers == sorted(set(numbers))
@@ -117,13 +117,13 @@ def test_a_clock_that_is_set_back_while_the_gateway_is_down_reorders_nothing(
     stack: Stack, counter: Counter, wall: WallClock
 ) -> None:
     begin(stack, counter, NO_NTP)
-    eventually(lambda: stack.written(NODE) > 100, 20)
+    eventually(lambda: stack.written(NODE) > 100)
     stack.gateways[NODE].kill()
     wall.set_off(-MINUTE_MS)
     stack.gateways[NODE].start()
-    eventually(lambda: stack.hears(NODE, "local"), 30)
+    eventually(lambda: stack.hears(NODE, "local"))
     again = counter.sent
-    eventually(lambda: counter.sent > again + 100, 20)
+    eventually(lambda: counter.sent > again + 100)
     numbers = [n for _, n in points(stack, counter)]
     assert numbers == sorted(set(numbers))
     assert set(range(again + 1, counter.sent + 1)) <= set(numbers)
@@ -133,12 +133,12 @@ def test_a_clock_that_leaps_ahead_by_a_month_is_not_believed_and_costs_nothing(
     stack: Stack, counter: Counter, wall: WallClock
 ) -> None:
     begin(stack, counter, NO_NTP)
-    eventually(lambda: stack.written(NODE) > 100, 20)
+    eventually(lambda: stack.written(NODE) > 100)
     wall.set_off(30 * DAY_MS)
-    eventually(lambda: not clock_of(stack)["believed"], 10)
-    eventually(lambda: stack.status(NODE)["spool"]["waiting_samples"] > 50, 20)
+    eventually(lambda: not clock_of(stack)["believed"])
+    eventually(lambda: stack.status(NODE)["spool"]["waiting_samples"] > 50)
     wall.set_off(0)
-    eventually(lambda: clock_of(stack)["believed"], 10)
+    eventually(lambda: clock_of(stack)["believed"])
     found = points(stack, counter)
     assert [n for _, n in found] == [float(n) for n in range(1, counter.sent + 1)]
     assert max(map(abs, errors_ms(found, counter))) < READ_WITHIN_MS
@@ -148,12 +148,12 @@ def test_a_clock_that_falls_back_to_1970_while_it_runs_is_no_longer_believed(
     stack: Stack, counter: Counter, wall: WallClock
 ) -> None:
     begin(stack, counter, NO_NTP)
-    eventually(lambda: stack.written(NODE) > 100, 20)
+    eventually(lambda: stack.written(NODE) > 100)
     wall.set_to(0)
-    eventually(lambda: not clock_of(stack)["believed"], 10)
-    eventually(lambda: stack.status(NODE)["spool"]["waiting_samples"] > 50, 20)
+    eventually(lambda: not clock_of(stack)["believed"])
+    eventually(lambda: stack.status(NODE)["spool"]["waiting_samples"] > 50)
     wall.set_off(0)
-    eventually(lambda: clock_of(stack)["believed"], 10)
+    eventually(lambda: clock_of(stack)["believed"])
     found = points(stack, counter)
     assert [n for _, n in found] == [float(n) for n in range(1, counter.sent + 1)]
     assert max(map(abs, errors_ms(found, counter))) < READ_WITHIN_MS
@@ -164,7 +164,7 @@ def test_what_is_stamped_in_the_future_is_quarantined_with_its_reason(
 ) -> None:
     wall.set_off(60 * MINUTE_MS)
     begin(stack, counter, NO_NTP)
-    eventually(lambda: counter.sent > 100, 20)
+    eventually(lambda: counter.sent > 100)
     counter.stop()
     time.sleep(0.5)
     eventually(lambda: stack.drained(NODE), 60)

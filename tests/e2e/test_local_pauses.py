@@ -13,7 +13,7 @@ from frostline_cloud.sql import open_engine
 from tests.e2e.test_local_rules import NODE, RULE, WARM, add_gateway, hold, room, sounds, warms, within
 from tests.support.stack import Settings, Stack
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 def pause(stack: Stack, seconds: float) -> None:

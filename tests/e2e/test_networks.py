@@ -12,7 +12,7 @@ from tests.support.stack import Counter, Settings, Stack
 from tests.support.stream import KEEPALIVE_S, NODE, UPLINK, begin, finish
 
 BUSY_S = 1.5  # of a machine with other things to do
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from tests.support.services import eventually
 from tests.support.stack import Counter, Stack, stored
 
 NODE = "gw-1"
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 def test_what_the_gateway_keeps_comes_again_and_overwrites_itself(stack: Stack, counter: Counter) -> None:
     stack.add_gateway(NODE, counter.driver)
-    eventually(lambda: stack.born(NODE), 30)
+    eventually(lambda: stack.born(NODE))
     began = int(time.time() * 1000)
     counter.start()
     time.sleep(2)

@@ -27,7 +27,7 @@ GATEWAY = """
 name = "siren"
 file = "{folder}/siren"
 """
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 def said(stack: Stack) -> Any:

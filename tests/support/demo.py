@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 _COMMAND = [sys.executable, "-c", "from frostline_core.cli import main; main()", "demo", "--json"]
-_START_AND_END_S = 170
+_START_AND_END_S = 300
 
 
 def run_demo(duration_s: int, speed: int) -> tuple[int, dict[str, Any]]:

@@ -75,7 +75,7 @@ class EdgeNode:
 
     def wait_for_host(self) -> None:
         """Until STATE says online."""
-        eventually(lambda: self.session.may_birth, 15)
+        eventually(lambda: self.session.may_birth)
 
     def birth(self, devices: Sequence[DeviceDescription], held: Mapping[int, int] | None = None) -> None:
         """NBIRTH and DBIRTHs."""
@@ -108,7 +108,7 @@ class EdgeNode:
 
     def publish(self, outgoing: Outgoing) -> None:
         """As it is."""
-        self._client.publish(outgoing.topic, outgoing.payload, outgoing.qos, outgoing.retain).wait_for_publish(5)
+        self._client.publish(outgoing.topic, outgoing.payload, outgoing.qos, outgoing.retain).wait_for_publish(60)
 
     def committed(self, run: int) -> int:
         """The highest number that the host said is committed of a run."""

@@ -42,7 +42,7 @@ class InfluxFront:
         self.answer: tuple[int, str] | None = None
         self.delay: threading.Event | None = None
         self.forgets = self.halves = False
-        self._behind = httpx.Client(base_url=behind, timeout=10, trust_env=False)
+        self._behind = httpx.Client(base_url=behind, timeout=60, trust_env=False)
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})

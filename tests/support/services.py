@@ -22,8 +22,10 @@ from typing import NoReturn, Self
 import httpx
 import pytest
 
-READY_S = 30.0
-STOP_S = 10.0
+READY_S = 90.0
+STOP_S = 30.0
+PATIENCE_S = 60.0
+"""How long a test waits for what it says will happen: no promise of the product, but what no busy machine needs."""
 LOG_TAIL_BYTES = 8000
 
 
@@ -40,7 +42,7 @@ def free_port() -> int:
             return port
 
 
-def eventually(predicate: Callable[[], object], timeout_s: float = 10.0, every_s: float = 0.02) -> None:
+def eventually(predicate: Callable[[], object], timeout_s: float = PATIENCE_S, every_s: float = 0.02) -> None:
     """Waits until the predicate is true.
 
     Raises:
@@ -60,7 +62,7 @@ def eventually(predicate: Callable[[], object], timeout_s: float = 10.0, every_s
 
 
 async def eventually_async(
-    predicate: Callable[[], object | Awaitable[object]], timeout_s: float = 10.0, every_s: float = 0.02
+    predicate: Callable[[], object | Awaitable[object]], timeout_s: float = PATIENCE_S, every_s: float = 0.02
 ) -> None:
     """`eventually` for a running event loop; the predicate may be a coroutine function."""
     deadline = time.monotonic() + timeout_s
@@ -262,7 +264,7 @@ class Influxd(Service):
     def create_database(self, name: str) -> None:
         """Makes an empty database; one that exists is dropped first."""
         for statement in (f'DROP DATABASE "{name}"', f'CREATE DATABASE "{name}"'):
-            httpx.post(f"{self.url}/query", data={"q": statement}, timeout=10).raise_for_status()
+            httpx.post(f"{self.url}/query", data={"q": statement}, timeout=PATIENCE_S).raise_for_status()
 
 
 class VictoriaMetrics(Service):
@@ -291,7 +293,7 @@ class VictoriaMetrics(Service):
 
     def flush(self) -> None:
         """Makes everything written visible to queries now."""
-        httpx.get(f"{self.url}/internal/force_flush", timeout=10).raise_for_status()
+        httpx.get(f"{self.url}/internal/force_flush", timeout=PATIENCE_S).raise_for_status()
 
 
 def _answers(url: str) -> bool:

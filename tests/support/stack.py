@@ -25,7 +25,7 @@ from tests.support.services import Mosquitto, eventually, free_port
 from tests.support.sockets import end
 
 _READY_S = 90.0
-_END_S = 30.0
+_END_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Stack:
         self.gateway_link = Link(self.broker.host, self.broker.port)
         self.cloud_link = Link(self.broker.host, self.broker.port)
         self._links = (self.gateway_link, self.cloud_link) if self._settings.links else ()
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{free_port()}", timeout=10)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{free_port()}", timeout=60)
         self.cloud = Program("cloud", ["cloud", self._settings.command, "-c", str(self._config("cloud"))], folder)
         self.ingests: list[Program] = []
         self.gateways: dict[str, Program] = {}
@@ -194,7 +194,7 @@ class Stack:
 
     def status(self, node: str) -> dict[str, Any]:
         """What a gateway says of itself."""
-        answer = httpx.get(f"http://127.0.0.1:{self._ports[node]}/status", timeout=10)
+        answer = httpx.get(f"http://127.0.0.1:{self._ports[node]}/status", timeout=60)
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found
@@ -320,7 +320,7 @@ unit = "1"
             self.sent_ms.append(time.time() * 1000)
             self.sent += 1
             body = json.dumps({"n": self.sent})
-            self._client.publish("counter/c-1", body, qos=1).wait_for_publish(5)
+            self._client.publish("counter/c-1", body, qos=1).wait_for_publish(60)
 
 
 def stored(folder: Path, node: str) -> list[float]:

@@ -13,16 +13,16 @@ UPLINK = f"keepalive_s = {KEEPALIVE_S}"
 def begin(stack: Stack, counter: Counter) -> None:
     """Starts the gateway and the device, and waits until numbers arrive."""
     stack.add_gateway(NODE, counter.driver, UPLINK)
-    eventually(lambda: stack.born(NODE) and stack.hears(NODE, "local"), 30)
+    eventually(lambda: stack.born(NODE) and stack.hears(NODE, "local"))
     counter.start()
-    eventually(lambda: stack.written(NODE) > 50, 20)
+    eventually(lambda: stack.written(NODE) > 50)
 
 
 def finish(stack: Stack, counter: Counter) -> dict[str, int]:
     """Comes to rest, checks that all is there once, and returns the cloud's account."""
     counter.stop()
     eventually(lambda: stack.drained(NODE), 90)
-    eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["kept"], 10)
+    eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["kept"])
     account = stack.account(NODE)
     assert (account["residue"], account["dead_lettered"]) == (0, 0)
     stack.gateways[NODE].stop()

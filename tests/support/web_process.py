@@ -94,4 +94,4 @@ def running(folder: Path) -> Iterator[Server]:
     yield Server(started["url"], started["token"], started["viewer"], engine, process)
     engine.dispose()
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)

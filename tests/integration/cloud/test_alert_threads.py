@@ -95,7 +95,7 @@ def test_grafana_16290_a_value_that_is_missing_waits_as_long_as_silence_does(clo
     began = time.monotonic()
     edge.data("freezer-1", {"air_temperature": None}, now_ms(), mark(RUN, 2))
 
-    eventually(lambda: states(cloud, "silent") == ["firing"], 30)
+    eventually(lambda: states(cloud, "silent") == ["firing"])
 
     assert time.monotonic() - began >= SILENT_S
 
@@ -104,7 +104,7 @@ def test_sparkplug_22_a_device_whose_death_was_lost_is_not_online_for_ever(cloud
     """No DDEATH, no NDEATH, the gateway's session goes on: the device is missed by its own clock."""
     send(edge, 1, -20.0)
 
-    eventually(lambda: states(cloud, "silent") == ["firing"], 30)
+    eventually(lambda: states(cloud, "silent") == ["firing"])
 
     send(edge, 2, -20.0)
     assert states(cloud, "silent") == ["resolved"]

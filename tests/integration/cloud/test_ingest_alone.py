@@ -54,7 +54,7 @@ def test_it_takes_data_in_even_where_its_port_is_taken(program: Program, port: i
         other.bind(("127.0.0.1", port))
         other.listen()
         program.start()
-        eventually(lambda: "no /metrics" in program.text(), 40)
+        eventually(lambda: "no /metrics" in program.text())
         with EdgeNode(mosquitto.host, mosquitto.port, "gw-alone") as edge:
-            eventually(lambda: edge.session.may_birth, 40)
+            eventually(lambda: edge.session.may_birth)
         assert program.running

@@ -26,10 +26,10 @@ def test_ingest_says_offline_lives_on_and_takes_it_in_afterwards(tmp_path: Path,
             with other.begin() as connection:
                 connection.execute(text("UPDATE node SET online = online"))
                 edge.data("freezer-1", {"air_temperature": -20.0}, now_ms(), mark(RUN, 1))
-                eventually(lambda: edge.states[-1:] == [False], 30)
+                eventually(lambda: edge.states[-1:] == [False])
             other.dispose()
             assert cloud.ingest.failure is None
-            eventually(lambda: edge.states[-1:] == [True], 30)
+            eventually(lambda: edge.states[-1:] == [True])
             edge.birth([room()], {RUN: 1})
             edge.data("freezer-1", {"air_temperature": -20.0}, now_ms(), mark(RUN, 1))
             eventually(lambda: edge.committed(RUN) == 1)
@@ -48,7 +48,7 @@ def test_a_birth_waits_for_sql_and_a_short_lock_is_no_outage(tmp_path: Path, mos
                 connection.execute(text("UPDATE node SET online = online"))
                 edge.birth([room()])
                 edge.data("freezer-1", {"air_temperature": -20.0}, now_ms(), mark(RUN, 1))
-                eventually(lambda: "persist" in cloud.ingest.status.notes, 30)
+                eventually(lambda: "persist" in cloud.ingest.status.notes)
                 assert edge.committed(RUN) == 0
             other.dispose()
 
@@ -56,7 +56,7 @@ def test_a_birth_waits_for_sql_and_a_short_lock_is_no_outage(tmp_path: Path, mos
                 edge.data("freezer-1", {"air_temperature": -20.0}, now_ms(), mark(RUN, 1))
                 return edge.committed(RUN) == 1
 
-            eventually(told, 30, 0.2)
+            eventually(told, every_s=0.2)
             assert [row.device for row in cloud.rows(device, online=True)] == ["freezer-1"]
             assert False not in edge.states[edge.states.index(True) :]
     finally:

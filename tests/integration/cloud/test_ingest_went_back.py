@@ -67,7 +67,7 @@ def test_a_standby_that_was_behind_is_noticed_by_the_ingest_that_goes_on(cloud: 
     copied(backup, database)
     assert cloud.rows(alert) == []
     edge.birth([room()])
-    eventually(lambda: told(edge, LATER), 20, 0.2)
+    eventually(lambda: told(edge, LATER), every_s=0.2)
 
     assert "host state restored" in {each.reason for each in cloud.rows(loss)}
     looks_back(cloud)

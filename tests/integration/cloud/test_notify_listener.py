@@ -57,7 +57,7 @@ async def test_a_genuine_webhook_is_printed_as_json_and_the_count_ends_it(secret
     with listening(secret, "--json", "--count", "1") as (process, url):
         assert await send(url, secret) is Verdict.DELIVERED
 
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate(timeout=60)
 
     heard = json.loads(out)
     assert (heard["id"], heard["type"], heard["verified"], heard["reason"]) == ("msg_1", "alert.firing", True, "")
@@ -70,7 +70,7 @@ async def test_a_webhook_with_another_secret_is_refused_and_says_why(secret: Pat
     with listening(secret, "--json", "--count", "1") as (process, url):
         assert await send(url, other) is Verdict.RETRY
 
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate(timeout=60)
 
     assert json.loads(out)["verified"] is False
     assert "no signature matches" in json.loads(out)["reason"]
@@ -80,7 +80,7 @@ async def test_people_get_a_line(secret: Path) -> None:
     with listening(secret, "--count", "1") as (process, url):
         await send(url, secret)
 
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate(timeout=60)
 
     assert "alert.firing" in out
     assert "verified" in out
@@ -105,7 +105,7 @@ def test_it_ends_on_sigterm(secret: Path) -> None:
     with listening(secret) as (process, _):
         process.send_signal(signal.SIGTERM)
 
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_new_secret_is_usable() -> None:

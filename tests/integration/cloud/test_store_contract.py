@@ -344,7 +344,7 @@ def test_generation_is_the_highest_mark_and_survives_reopening(kind: Kind, place
         finally:
             again.close()
 
-    eventually(lambda: reopened() == before + 5, 15)  # a new series may take VictoriaMetrics a second
+    eventually(lambda: reopened() == before + 5)  # a new series may take VictoriaMetrics a second
 
 
 def test_data_survives_reopening(kind: Kind, place: Place) -> None:

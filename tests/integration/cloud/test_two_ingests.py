@@ -101,7 +101,7 @@ def send(edge: EdgeNode, n: int, value: float, at_ms: int) -> None:
         edge.data("freezer-1", {"air_temperature": value}, at_ms, mark(RUN, n, n))
         return edge.committed(RUN) >= n
 
-    eventually(told, 20, 0.1)
+    eventually(told, every_s=0.1)
 
 
 def test_everything_is_applied_once_and_counted_once(pair: Pair, edge: EdgeNode) -> None:

@@ -51,7 +51,7 @@ class Bystander:
 
     def says(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Publishes, and waits until the broker has it."""
-        self._client.publish(topic, payload, qos, retain).wait_for_publish(5)
+        self._client.publish(topic, payload, qos, retain).wait_for_publish(60)
 
     def says_state(self, host: str, online: bool, at_ms: int, *, retain: bool = False) -> None:
         """A STATE in the name of a host."""

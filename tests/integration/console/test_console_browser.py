@@ -118,4 +118,4 @@ def test_the_server_stops_while_a_browser_watches(server: Server, page: Page) ->
     server.log_in(page)
     expect(page.get_by_role("article", name="freezer-1")).to_be_visible()
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(timeout=10) == 0
+    assert server.process.wait(timeout=60) == 0

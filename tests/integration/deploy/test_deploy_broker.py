@@ -38,7 +38,7 @@ def _client(
     client.on_connect = connected
     client.connect(broker.host, broker.port)
     client.loop_start()
-    answered.wait(5)
+    answered.wait(60)
     try:
         yield client, answer[0]
     finally:
@@ -57,11 +57,11 @@ def _arrives(broker: DeployedMosquitto, sender: str, receiver: str, topic: str) 
         )
         mark = "spBv1.0/harbour/NDATA/gw-1" if receiver == "frostline-cloud" else f"spBv1.0/harbour/NCMD/{receiver[:4]}"
         listens.subscribe([(topic, 1), (mark, 1)] if topic != mark else mark, 1)
-        assert subscribed.wait(5)
-        speaks.publish(topic, b"x", qos=1).wait_for_publish(5)
+        assert subscribed.wait(60)
+        speaks.publish(topic, b"x", qos=1).wait_for_publish(60)
         with _client(broker, "gw-1@harbour" if receiver == "frostline-cloud" else "frostline-cloud") as (ends, _):
-            ends.publish(mark, b"last", qos=1).wait_for_publish(5)
-            assert last.wait(5)
+            ends.publish(mark, b"last", qos=1).wait_for_publish(60)
+            assert last.wait(60)
     return bool(came)
 
 

@@ -80,7 +80,7 @@ class Publisher:
         eventually(self._client.is_connected)
 
     def __call__(self, topic: str, payload: str, *, retain: bool = False) -> None:
-        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(5)
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(60)
 
     def close(self) -> None:
         end(self._client)

@@ -69,7 +69,7 @@ class GatewayProcess:
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
 
     def start(self, before: Callable[[], None] | None = None) -> None:
         """Starts it and waits until it serves its status."""
@@ -92,12 +92,12 @@ class GatewayProcess:
         """Sends a signal and waits for the end; gives the exit code."""
         assert self.process is not None
         self.process.send_signal(how)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def get(self, path: str) -> tuple[int, str]:
         """Code and body of an answer of its HTTP server."""
         try:
-            with urllib.request.urlopen(self._url + path, timeout=5) as answer:  # noqa: S310  # loopback
+            with urllib.request.urlopen(self._url + path, timeout=60) as answer:  # noqa: S310  # loopback
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -139,7 +139,7 @@ class Field:
 
     def says(self, device: str, **values: object) -> None:
         """One message of a device, handed to the broker."""
-        self._client.publish(f"field/{device}", json.dumps(values), qos=1).wait_for_publish(5)
+        self._client.publish(f"field/{device}", json.dumps(values), qos=1).wait_for_publish(60)
 
     def hurries(self, device: str, temperature: float) -> None:
         """One message, without waiting for the broker."""
@@ -148,4 +148,4 @@ class Field:
 
 def works(gateway: GatewayProcess, driver: str = "field") -> None:
     """Waits until a driver's own device is there: it is connected and hears its devices."""
-    eventually(lambda: any(each["id"] == driver and each["online"] for each in gateway.status()["devices"]), 15)
+    eventually(lambda: any(each["id"] == driver and each["online"] for each in gateway.status()["devices"]))

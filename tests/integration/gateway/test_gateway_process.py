@@ -37,10 +37,10 @@ async def test_a_gateway_is_born_without_a_device_and_each_late_device_after_it(
     dead = DEAD_BUS.format(port=free_port()) + DEAD_UNIT
     async with TestHost(fresh_mosquitto.port) as host:
         with _gateway(tmp_path, fresh_mosquitto, dead) as gateway, Field(fresh_mosquitto.port) as field:
-            await eventually_async(lambda: host.seen(NodeBorn), 15)
+            await eventually_async(lambda: host.seen(NodeBorn))
             works(gateway)
             field.says("room-1", temperature=-18.5)
-            await eventually_async(lambda: host.values("air_temperature") == [-18.5], 10)
+            await eventually_async(lambda: host.values("air_temperature") == [-18.5])
             born = {event.device_view.id: event.device_view.description for event in host.seen(DeviceBorn)}
             assert born["room-1"].kind == "cold_room"
             assert born["room-1"].zone == "freezer-1"
@@ -51,12 +51,12 @@ async def test_a_gateway_is_born_without_a_device_and_each_late_device_after_it(
 async def test_sigterm_says_goodbye_and_leaves_nothing_behind(tmp_path: Path, fresh_mosquitto: Mosquitto) -> None:
     async with TestHost(fresh_mosquitto.port) as host:
         with _gateway(tmp_path, fresh_mosquitto) as gateway, Field(fresh_mosquitto.port) as field:
-            await eventually_async(lambda: host.seen(NodeBorn), 15)
+            await eventually_async(lambda: host.seen(NodeBorn))
             works(gateway)
             field.says("room-1", temperature=-18.5)
-            await eventually_async(lambda: host.values("air_temperature") == [-18.5], 10)
+            await eventually_async(lambda: host.values("air_temperature") == [-18.5])
             assert gateway.end(signal.SIGTERM) == 0
-            await eventually_async(lambda: host.seen(NodeDied), 5)
+            await eventually_async(lambda: host.seen(NodeDied))
             assert host.seen(DeviceDied) == []
             assert not (tmp_path / "data" / "running").exists()
             assert "Traceback" not in gateway.said()
@@ -70,10 +70,10 @@ async def test_what_is_read_while_the_cloud_is_away_arrives_later(tmp_path: Path
         works(gateway)
         for i in range(20):
             field.says("room-1", temperature=float(i))
-        eventually(lambda: _account(gateway)["pending"] >= 20, 10)
+        eventually(lambda: _account(gateway)["pending"] >= 20)
         async with TestHost(fresh_mosquitto.port) as host:
-            await eventually_async(lambda: host.values("air_temperature") == [float(i) for i in range(20)], 15)
-            await eventually_async(lambda: _account(gateway)["pending"] == 0, 10)
+            await eventually_async(lambda: host.values("air_temperature") == [float(i) for i in range(20)])
+            await eventually_async(lambda: _account(gateway)["pending"] == 0)
         account = _account(gateway)
         assert account["residue"] == {"sampler": 0, "spool": 0}
         assert account["committed"] == account["kept"]
@@ -86,13 +86,13 @@ async def test_kill_9_keeps_the_spool_and_tells_of_the_moment_that_may_be_missin
         works(gateway)
         for i in range(10):
             field.says("room-1", temperature=float(i))
-        eventually(lambda: gateway.status()["spool"]["rows"] >= 10, 10)
+        eventually(lambda: gateway.status()["spool"]["rows"] >= 10)
         read_ms = time.time() * 1000
         gateway.end(signal.SIGKILL)
         gateway.start()
         async with TestHost(fresh_mosquitto.port) as host:
-            await eventually_async(lambda: host.values("air_temperature") == [float(i) for i in range(10)], 15)
-            await eventually_async(lambda: host.sql.notices, 10)
+            await eventually_async(lambda: host.values("air_temperature") == [float(i) for i in range(10)])
+            await eventually_async(lambda: host.sql.notices)
         (notice,) = host.sql.notices
         assert (notice["reason"], notice["samples"]) == (UNCLEAN, None)
         assert read_ms - 10_000 < notice["from_ms"] <= read_ms < notice["to_ms"], (
@@ -124,7 +124,7 @@ def test_a_full_disk_is_survived_and_said_in_words_a_person_can_use(tmp_path: Pa
         assert gateway.get("/healthz")[0] == 200
         for i in range(300):
             field.hurries("room-1", float(-i))
-        eventually(lambda: _account(gateway)["lost"] > 0, 10)
+        eventually(lambda: _account(gateway)["lost"] > 0)
         assert _account(gateway)["residue"] == {"sampler": 0, "spool": 0}
         assert gateway.end() == 0
         assert "spool: takes no rows" in gateway.said()
@@ -143,7 +143,7 @@ def test_status_is_told_by_the_process_and_without_it_by_the_spool(tmp_path: Pat
         gateway.start()
         works(gateway)
         field.says("room-1", temperature=1.0)
-        eventually(lambda: gateway.status()["spool"]["rows"] >= 1, 10)
+        eventually(lambda: gateway.status()["spool"]["rows"] >= 1)
         running = json.loads(gateway.command("status", "--json").stdout)
         assert (running["running"], running["uplink"]["host_online"]) == (True, False)
         assert "room-1" in {each["id"] for each in running["devices"]}

@@ -40,10 +40,10 @@ async def test_commands_that_weigh_too_much_together_are_dropped_until_some_are_
     host.loop_start()
     try:
         for _ in range(6):
-            host.publish("test/bounded", b"x" * PIECE, 1).wait_for_publish(10)
+            host.publish("test/bounded", b"x" * PIECE, 1).wait_for_publish(60)
         await eventually_async(lambda: link.dropped == 2)
         assert link.received() is not None
-        host.publish("test/bounded", b"y" * PIECE, 1).wait_for_publish(10)
+        host.publish("test/bounded", b"y" * PIECE, 1).wait_for_publish(60)
         found: list[bytes] = []
 
         def last_is_there() -> bool:

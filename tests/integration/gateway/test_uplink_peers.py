@@ -33,7 +33,7 @@ async def test_a_host_of_another_make_gets_rows_without_proof(fresh_mosquitto: M
             TestHost(fresh_mosquitto.port, commits=False) as host,
             running(fresh_mosquitto.port, spool, proof="none") as uplink,
         ):
-            await eventually_async(is_empty(spool), 20)
+            await eventually_async(is_empty(spool))
             await eventually_async(lambda: host.values("air_temperature") == list(range(40)))
             assert not uplink.status().proved
             names = {metric.name: metric.value for metric in host.seen(NodeBorn)[0].payload.metrics}
@@ -51,10 +51,10 @@ async def test_a_connection_that_falls_silent_is_replaced(fresh_mosquitto: Mosqu
             await eventually_async(lambda: host.seen(DeviceBorn))
             proxy.black_hole = True
             spool.append([row(n) for n in range(20)])
-            await eventually_async(lambda: not uplink.status().connected, 20)
+            await eventually_async(lambda: not uplink.status().connected)
             proxy.reset()
             proxy.black_hole = False
-            await eventually_async(is_empty(spool), 30)
+            await eventually_async(is_empty(spool))
             assert host.values("air_temperature") == list(range(20))
 
 
@@ -102,10 +102,10 @@ async def test_a_span_that_the_host_asks_for_is_sent_again_as_history(
             first_ms = SYSTEM_CLOCKS.utc_ms()
             for n in range(20):
                 spool.append([row(n)], AccountDelta(read=1, kept=1))
-            await eventually_async(lambda: spool.account().committed == 20, 20)
+            await eventually_async(lambda: spool.account().committed == 20)
             span = json.dumps({"from_ms": first_ms, "to_ms": SYSTEM_CLOCKS.utc_ms() + 1, "device": "room-1"})
             host.client.publish(*host.session.command("site", "gw", "", [Metric(REFETCH, value=span)], first_ms))
-            await eventually_async(lambda: spool.account().committed == 40, 20)
+            await eventually_async(lambda: spool.account().committed == 40)
             again = [each.value for each in host.sql.stored if each.historical]
             assert again == list(range(20))
             assert len(set(host.sql.committed)) == 2

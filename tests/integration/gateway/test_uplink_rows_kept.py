@@ -110,7 +110,7 @@ async def test_what_was_thinned_is_listed_with_its_reason_and_its_extremes_arriv
         lost = dict(spool.account().lost)
         assert list(lost) == [THINNED]
         async with TestHost(fresh_mosquitto.port) as host, running(fresh_mosquitto.port, spool):
-            await eventually_async(is_empty(spool), 30)
+            await eventually_async(is_empty(spool))
             assert {reason for _, _, _, reason in host.sql.lost} == {THINNED}
             assert sum(last - first + 1 for _, first, last, _ in host.sql.lost) == lost[THINNED]
             assert len(host.sql.stored) == 600 - lost[THINNED]

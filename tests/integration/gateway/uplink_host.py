@@ -125,7 +125,7 @@ class TestHost:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(RuntimeError):  # the broker is gone
-            self._publish(self.session.offline(now_ms())).wait_for_publish(5)
+            self._publish(self.session.offline(now_ms())).wait_for_publish(60)
         await asyncio.to_thread(end, self.client)
 
     def pause(self) -> None:

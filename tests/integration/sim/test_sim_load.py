@@ -53,7 +53,7 @@ class Host:
     def online(self, *, are_we: bool) -> None:
         self.session.will(int(time.time() * 1000))
         state = self.session.online(0) if are_we else self.session.pause(0)
-        self._client.publish(state.topic, state.payload, state.qos, state.retain).wait_for_publish(5)
+        self._client.publish(state.topic, state.payload, state.qos, state.retain).wait_for_publish(60)
 
     def _work(self) -> None:
         while not self._stopped.is_set():
@@ -98,7 +98,7 @@ class Host:
 def hosted(broker: Mosquitto) -> Iterator[Host]:
     host = Host(broker)
     try:
-        assert host.subscribed.wait(5)
+        assert host.subscribed.wait(60)
         yield host
     finally:
         host.close()

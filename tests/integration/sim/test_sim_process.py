@@ -47,7 +47,7 @@ def test_the_sample_world_is_ready_in_seconds_and_stops_with_the_truth_on_sigter
         client.close()  # type: ignore[no-untyped-call] # nor there
         assert (Path(ready["paths"]["sysfs"]) / "bus/w1/devices").is_dir()
         child.send_signal(signal.SIGTERM)
-        assert child.wait(10) == 0
+        assert child.wait(60) == 0
     assert took_s < 10
     assert not Path(ready["paths"]["sysfs"]).exists()
     report = json.loads(truth.read_text())
@@ -58,7 +58,7 @@ def test_the_sample_world_is_ready_in_seconds_and_stops_with_the_truth_on_sigter
 def test_a_wrong_world_is_one_message_and_exit_2(tmp_path: Path) -> None:
     world = tmp_path / "world.toml"
     world.write_text('[[cold_room]]\nname = "a"\nsetpoint = 3\n', encoding="utf-8")
-    done = subprocess.run(command("run", str(world)), capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command("run", str(world)), capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 2
     assert "cold_room.0.setpoint: unknown key (did you mean 'setpoint_c'?)" in done.stderr
     assert "Traceback" not in done.stderr
@@ -70,12 +70,12 @@ def test_a_wrong_world_is_one_message_and_exit_2(tmp_path: Path) -> None:
 def test_check_looks_at_the_profiles_too(tmp_path: Path, profile: str, code: int, told: str) -> None:
     world = tmp_path / "world.toml"
     world.write_text(SAMPLE.read_text(encoding="utf-8").replace("danfoss_ekc202b", profile), encoding="utf-8")
-    done = subprocess.run(command("check", str(world)), capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command("check", str(world)), capture_output=True, text=True, timeout=100, check=False)
     assert (done.returncode, told in done.stdout + done.stderr) == (code, True)
 
 
 def test_the_printed_sample_is_the_file() -> None:
-    done = subprocess.run(command("sample"), capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(command("sample"), capture_output=True, text=True, timeout=100, check=True)
     assert done.stdout == SAMPLE.read_text(encoding="utf-8")
 
 
@@ -100,7 +100,7 @@ device = "freezer"
         assert ready["paths"]["sysfs"] == str(root)
         root.rename(tmp_path / "moved")
         root.write_text("a file where the tree was", encoding="utf-8")
-        assert child.wait(10) == 2
+        assert child.wait(60) == 2
         assert child.stderr is not None
         told = child.stderr.read()
     assert "sysfs: cannot write below" in told
@@ -113,6 +113,6 @@ def test_the_broker_listens_on_the_loopback_until_it_is_stopped(number: signal.S
         port = ready["ports"]["mqtt"]
         socket.create_connection(("127.0.0.1", port), 2).close()
         child.send_signal(number)
-        assert child.wait(10) == 0
+        assert child.wait(60) == 0
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), 2)

@@ -129,8 +129,8 @@ async def test_the_llrp_driver_counts_what_lies_in_each_zone(running: RunningWor
     table = {"type": "llrp", "name": "reader", "host": "127.0.0.1", "port": running.ports["reader"], "zone": zones}
     async with driven(running, table | times) as heard:
         counts = running.world.stock.counts()
-        await eventually_async(lambda: heard.values.get(("dock", f"count_{GTIN}")) == counts["dock"][GTIN], 15.0)
-        await eventually_async(lambda: heard.values.get(("shelf", f"count_{GTIN}")) == counts["shelf"][GTIN], 15.0)
+        await eventually_async(lambda: heard.values.get(("dock", f"count_{GTIN}")) == counts["dock"][GTIN])
+        await eventually_async(lambda: heard.values.get(("shelf", f"count_{GTIN}")) == counts["shelf"][GTIN])
 
 
 async def test_the_sensors_driver_reads_the_tree(running: RunningWorld) -> None:

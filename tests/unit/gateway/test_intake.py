@@ -136,7 +136,7 @@ async def test_the_writer_groups_rows_and_writes_them_soon(spool: Spool, writer:
     intake = intake_on(spool, limits=IntakeLimits(flush_s=0.01))
     task = asyncio.create_task(intake.run(writer))
     intake.scan("room-1", [reading(1.0)])
-    await eventually_async(lambda: rows_of(spool), 5)
+    await eventually_async(lambda: rows_of(spool))
     task.cancel()
     await asyncio.wait([task])
     assert intake.in_hand == 0
@@ -149,7 +149,7 @@ async def test_what_devices_answer_one_after_the_other_is_one_write(spool: Spool
     for value in range(5):
         intake.scan("room-1", [reading(float(value))])
         await asyncio.sleep(0)  # the writer may look in between
-    await eventually_async(lambda: groups, 5)
+    await eventually_async(lambda: groups)
     task.cancel()
     await asyncio.wait([task])
     assert groups == [5]

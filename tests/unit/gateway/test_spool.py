@@ -115,7 +115,7 @@ def test_a_commit_is_durable_after_a_while_though_no_append_comes(tmp_path: Path
     with Spool.open(tmp_path / "spool.db", MIB, lambda: T0, settle_s=0.05) as spool:
         spool.append([new()] * 3)
         spool.delete_through(spool.runs()[0].run, 3)
-        eventually(lambda: Spool.open_read_only(tmp_path / "spool.db").account.committed == 9, 10)
+        eventually(lambda: Spool.open_read_only(tmp_path / "spool.db").account.committed == 9)
 
 
 def test_a_commit_is_durable_after_an_orderly_end(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_who_is_in_front_goes_before_others_that_wait() -> None:
         for number in range(5):
             threads.submit(go, f"other {number}", False)
         threads.submit(go, "ingest", True)
-        eventually(lambda: turns._in_front == 1, 10)
+        eventually(lambda: turns._in_front == 1)
         turns.give("holder")
 
     assert order[0] == "ingest"
