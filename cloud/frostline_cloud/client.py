@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
-import httpx
 import typer
 
 from frostline_cloud.config import CloudConfig
 from frostline_cloud.store import Store, open_store
 from frostline_core.config import text
 from frostline_core.errors import ConfigError, UnavailableError
+
+if TYPE_CHECKING:
+    import httpx
 
 Api = Annotated[
     str, typer.Option(help="Address of the running process, such as http://127.0.0.1:8080; without it, SQL directly.")
@@ -49,6 +52,8 @@ def place(*parts: str) -> str:
 
 @contextmanager
 def _connected(address: str, headers: Mapping[str, str]) -> Iterator[httpx.Client]:
+    import httpx
+
     try:
         with httpx.Client(base_url=address, headers=headers, timeout=_TIMEOUT_S) as client:
             yield client
@@ -73,7 +78,7 @@ def answered(answer: httpx.Response) -> Any:
     if answer.is_success:
         return told
     detail = f"{answer.status_code}: {told.get('detail', '') if isinstance(told, dict) else ''}"
-    if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+    if answer.is_server_error or answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         raise UnavailableError(detail)
     raise ConfigError(detail)
 

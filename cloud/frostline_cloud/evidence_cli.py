@@ -17,7 +17,6 @@ from sqlalchemy import Engine
 from frostline_cloud.alerts import Doing, Incident, one_alert
 from frostline_cloud.alerts.evidence import Closing, Disposition, check_closing, close, frozen, gather
 from frostline_cloud.alerts.evidence_csv import as_csv
-from frostline_cloud.api.alerts import detail
 from frostline_cloud.client import Api, TokenFile, answered, api_client, own_store, place
 from frostline_cloud.config import CloudConfig, load_cloud
 from frostline_cloud.shell import ConfigPath
@@ -132,6 +131,8 @@ def _known(engine: Engine, alert_id: str) -> Incident:
 
 
 def _shown(engine: Engine, alert_id: str) -> Mapping[str, Any]:
+    from frostline_cloud.api.alerts import detail  # with the web framework: half a second
+
     with translated("SQL"), read_only(engine).connect() as connection:
         return detail(connection, alert_id).model_dump(mode="json")
 

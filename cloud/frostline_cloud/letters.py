@@ -6,10 +6,9 @@ import base64
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Protocol
-
-import httpx
+from typing import TYPE_CHECKING, Any, Protocol
 
 from frostline_cloud.client import answered, api_client, own_store
 from frostline_cloud.config import CloudConfig, load_cloud
@@ -18,6 +17,9 @@ from frostline_cloud.replay import waiting
 from frostline_cloud.sql import ledger, migrate, open_engine, read_only, translated
 from frostline_cloud.sql.ledger import Span
 from frostline_cloud.store import Store
+
+if TYPE_CHECKING:
+    import httpx
 
 PAGE = 500
 """Letters read at once."""
@@ -109,12 +111,12 @@ class ApiLetters:
     def one(self, letter_id: int) -> Letter | None:
         """See `Letters`."""
         answer = self._client.get(f"/api/v1/dead-letters/{letter_id}")
-        return None if answer.status_code == httpx.codes.NOT_FOUND else answered(answer)
+        return None if answer.status_code == HTTPStatus.NOT_FOUND else answered(answer)
 
     def replay(self, letter_id: int) -> Letter | None:
         """See `Letters`."""
         answer = self._client.post(f"/api/v1/dead-letters/{letter_id}/replay")
-        return None if answer.status_code == httpx.codes.NOT_FOUND else answered(answer)
+        return None if answer.status_code == HTTPStatus.NOT_FOUND else answered(answer)
 
     def waiting(self, span: Span) -> list[int]:
         """See `Letters`."""

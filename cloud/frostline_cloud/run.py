@@ -7,25 +7,26 @@ store + SQL -> API and console
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine, text
 
 from frostline_cloud import identity, reminders
 from frostline_cloud.alerts import topology
-from frostline_cloud.api import Services, build, build_beside
-from frostline_cloud.api.server import listen, serve
+from frostline_cloud.api.listener import listen
 from frostline_cloud.audit import EVERY_S, audit
 from frostline_cloud.config import CloudConfig
 from frostline_cloud.ingest import journal
 from frostline_cloud.ingest.broker import Broker
 from frostline_cloud.ingest.decode import Batch
+from frostline_cloud.ingest.errands import Refetch, Retirement
 from frostline_cloud.ingest.flush import Flusher
 from frostline_cloud.ingest.generation import Generation
 from frostline_cloud.ingest.ingest import Ingest
@@ -38,9 +39,8 @@ from frostline_cloud.ingest.series import SeriesTable
 from frostline_cloud.instant import now_ms
 from frostline_cloud.jobs import every
 from frostline_cloud.metrics import export
-from frostline_cloud.notify import build_notify, gaps
+from frostline_cloud.notify import build_notify
 from frostline_cloud.notify.canary import LOOK_EVERY_S, Canary, with_canary
-from frostline_cloud.notify.links.page import acknowledge_router
 from frostline_cloud.rules import Pauses, Rulebook, adopt, in_force
 from frostline_cloud.sql import beat, in_front, last_beat, migrate, open_engine, read_only, tidy, translated
 from frostline_cloud.store import Store, open_store
@@ -49,11 +49,17 @@ from frostline_core.errors import ConfigError, FrostlineError, UnavailableError
 from frostline_core.rules import Evaluator, RuleSet, load_folder
 from frostline_core.sparkplug import HostSession
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
 log = logging.getLogger("frostline.cloud")
 
 _WATCH_S = 0.5
 _REPORT_S = 5.0
 _TIDY_S = 600.0
+_GC: Final = (200_000, 20, 100)
+"""Neither series nor messages make cycles: with Python's own (700, 10, 10) the collector walks over all that a start
+restores, many times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +71,28 @@ class Shared:
     rules: RuleSet
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the web side asks of ingest; without the last two where ingest runs in another process.
+
+    Attributes:
+        status: As `Services.status`.
+        refetch: As `Services.refetch`.
+        retire: As `Services.retire`.
+    """
+
+    status: Callable[[], Mapping[str, object]]
+    refetch: Callable[[Refetch], None] | None = None
+    retire: Callable[[Retirement], None] | None = None
+
+
 async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, web: bool = True) -> None:
     """Runs ingest and notify, API and console, or both, until `stop` is set.
 
     Raises:
         FrostlineError: A part cannot start, or has failed for good; the process should end and be started again.
     """
+    gc.set_threshold(*_GC)
     rules = identity.with_identity(with_canary(load_folder(config.rules.folder), config.canary))
     listener = _listener(config, web=web)
     async with AsyncExitStack() as stack:
@@ -102,19 +124,12 @@ async def run(config: CloudConfig, stop: asyncio.Event, *, ingest: bool = True, 
                     tasks.create_task(every(seconds, name, job, stop), name=name)
                 export(worker, notify)
             if listener is not None:
-                refetch, retire = (None, None) if worker is None else (worker.refetch, worker.retire)
-                status = _status_of(worker, engine, retrospect)
-                services = Services(
-                    engine, store, rules, status, config.http, now_ms, refetch, config.retention, retire
-                )
-                app = build(services) if web else build_beside(services)
-                if web:
-                    from frostline_cloud.console import mount  # 22 MiB, a quarter of a second: not for ingest alone
-
-                    app.include_router(acknowledge_router(engine, config.notices.texts(), now_ms))
-                    mount(app, services)
-                tasks.create_task(serve(app, config.http, stop, listener), name="http")
-            for gap in gaps(config.route, now_ms()):
+                asked = Asked(_status_of(worker, engine, retrospect))
+                if worker is not None:
+                    asked = replace(asked, refetch=worker.refetch, retire=worker.retire)
+                app = partial(_application, config, shared, asked, web=web)
+                tasks.create_task(_serve(app, config, stop, listener), name="http")
+            for gap in config.notices.gaps(now_ms()):
                 log.warning("%s", gap)
             log.info("running; rules: %d, receivers: %d", len(rules.rules), len(config.receiver))
             await stop.wait()
@@ -128,6 +143,22 @@ def _note_rules(shared: Shared) -> None:
         changed = adopt(connection, in_force(connection, shared.rules, now_ms()), now_ms())
     if changed:
         log.info("new versions of rules: %d", len(changed))
+
+
+async def _serve(
+    build: Callable[[], FastAPI], config: CloudConfig, stop: asyncio.Event, listener: socket.socket
+) -> None:
+    """API and console. They take a second to load, in a thread: ingest is at work by then, and callers wait."""
+    app = await asyncio.to_thread(build)
+    from frostline_cloud.api.server import serve
+
+    await serve(app, config.http, stop, listener)
+
+
+def _application(config: CloudConfig, shared: Shared, asked: Asked, *, web: bool) -> FastAPI:
+    from frostline_cloud.web import application
+
+    return application(config, shared, asked, whole=web)
 
 
 def _listener(config: CloudConfig, *, web: bool) -> socket.socket | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib.metadata import EntryPoint, entry_points, version
 
@@ -56,10 +57,20 @@ def _add(app: typer.Typer, point: EntryPoint) -> None:
         )(absent)
 
 
+def _loaded(arguments: list[str]) -> typer.Typer:
+    """The command, imported without the garbage collector, which finds nothing then and takes a tenth of the time."""
+    gc.disable()
+    try:
+        return build(arguments)
+    finally:
+        gc.freeze()  # modules stay; no later collection looks at them
+        gc.enable()
+
+
 def main() -> None:
     """Runs the command; an error that Frostline raised on purpose is one message, not a traceback."""
     try:
-        build(sys.argv[1:])()
+        _loaded(sys.argv[1:])()
     except FrostlineError as error:
         typer.echo(f"frostline: {error}", err=True)
         sys.exit(2)

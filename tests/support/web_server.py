@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 from frostline_cloud.api import HttpConfig, Role, Services, build, create_token
-from frostline_cloud.api.server import listen, serve
+from frostline_cloud.api.listener import listen
+from frostline_cloud.api.server import serve
 from frostline_cloud.console import mount
 from tests.support.web import Cloud, seed
 

@@ -14,36 +14,13 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from frostline_cloud.api.config import HttpConfig
+from frostline_cloud.api.listener import listen
 from frostline_core.errors import ConfigError, UnavailableError
 
 log = logging.getLogger("frostline.http")
 
 GRACE_S: Final = 2
 """How long open connections may finish; a browser on the console never ends its own."""
-
-_BACKLOG = 256
-
-
-def listen(config: HttpConfig) -> socket.socket:
-    """The listening socket.
-
-    Raises:
-        ConfigError: The address is not ours or is in use.
-    """
-    host, port = config.address
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise ConfigError(f"http.listen: {config.listen}: {error.strerror}") from error
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)  # from now on a client waits instead of being refused
-    except OSError as error:
-        listener.close()
-        raise ConfigError(f"http.listen: {config.listen}: {error.strerror}") from error
-    return listener
 
 
 async def serve(app: ASGIApp, config: HttpConfig, stop: asyncio.Event, listener: socket.socket | None = None) -> None:

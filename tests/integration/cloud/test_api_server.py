@@ -14,7 +14,8 @@ import pytest
 from fastapi import FastAPI
 
 from frostline_cloud.api import HttpConfig, Services, build
-from frostline_cloud.api.server import listen, serve
+from frostline_cloud.api.listener import listen
+from frostline_cloud.api.server import serve
 from frostline_core.config import parse
 from frostline_core.errors import ConfigError, UnavailableError
 from tests.support.services import binary
@@ -46,7 +47,7 @@ async def test_it_answers_until_told_to_stop(services: Services) -> None:
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         answer = await client.get("/healthz")
     stop.set()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, 60)
     assert answer.json() == {"status": "alive"}
     assert "server" not in answer.headers
     with pytest.raises(ConnectionRefusedError):
@@ -62,7 +63,7 @@ async def test_with_a_certificate_it_speaks_https(services: Services, certificat
     async with httpx.AsyncClient(verify=trusted) as client:
         answer = await client.get(f"https://127.0.0.1:{listener.getsockname()[1]}/healthz")
     stop.set()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, 60)
     assert answer.headers["strict-transport-security"].startswith("max-age=")
 
 

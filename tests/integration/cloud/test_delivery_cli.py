@@ -14,7 +14,8 @@ from sqlalchemy import insert, update
 from typer.testing import CliRunner
 
 from frostline_cloud.api import HttpConfig, Role, Services, build_beside, create_token
-from frostline_cloud.api.server import listen, serve
+from frostline_cloud.api.listener import listen
+from frostline_cloud.api.server import serve
 from frostline_cloud.cli import app
 from frostline_cloud.ingest.errands import NotPossibleError, Refetch
 from frostline_cloud.sql import migrate, open_engine
