@@ -37,7 +37,7 @@ def test_points_on_a_line_give_that_line(slope: float, level: float, count: int)
 def test_a_quarter_of_wrong_samples_does_not_move_it_far(wrong: list[int], value: float) -> None:
     points = [(at, value if index in wrong else good) for index, (at, good) in enumerate(noisy(0.1, 5, 1))]
 
-    assert fit(points).slope * MINUTE == pytest.approx(0.1, abs=0.05)
+    assert fit(points).slope * MINUTE == pytest.approx(0.1, abs=0.07)  # the worst choice of five moves it by 0.065
 
 
 def test_the_certainty_is_what_it_says() -> None:
