@@ -16,14 +16,14 @@ from sqlalchemy import Connection, Engine, select
 from frostline_cloud import alerts
 from frostline_cloud.ingest.series import NODE_KIND
 from frostline_cloud.sql import clones, read_only, translated
-from frostline_cloud.sql.clones import NodeKey, Seen
+from frostline_cloud.sql.changes import NodeKey
+from frostline_cloud.sql.clones import Seen
 from frostline_cloud.sql.tables import alert
+from frostline_core.diary import CONFLICT
 from frostline_core.rules import OPEN, Phase, RuleSet, Series, Severity, Transition, parse
 
 EVERY_S: Final = 15.0
 RULE: Final = "frostline-identity"
-CONFLICT: Final = "identity_conflict"
-"""Boolean metric of a gateway: whether another client seems to use its identity."""
 BIRTHS: Final = "births_of_two"
 OVER_MS: Final = 3_600_000
 """Births of one gateway alone for so long, or none: it is over."""

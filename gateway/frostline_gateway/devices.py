@@ -5,26 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from frostline_core.reading import DataType, DeviceDescription, Reading
+from frostline_core.diary import TOLD
+from frostline_core.reading import DeviceDescription, Reading
 from frostline_core.sparkplug import BirthMetric, DeviceBirth
-
-AUDIT = "command"
-"""Node metric (String, JSON): what became of each command, as an event."""
-IDENTITY = "identity"
-"""Node metric (String, JSON): another client seemed to use this gateway's identity, or no longer does, as an event."""
-CONFLICT = "identity_conflict"
-"""Node metric (Boolean): whether another client seems to use this gateway's identity, as an event: the cloud alerts."""
-CLOCK = "clock"
-"""Node metric (String, JSON): the clock was set, or is believed or no longer believed, as an event."""
-
-OUTPUT = "output"
-"""Node metric (String, JSON): a local rule has switched an output, or could not, as an event."""
-LOCAL_RULES = "local_rules"
-"""Node metric (String, JSON): which rules of the cloud are in use here, and why others are not, as an event."""
-OWN: Mapping[str, DataType] = dict.fromkeys((AUDIT, CLOCK, IDENTITY, OUTPUT, LOCAL_RULES), DataType.STRING) | {
-    CONFLICT: DataType.BOOLEAN
-}
-"""What the gateway tells of itself as events."""
 
 
 @dataclass(slots=True)
@@ -82,7 +65,7 @@ class Devices(Mapping[str, DeviceBirth]):
 
     def node_metrics(self) -> list[BirthMetric]:
         """What NBIRTH declares for the gateway itself, besides the commit protocol's metrics."""
-        newest = ((name, datatype, self._own.get(name)) for name, datatype in OWN.items())
+        newest = ((name, datatype, self._own.get(name)) for name, datatype in TOLD.items())
         told = [
             BirthMetric(name, datatype, *((each.value, each.at_ms) if each else (None, None)))
             for name, datatype, each in newest

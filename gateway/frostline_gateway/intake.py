@@ -10,19 +10,19 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
+from frostline_core.diary import TOLD
 from frostline_core.errors import ConfigError, UnavailableError
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Reading, Stream
 from frostline_edge.sampler import Sampler, SamplerAccount
 from frostline_edge.sampling import Sampling
 from frostline_edge.scan import Scan
-from frostline_gateway.devices import AUDIT, CLOCK, CONFLICT, IDENTITY, LOCAL_RULES, OUTPUT, OWN, Devices
+from frostline_gateway.devices import Devices
 from frostline_gateway.grouping import RowLimits, together
 from frostline_gateway.packing import MOST_METRICS_IN_ROW, Packing
 from frostline_gateway.spool import Spool
@@ -42,8 +42,7 @@ _QUIET_PART = 4
 _TEXTS = frozenset({DataType.STRING, DataType.TEXT, DataType.UUID, DataType.BYTES})
 _KNOWN = Known("", 0)
 """Without a timekeeper every stamp is a time of day, and nothing waits."""
-_OWN = tuple(MetricDescription(name, datatype) for name, datatype in OWN.items())
-_NODE = DeviceDescription("", "gateway", "", _OWN)
+_NODE = DeviceDescription("", "gateway", "", tuple(MetricDescription(*each) for each in TOLD.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,33 +164,6 @@ class Intake:
             self._on_device(device)
 
     # ---- the writer
-    def audit(self, entry: Mapping[str, object]) -> None:
-        """Keeps what became of a command, as an event of the gateway itself."""
-        self.event("", [Reading("", AUDIT, json.dumps(entry, default=str), self._clock())])
-
-    def note_clock(self, entry: Mapping[str, object]) -> None:
-        """Keeps what became of the clock, as an event of the gateway itself."""
-        self.event("", [Reading("", CLOCK, json.dumps(entry), self._clock())])
-
-    def note_output(self, entry: Mapping[str, object]) -> None:
-        """Keeps what a local rule did to an output, as an event of the gateway itself."""
-        self.event("", [Reading("", OUTPUT, json.dumps(entry), self._clock())])
-
-    def note_rules(self, entry: Mapping[str, object]) -> None:
-        """Keeps which rules of the cloud are in use here, as an event of the gateway itself."""
-        self.event("", [Reading("", LOCAL_RULES, json.dumps(entry), self._clock())])
-
-    def note_identity(self, stands: bool, entry: Mapping[str, object]) -> None:
-        """Keeps whether another client seems to be us, as an event: the cloud hears of it with the next session.
-
-        Args:
-            stands: Whether it does; false tells that it is over, or never was.
-            entry: Particulars; {} for none.
-        """
-        now_ms = self._clock()
-        told = [Reading("", IDENTITY, json.dumps(entry), now_ms)] if entry else []
-        self.event("", [*told, Reading("", CONFLICT, stands, now_ms)])
-
     def tell_lost(self, lost: Lost) -> None:
         """Tells the cloud of readings that never reached the spool and were never counted; when the time is known."""
         if self._keeper is not None and self._keeper.known is None:

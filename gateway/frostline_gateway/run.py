@@ -30,6 +30,7 @@ from frostline_gateway import service
 from frostline_gateway.commands import Commands
 from frostline_gateway.config import GatewayConfig, build_drivers
 from frostline_gateway.devices import Devices
+from frostline_gateway.diary import Diary
 from frostline_gateway.http import serving
 from frostline_gateway.intake import Intake, IntakeLimits
 from frostline_gateway.machine_clock import boot_id, look
@@ -79,26 +80,27 @@ async def run(config: GatewayConfig, stop: asyncio.Event, listening: Callable[[s
         limits = IntakeLimits(config.spool.flush_s, config.spool.flush_rows, config.spool.memory_rows)
         devices = Devices()
         intake = Intake(spool, devices, config.overrides, now_ms, limits)
-        commands = Commands(devices, partial(_writer_of, drivers), intake.audit, now_ms)
+        diary = Diary(intake.event, now_ms)
+        commands = Commands(devices, partial(_writer_of, drivers), diary.command, now_ms)
         refetches = Refetches(spool.refetch, commands)
         keeper = Timekeeper(
             config.clock.trust, round(config.clock.wait_s * 1000), look, boot_id(), config.data_dir / _CLOCK
         )
         clocks = replace(SYSTEM_CLOCKS, utc_ms=keeper.now_ms)
-        local, follow = _local_rules(config, drivers, intake, keeper), refetches.follow
+        local, follow = _local_rules(config, drivers, intake, diary, keeper), refetches.follow
         if local is not None:
             from frostline_gateway.local_rules.orders import pauses_order, rules_order
             from frostline_gateway.local_rules.standing import Standing
 
             follow = Standing(pauses_order(local), commands, devices, follow).follow
             if config.rules.folder is None:
-                follow = Standing(rules_order(local, intake.note_rules), commands, devices, follow).follow
+                follow = Standing(rules_order(local, diary.local_rules), commands, devices, follow).follow
         uplink = Uplink(config.uplink, config.site, config.node, spool, devices, follow, clocks=clocks)
         intake.on_device(uplink.device_changed)
-        uplink.on_conflict(intake.note_identity)
+        uplink.on_conflict(diary.identity)
         intake.keep_time(keeper)
         _tell_unclean(config, spool, intake, keeper.now_ms())
-        parts = Parts(config, spool, intake, uplink, commands, keeper, now_ms, now_ms(), local=local)
+        parts = Parts(config, spool, intake, diary, uplink, commands, keeper, now_ms, now_ms(), local=local)
         pulse = _Pulse()
         address = stack.enter_context(serving(config.http, partial(snapshot, parts), pulse.fault))
         listening(*address)
@@ -124,7 +126,7 @@ async def _run_parts(
         rules = [] if parts.local is None else [group.create_task(_supervised(parts, "rules", parts.local.run))]
         uplink = group.create_task(_supervised(parts, "uplink", parts.uplink.run), name="uplink")
         alive = group.create_task(pulse.run(), name="pulse")
-        clock = group.create_task(parts.keeper.run(parts.intake.note_clock), name="clock")
+        clock = group.create_task(parts.keeper.run(parts.diary.clock), name="clock")
         service.tell("READY=1")
         log.info("%s/%s: %d drivers, spool %s", parts.config.site, parts.config.node, len(drivers), parts.spool.path)
         await stop.wait()
@@ -187,7 +189,11 @@ def _writer_of(drivers: list[tuple[DriverConfig, Driver]], device: str) -> Write
 
 
 def _local_rules(
-    config: GatewayConfig, drivers: list[tuple[DriverConfig, Driver]], intake: Intake, keeper: Timekeeper
+    config: GatewayConfig,
+    drivers: list[tuple[DriverConfig, Driver]],
+    intake: Intake,
+    diary: Diary,
+    keeper: Timekeeper,
 ) -> LocalRules | None:
     """The rules that work without the cloud; None where there is no output that they could switch.
 
@@ -202,7 +208,7 @@ def _local_rules(
     def known_ms() -> int | None:
         return keeper.now_ms() if keeper.known is not None else None
 
-    around = Surroundings(intake.devices, partial(_writer_of, drivers), intake.note_output, known_ms, keeper.now_ms)
+    around = Surroundings(intake.devices, partial(_writer_of, drivers), diary.output, known_ms, keeper.now_ms)
     place = Place(config.site, config.node, config.data_dir / _RULE_STATES)
     local = build(place, rules_of(config.rules, config.output, config.site, config.node), config.output, around)
     intake.on_samples(local.hear)

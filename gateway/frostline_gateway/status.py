@@ -13,6 +13,7 @@ from frostline_edge.supervisor import Health
 from frostline_gateway.commands import Commands
 from frostline_gateway.config import GatewayConfig
 from frostline_gateway.devices import DeviceState
+from frostline_gateway.diary import Diary
 from frostline_gateway.intake import Intake
 from frostline_gateway.spool import Account, AccountDelta, Spool, SpoolView, default_budget
 from frostline_gateway.timekeeper import Timekeeper
@@ -36,6 +37,7 @@ class Parts:
     config: GatewayConfig
     spool: Spool
     intake: Intake
+    diary: Diary
     uplink: Uplink
     commands: Commands
     keeper: Timekeeper

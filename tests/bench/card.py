@@ -27,6 +27,7 @@ from typing import Any
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Reading
 from frostline_edge.sampling import Sampling
 from frostline_gateway.devices import Devices
+from frostline_gateway.diary import Diary
 from frostline_gateway.intake import Intake
 from frostline_gateway.spool import Spool
 from tests.bench.process import written_bytes
@@ -86,7 +87,9 @@ async def _one(case: Case, simulated_s: int) -> dict[str, float]:
         intake = Intake(spool, Devices(), {}, wall)
         for number in range(DEVICES):
             intake.born(_device(number), {name: Sampling(deadband=0.2) for name in NAMES})
-        intake.audit({"warm": "up"})  # the first append also makes the spool's reserve, once and for all
+        Diary(intake.event, wall).command(
+            {"warm": "up"}
+        )  # the first append also makes the spool's reserve, once and for all
         await intake.flush(writer)
         before, writes = written_bytes(os.getpid()), 0
         for group in range(simulated_s * case.groups // PERIOD_S):

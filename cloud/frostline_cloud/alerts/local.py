@@ -16,8 +16,6 @@ from sqlalchemy import Connection, insert, select
 from frostline_cloud.alerts.read import TimelineEntry
 from frostline_cloud.sql.tables import alert, local_action
 
-OUTPUT = "output"
-"""Node metric (String, JSON) of a gateway: one action."""
 SLACK_MS = 5_000
 """Two evaluators let the clock fire timers at slightly different moments."""
 _MOST = 200

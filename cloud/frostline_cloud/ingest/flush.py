@@ -36,6 +36,7 @@ from frostline_cloud.rules import taken
 from frostline_cloud.sql import told, translated
 from frostline_cloud.sql.retention import RUN_KEEP_MS
 from frostline_cloud.store.port import Store
+from frostline_core import diary
 from frostline_core.commit import run_text
 from frostline_core.errors import FrostlineError, UnavailableError
 from frostline_core.rules import Evaluator, RuleSet
@@ -218,12 +219,12 @@ class Flusher:
             if isinstance(value, str)
         ]
         if words:
-            actions = [local.parse(site, node, text) for name, site, node, text, _ in words if name == local.OUTPUT]
+            actions = [local.parse(site, node, text) for name, site, node, text, _ in words if name == diary.OUTPUT]
             local.keep(connection, [each for each in actions if each is not None], now_ms)
             rules = [
                 taken.parse(site, node, text, at_ms)
                 for name, site, node, text, at_ms in words
-                if name == taken.LOCAL_RULES
+                if name == diary.LOCAL_RULES
             ]
             taken.keep(connection, [each for each in rules if each is not None], now_ms)
 

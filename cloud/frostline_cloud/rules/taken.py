@@ -8,15 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, select, tuple_
 
 from frostline_cloud.sql.tables import gateway_rules
 from frostline_cloud.sql.upsert import upsert
 
-LOCAL_RULES: Final = "local_rules"
-"""Node metric (String, JSON) of a gateway: `version`, `refused`, `reason`."""
 _MOST_REASON = 500
 _MOST_VERSION = 40
 

@@ -6,8 +6,8 @@ import asyncio
 import json
 from pathlib import Path
 
+from frostline_core.diary import COMMAND
 from frostline_core.sparkplug import DeviceBorn, DeviceDied, Metric
-from frostline_gateway.devices import AUDIT
 from tests.integration.edge.modbus_field import device, profile, tcp_server
 from tests.integration.gateway.gateway_process import GatewayProcess
 from tests.integration.gateway.uplink_host import TestHost, now_ms
@@ -49,8 +49,8 @@ async def test_a_setpoint_is_written_read_back_and_audited(tmp_path: Path, fresh
             _ask(host, -22.5)
             await eventually_async(lambda: host.values("setpoint") == [-20.0, -22.5])
             _ask(host, -23.0)  # within five seconds
-            await eventually_async(lambda: len(host.values(AUDIT)) == 2)
-            done, refused = (json.loads(each) for each in host.values(AUDIT))
+            await eventually_async(lambda: len(host.values(COMMAND)) == 2)
+            done, refused = (json.loads(each) for each in host.values(COMMAND))
             assert (done["device"], done["metric"], done["value"], done["outcome"]) == (
                 "room-1",
                 "setpoint",
@@ -71,8 +71,8 @@ async def test_a_value_outside_the_point_s_range_never_reaches_the_bus(
         with GatewayProcess(tmp_path, fresh_mosquitto.port, drivers):
             await eventually_async(lambda: host.values("setpoint") == [-20.0])
             _ask(host, 50.0)
-            await eventually_async(lambda: host.values(AUDIT))
-            (told,) = (json.loads(each) for each in host.values(AUDIT))
+            await eventually_async(lambda: host.values(COMMAND))
+            (told,) = (json.loads(each) for each in host.values(COMMAND))
             assert told["outcome"] in ("refused", "failed")
             assert "outside" in told["reason"]
             assert host.values("setpoint") == [-20.0]

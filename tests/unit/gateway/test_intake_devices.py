@@ -7,8 +7,10 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from frostline_core.diary import COMMAND
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Reading
-from frostline_gateway.devices import AUDIT, Devices
+from frostline_gateway.devices import Devices
+from frostline_gateway.diary import Diary
 from frostline_gateway.intake import (
     Intake,
 )
@@ -66,14 +68,14 @@ def test_a_device_that_comes_back_has_no_values_of_before(spool: Spool) -> None:
 
 async def test_what_became_of_a_command_is_an_event_of_the_gateway(spool: Spool, writer: ThreadPoolExecutor) -> None:
     intake = intake_on(spool)
-    intake.audit({"device": "room-1", "outcome": "done"})
+    Diary(intake.event, lambda: NOW_MS).command({"device": "room-1", "outcome": "done"})
     await intake.flush(writer)
     (row,) = rows_of(spool)
     (metric,) = payloads_of(spool)[0].metrics
-    assert (row.device, row.samples, metric.name) == ("", 1, AUDIT)
+    assert (row.device, row.samples, metric.name) == ("", 1, COMMAND)
     assert json.loads(str(metric.value)) == {"device": "room-1", "outcome": "done"}
     birth, *_ = intake.devices.node_metrics()
-    assert (birth.name, birth.value) == (AUDIT, metric.value)
+    assert (birth.name, birth.value) == (COMMAND, metric.value)
 
 
 async def test_reads_of_tags_are_marked_as_the_first_to_go(spool: Spool, writer: ThreadPoolExecutor) -> None:

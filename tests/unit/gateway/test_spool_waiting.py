@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from frostline_core.commit import GAP, Row
+from frostline_core.diary import CLOCK
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality, Reading, Stream
 from frostline_core.sparkplug import Payload, decode
 from frostline_edge.sampling import Sampling
 from frostline_gateway.clock import Look, Trust
-from frostline_gateway.devices import CLOCK, Devices
+from frostline_gateway.devices import Devices
+from frostline_gateway.diary import Diary
 from frostline_gateway.intake import Intake, IntakeLimits
 from frostline_gateway.spool import Spool
 from frostline_gateway.spool.rows import Account, Lost
@@ -197,7 +199,7 @@ async def test_losses_of_that_time_are_told_once_it_is_known_when(gateway: Gatew
 
 async def test_that_the_clock_was_set_is_an_event_of_the_gateway(gateway: Gateway) -> None:
     gateway.machine.set()
-    gateway.intake.note_clock({"believed": True})
+    Diary(gateway.intake.event, lambda: gateway.machine.wall_ms).clock({"believed": True})
     await gateway.flush()
     (row,) = gateway.rows()
     assert decode(row.payload).metrics[0].name == CLOCK
