@@ -14,6 +14,7 @@ from frostline_cloud.notify import (
     CanaryConfig,
     NotifyConfig,
     ReceiverConfig,
+    RotationConfig,
     RouteConfig,
     Tables,
     faults_of,
@@ -53,13 +54,14 @@ class CloudConfig(ConfigModel):
     http: HttpConfig = Field(default=HttpConfig(), description="API and console.")
     receiver: tuple[ReceiverConfig, ...] = Field(default=(), description="Who is told of alerts.")
     route: tuple[RouteConfig, ...] = Field(default=(), description="Who is told of what; without any, all of all.")
+    rotation: tuple[RotationConfig, ...] = Field(default=(), description="People who take turns at being on call.")
     notify: NotifyConfig = Field(default=NotifyConfig(), description="Texts and links of notifications.")
     canary: CanaryConfig | None = Field(default=None, description="A made-up excursion that tries the whole path.")
     log: LogConfig = Field(default=LogConfig(), description="Logs.")
 
     @model_validator(mode="after")
     def _fits(self) -> CloudConfig:
-        faults = faults_of(self.receiver, self.route, self.canary)
+        faults = faults_of(self.receiver, self.route, self.canary, self.rotation)
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -67,7 +69,7 @@ class CloudConfig(ConfigModel):
     @property
     def notices(self) -> Tables:
         """What notify works with."""
-        return Tables(self.receiver, self.route, self.notify, self.canary)
+        return Tables(self.receiver, self.route, self.notify, self.canary, self.rotation)
 
     @property
     def told(self) -> tuple[str, ...]:

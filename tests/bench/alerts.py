@@ -16,7 +16,8 @@ from sqlalchemy import Engine, func, insert, select
 
 from frostline_cloud.alerts import Silence, add_silence, record, releasable
 from frostline_cloud.notify import UNADDRESSED
-from frostline_cloud.notify.dispatch import Plan, dispatch
+from frostline_cloud.notify.dispatch import dispatch
+from frostline_cloud.notify.plan import Plan
 from frostline_cloud.sql import migrate, open_engine
 from frostline_cloud.sql.tables import alert, node, outbox
 from frostline_core.rules import Phase, RuleSet, Series, Transition, parse

@@ -104,7 +104,7 @@ class Office:
         while news:
             with self.engine.begin() as connection:
                 news = dispatch(connection, plan, self.now).news
-                escalate(connection, self.now, plan.groups)
+                escalate(connection, plan, self.now)
 
     def desk(self, inbox: Inbox, plan: Plan | None = None, **budget: Any) -> Desk:
         """The desk that serves an inbox."""

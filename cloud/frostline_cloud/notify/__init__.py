@@ -2,9 +2,10 @@
 
 from frostline_cloud.notify.build import Tables, build_notify, check_notify
 from frostline_cloud.notify.config import CanaryConfig, NotifyConfig, ReceiverConfig, faults_of
-from frostline_cloud.notify.dispatch import Plan
+from frostline_cloud.notify.oncall import RotationConfig
 from frostline_cloud.notify.outbox import UNADDRESSED
-from frostline_cloud.notify.routing import RouteConfig, gaps
+from frostline_cloud.notify.plan import Plan
+from frostline_cloud.notify.routing import RouteConfig
 from frostline_cloud.notify.worker import NotifyWorker
 
 __all__ = [
@@ -14,10 +15,10 @@ __all__ = [
     "NotifyWorker",
     "Plan",
     "ReceiverConfig",
+    "RotationConfig",
     "RouteConfig",
     "Tables",
     "build_notify",
     "check_notify",
     "faults_of",
-    "gaps",
 ]

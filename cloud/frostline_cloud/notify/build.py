@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from frostline_cloud.notify.config import CanaryConfig, NotifyConfig, ReceiverConfig
-from frostline_cloud.notify.dispatch import Plan
 from frostline_cloud.notify.links import Links, link_key
+from frostline_cloud.notify.oncall import Rotation, RotationConfig
+from frostline_cloud.notify.oncall import cover as oncall
+from frostline_cloud.notify.plan import Plan
 from frostline_cloud.notify.receivers.open import open_receiver
 from frostline_cloud.notify.routing import RouteConfig, gaps
 from frostline_cloud.notify.texts import Catalogue
@@ -31,19 +33,26 @@ class Tables:
         routes: Who is told of what.
         notify: Texts and links.
         canary: The canary, if there is one.
+        rotations: Who is on call when.
     """
 
     receivers: Sequence[ReceiverConfig]
     routes: Sequence[RouteConfig]
     notify: NotifyConfig
     canary: CanaryConfig | None = None
+    rotations: Sequence[RotationConfig] = ()
 
     @property
     def plan(self) -> Plan:
         """Who is told of what."""
         fallbacks = tuple((each.name, each.fallback) for each in self.receivers if each.fallback)
         names = tuple(each.name for each in self.receivers)
-        return Plan(names, tuple(self.routes), fallbacks, "" if self.canary is None else self.canary.to)
+        rotations = tuple(Rotation.of(each) for each in self.rotations)
+        return Plan(names, tuple(self.routes), fallbacks, "" if self.canary is None else self.canary.to, rotations)
+
+    def gaps(self, now_ms: int) -> list[str]:
+        """Alerts that nobody gets, hours in which nobody is on call, and what is never used: a sentence each."""
+        return gaps(self.routes, now_ms) + oncall.faults(self.plan.rotations, self.routes, now_ms)
 
     def texts(self) -> Catalogue:
         """Every text, checked.
@@ -74,7 +83,7 @@ def build_notify(tables: Tables, engine: Engine) -> NotifyWorker:
 
 
 def check_notify(tables: Tables, now_ms: int) -> None:
-    """Opens every receiver and looks for alerts that nobody gets and routes that get nothing.
+    """Opens every receiver and looks for alerts that nobody gets, and hours in which nobody is on call.
 
     Raises:
         ConfigError: Everything that is wrong, a line each.
@@ -92,6 +101,6 @@ def check_notify(tables: Tables, now_ms: int) -> None:
             faults.append(str(error))
         else:
             asyncio.run(receiver.close())
-    faults += gaps(tables.routes, now_ms)
+    faults += tables.gaps(now_ms)
     if faults:
         raise ConfigError("\n".join(faults))

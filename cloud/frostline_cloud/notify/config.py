@@ -1,4 +1,4 @@
-"""The tables of cloud.toml that notify reads: `[[receiver]]`, `[[route]]`, `[notify]` and `[canary]`.
+"""The tables of cloud.toml that notify reads: `[[receiver]]`, `[[route]]`, `[[rotation]]`, `[notify]` and `[canary]`.
 
 Each kind of receiver is a folder with its own model.
 """
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
+from frostline_cloud.notify.oncall import RotationConfig
 from frostline_cloud.notify.receivers.chat.config import ChatConfig
 from frostline_cloud.notify.receivers.mail.config import MailConfig
 from frostline_cloud.notify.receivers.webhook.config import WebhookConfig
@@ -73,19 +74,27 @@ class CanaryConfig(ConfigModel):
 
 
 def faults_of(
-    receivers: Sequence[ReceiverConfig], routes: Sequence[RouteConfig], canary: CanaryConfig | None
+    receivers: Sequence[ReceiverConfig],
+    routes: Sequence[RouteConfig],
+    canary: CanaryConfig | None,
+    rotations: Sequence[RotationConfig] = (),
 ) -> list[str]:
     """What does not fit together among the tables, a sentence each."""
     names = [each.name for each in receivers]
-    faults = [f"receiver names must be unique; twice: {name}" for name in _twice(names)]
+    known = names + [each.name for each in rotations]
+    faults = [f"names of receivers and rotations must be unique; twice: {name}" for name in _twice(known)]
     faults += [f"route names must be unique; twice: {name}" for name in _twice([each.name for each in routes])]
-    meant = [(f"route '{route.name}'", name) for route in routes for name in route.receivers]
+    routed = [(f"route '{route.name}'", name) for route in routes for name in route.names]
+    meant = [(f"rotation '{each.name}'", name) for each in rotations for name in each.receivers]
     meant += [(f"receiver '{each.name}': fallback", each.fallback) for each in receivers if each.fallback]
     if canary is not None:
         meant += [("canary: to", canary.to), ("canary: alarm", canary.alarm)]
         if canary.to == canary.alarm:
             faults.append("canary: alarm must be another receiver than the one that is tried")
     faults += [f"{who}: no receiver '{name}'{nearest(name, names)}" for who, name in meant if name not in names]
+    faults += [
+        f"{who}: no receiver or rotation '{name}'{nearest(name, known)}" for who, name in routed if name not in known
+    ]
     faults += [f"receiver '{each.name}': its fallback is itself" for each in receivers if each.fallback == each.name]
     return faults
 

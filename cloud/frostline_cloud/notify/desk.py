@@ -14,13 +14,13 @@ from sqlalchemy import Connection, Engine
 from frostline_cloud.alerts.event import EventType
 from frostline_cloud.notify import backoff, budget, bundle, faults, health, outbox
 from frostline_cloud.notify.bundle import Bundle
-from frostline_cloud.notify.dispatch import Plan
 from frostline_cloud.notify.faults import RECEIVER_RULE, Fault
 from frostline_cloud.notify.grouping import telling
 from frostline_cloud.notify.grouping.telling import Telling
 from frostline_cloud.notify.health import Health, HealthState
 from frostline_cloud.notify.links import Links
 from frostline_cloud.notify.outbox import Claim, Outcome, RowState
+from frostline_cloud.notify.plan import Plan
 from frostline_cloud.notify.receivers.receiver import Attempt, Message, Receiver, Verdict
 from frostline_cloud.notify.receivers.settings import BudgetConfig
 from frostline_cloud.sql import read_only, translated

@@ -17,52 +17,17 @@ from sqlalchemy import Connection, Row, insert, select, update
 from frostline_cloud.alerts import Gate
 from frostline_cloud.alerts.event import EventType
 from frostline_cloud.notify import health, outbox
-from frostline_cloud.notify.grouping import Group, GroupConfig, labels_of
+from frostline_cloud.notify.grouping import Group, labels_of
 from frostline_cloud.notify.grouping.joining import Joining
-from frostline_cloud.notify.health import HealthState
 from frostline_cloud.notify.outbox import UNADDRESSED, RowState
-from frostline_cloud.notify.routing import Choice, RouteConfig, choose, facts_of
+from frostline_cloud.notify.plan import CANARY_RULE, Plan
+from frostline_cloud.notify.routing import Choice, RouteConfig, facts_of
 from frostline_cloud.notify.stage import Stage
 from frostline_cloud.notify.steps import plan_steps
 from frostline_cloud.sql.tables import outbox as rows_of
-from frostline_core.rules import Severity
 
 AT_ONCE: Final = 250
 """Pieces of news that one transaction dispatches."""
-
-CANARY_RULE: Final = "frostline-canary"
-"""The canary's alert goes to the receiver that it tries, whatever the routes say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Who is told of what.
-
-    Attributes:
-        receivers: Names of all receivers.
-        routes: In the order of the file; none: every receiver is told of everything.
-        fallbacks: Receiver to the one that stands in for it when it is gone.
-        canary: The receiver that the canary tries; "" for none.
-    """
-
-    receivers: tuple[str, ...] = ()
-    routes: tuple[RouteConfig, ...] = ()
-    fallbacks: tuple[tuple[str, str], ...] = ()
-    canary: str = ""
-
-    @property
-    def groups(self) -> dict[str, GroupConfig]:
-        """The routes that group, by name, and how."""
-        return {route.name: route.group for route in self.routes if route.group is not None}
-
-    def fallback(self, receiver: str) -> str:
-        """Who stands in for a receiver; "" for nobody."""
-        return dict(self.fallbacks).get(receiver, "")
-
-    def others(self, receiver: str) -> tuple[str, ...]:
-        """Who is told about a receiver: its fallback, or everybody else."""
-        fallback = self.fallback(receiver)
-        return (fallback,) if fallback else tuple(name for name in self.receivers if name != receiver)
 
 
 @dataclass(slots=True)
@@ -93,7 +58,7 @@ def dispatch(connection: Connection, plan: Plan, now_ms: int) -> Dispatched:
         held = update(rows_of).where(rows_of.c.id.in_(sorted(muted)))
         connection.execute(held.values(state=RowState.MUTED.value))
     addressed = [row for row in mine if row.id not in muted]
-    post = _Post(plan, _gone(connection), _told(connection, [row.alert for row in addressed]), now_ms)
+    post = _Post(plan, health.gone(connection), _told(connection, [row.alert for row in addressed]), now_ms)
     unrouted = sum(not post.address(row) for row in addressed)
     post.write(connection)
     return Dispatched(len(mine), unrouted, len(muted), len(post.new))
@@ -114,7 +79,8 @@ class _Post:
     def address(self, row: Row[Any]) -> int:
         """Adds the rows of one piece of news; returns how many."""
         body = json.loads(row.body)
-        stage, choice = facts_of(body).stage, _choice(body, self.plan, self.now_ms)
+        facts = facts_of(body)
+        stage, choice = facts.stage, self.plan.choice(facts, self.now_ms)
         told = self.told.get(row.alert) or _Told()
         receivers = _receivers(stage, told.routes, choice, self.plan)
         made = 0
@@ -156,10 +122,6 @@ def _take(connection: Connection, ids: Sequence[str], now_ms: int) -> set[str]:
     return set(connection.scalars(ended.returning(rows_of.c.id)))
 
 
-def _gone(connection: Connection) -> set[str]:
-    return {each.receiver for each in health.all_health(connection) if each.state is HealthState.GONE}
-
-
 def _muted(connection: Connection, news: Sequence[Row[Any]], now_ms: int) -> set[str]:
     """The news that is not told: of alerts that are shelved, silenced or follow from another.
 
@@ -170,19 +132,6 @@ def _muted(connection: Connection, news: Sequence[Row[Any]], now_ms: int) -> set
     asked = [row for row in asked if gate.subjects[row.alert].rule != CANARY_RULE]
     told = gate.pass_news(connection, [row.alert for row in asked])
     return {row.id for row in asked if row.alert not in told}
-
-
-def _choice(body: dict[str, Any], plan: Plan, now_ms: int) -> Choice:
-    """What the routes say. Something critical that no route takes goes to everybody: it must not end in silence."""
-    facts = facts_of(body)
-    if facts.rule == CANARY_RULE:
-        return Choice((), {plan.canary: ""} if plan.canary else {})
-    if not plan.routes:
-        return Choice((), dict.fromkeys(plan.receivers, ""))
-    choice = choose(plan.routes, facts, now_ms)
-    if not choice.routes and facts.severity == Severity.CRITICAL:
-        return Choice((), dict.fromkeys(plan.receivers, ""))
-    return choice
 
 
 def _receivers(stage: Stage, told: dict[str, set[str | None]], choice: Choice, plan: Plan) -> dict[str, str | None]:
@@ -202,8 +151,7 @@ def _standing_in(receivers: dict[str, str | None], plan: Plan, gone: set[str]) -
     """The fallback in the place of a receiver that is gone."""
     found: dict[str, str | None] = {}
     for name, route in receivers.items():
-        fallback = plan.fallback(name)
-        found.setdefault(fallback if name in gone and fallback else name, route)
+        found.setdefault(plan.standing_in(name, gone), route)
     return found
 
 

@@ -16,10 +16,11 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from frostline_cloud.alerts import handlings
 from frostline_cloud.alerts.event import EventType
 from frostline_cloud.alerts.message import instant
-from frostline_cloud.notify import outbox
-from frostline_cloud.notify.grouping import Group, GroupConfig, labels_of
+from frostline_cloud.notify import health, outbox
+from frostline_cloud.notify.grouping import Group, labels_of
 from frostline_cloud.notify.grouping.joining import Joining
 from frostline_cloud.notify.outbox import UNADDRESSED
+from frostline_cloud.notify.plan import Plan
 from frostline_cloud.notify.steps import unnoted
 from frostline_cloud.sql.tables import escalation
 from frostline_cloud.sql.tables import outbox as rows_of
@@ -35,13 +36,16 @@ def is_due(connection: Connection, now_ms: int) -> bool:
     return connection.execute(_due(now_ms).limit(1)).first() is not None
 
 
-def escalate(connection: Connection, now_ms: int, groups: Mapping[str, GroupConfig] | None = None) -> int:
+def escalate(connection: Connection, plan: Plan, now_ms: int) -> int:
     """Takes the steps that are due, in a few statements for all; returns how many notifications that made.
+
+    A rotation in a step is whoever is on call now, not when the alert fired. Steps of routes that group are told
+    together, at once.
 
     Args:
         connection: In a transaction that may write.
+        plan: Who is on call, who stands in, and which routes group.
         now_ms: UTC.
-        groups: The routes that group, by name: their steps are told together, at once.
     """
     due = connection.execute(_due(now_ms).limit(AT_ONCE)).all()
     alerts = list(dict.fromkeys(step.alert for step in due))
@@ -52,7 +56,7 @@ def escalate(connection: Connection, now_ms: int, groups: Mapping[str, GroupConf
     _end(connection, [step.id for step in due if step.alert in muted], due_ms=now_ms + _MUTED_WAIT_MS)
     ready = [step for step in due if step.alert in needed and step.alert not in muted]
     sent = _end(connection, [step.id for step in ready], state="sent", done_ms=now_ms)
-    return _tell(connection, [step for step in ready if step.id in sent], now_ms, groups or {})
+    return _tell(connection, plan, [step for step in ready if step.id in sent], now_ms)
 
 
 def _due(now_ms: int) -> Any:
@@ -85,8 +89,9 @@ class _News:
         return cls(newest, {row.alert: row.began_ms for row in connection.execute(told)})
 
 
-def _tell(connection: Connection, steps: Sequence[Row[Any]], now_ms: int, groups: Mapping[str, GroupConfig]) -> int:
+def _tell(connection: Connection, plan: Plan, steps: Sequence[Row[Any]], now_ms: int) -> int:
     news = _News.read(connection, list({step.alert for step in steps})) if steps else _News({}, {})
+    gone, groups = health.gone(connection) if steps else set(), plan.groups
     rows, joining = [], Joining()
     for step in steps:
         newest = news.newest.get(step.alert)
@@ -98,15 +103,13 @@ def _tell(connection: Connection, steps: Sequence[Row[Any]], now_ms: int, groups
             "noted_at": instant(now_ms),
             "escalation": {"route": step.route, "step": step.step, "after_s": after_s},
         }
-        for name in step.receivers:
-            made = outbox.addressed(newest, (name, step.route), now_ms, body)
-            made["id"] = outbox.new_id(f"{step.alert}/{step.route}/{step.step}", name)
-            said = json.dumps(body | {"id": made["id"]}, ensure_ascii=False, separators=(",", ":"))
+        for name in dict.fromkeys(plan.standing_in(each, gone) for each in plan.on_call(step.receivers, now_ms)):
+            made = outbox.addressed(newest, (name, step.route), now_ms, body, f"{step.alert}/{step.route}/{step.step}")
             config, group = groups.get(step.route), None
             if config is not None:
                 group = Group.of(name, step.route, labels_of(config, body))
                 joining.add(group, config, critical=True)
-            rows.append(made | {"body": said, "grouping": None if group is None else group.id})
+            rows.append(made | {"grouping": None if group is None else group.id})
     if rows:
         connection.execute(insert(rows_of), rows)
     joining.write(connection, now_ms)

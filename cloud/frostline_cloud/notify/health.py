@@ -104,6 +104,11 @@ def all_health(connection: Connection) -> Sequence[Health]:
     return [Health(**{**row, "state": HealthState(row["state"])}) for row in rows]
 
 
+def gone(connection: Connection) -> set[str]:
+    """Names of receivers that want nothing any more."""
+    return {each.receiver for each in all_health(connection) if each.state is HealthState.GONE}
+
+
 def keep(connection: Connection, health: Health) -> None:
     """Writes it down; one that is well needs no row."""
     mine = receiver_health.c.receiver == health.receiver

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -221,7 +221,9 @@ def stand_in(connection: Connection, message_id: str, to: str, now_ms: int) -> b
     return True
 
 
-def addressed(origin: Row[Any], to: tuple[str, str | None], now_ms: int, body: dict[str, Any] | None = None) -> Any:
+def addressed(
+    origin: Row[Any], to: tuple[str, str | None], now_ms: int, body: Mapping[str, Any] | None = None, what: str = ""
+) -> dict[str, Any]:
     """The values of a new row that tells one receiver what another row says.
 
     Args:
@@ -229,10 +231,11 @@ def addressed(origin: Row[Any], to: tuple[str, str | None], now_ms: int, body: d
         to: The receiver, and the route that chose it.
         now_ms: The clock.
         body: What to say, where it is not what `origin` says; its id is set.
+        what: What the id is made of beside the receiver; "" for the id of `origin`.
     """
     receiver, route = to
     said = dict(json.loads(origin.body) if body is None else body)
-    said["id"] = new_id(origin.id, receiver)
+    said["id"] = new_id(what or origin.id, receiver)
     return {
         "id": said["id"],
         "alert": origin.alert,

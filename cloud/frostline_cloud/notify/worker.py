@@ -16,10 +16,11 @@ from frostline_cloud.instant import now_ms
 from frostline_cloud.notify import backoff, escalation, health, outbox
 from frostline_cloud.notify.config import ReceiverConfig
 from frostline_cloud.notify.desk import Counters, Desk, Tools, served
-from frostline_cloud.notify.dispatch import Plan, dispatch
+from frostline_cloud.notify.dispatch import dispatch
 from frostline_cloud.notify.grouping import telling
 from frostline_cloud.notify.links import Links, forget_links
 from frostline_cloud.notify.outbox import UNADDRESSED
+from frostline_cloud.notify.plan import Plan
 from frostline_cloud.notify.receivers.open import open_receiver
 from frostline_cloud.notify.receivers.receiver import Receiver
 from frostline_cloud.notify.receivers.settings import BudgetConfig, ReceiverSettings
@@ -161,7 +162,7 @@ class NotifyWorker:
             made += done.news
         if steps:
             with self._transaction() as connection:
-                written = escalation.escalate(connection, now, tools.plan.groups)
+                written = escalation.escalate(connection, tools.plan, now)
             tools.counters.escalated += written
             made += written
         return made

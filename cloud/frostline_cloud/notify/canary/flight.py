@@ -19,9 +19,9 @@ from frostline_cloud.notify import faults
 from frostline_cloud.notify.canary.node import DEVICE, CanaryNode
 from frostline_cloud.notify.canary.rule import WARM, WELL
 from frostline_cloud.notify.config import CanaryConfig
-from frostline_cloud.notify.dispatch import CANARY_RULE
 from frostline_cloud.notify.faults import Fault
 from frostline_cloud.notify.outbox import UNADDRESSED, RowState
+from frostline_cloud.notify.plan import CANARY_RULE
 from frostline_cloud.sql import read_only, translated
 from frostline_cloud.sql.tables import alert, canary, outbox
 from frostline_core.errors import FrostlineError, UnavailableError

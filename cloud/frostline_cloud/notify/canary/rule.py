@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from frostline_cloud.notify.config import CanaryConfig
-from frostline_cloud.notify.dispatch import CANARY_RULE
+from frostline_cloud.notify.plan import CANARY_RULE
 from frostline_core.rules import RuleSet, parse
 
 KIND: Final = "frostline_canary"

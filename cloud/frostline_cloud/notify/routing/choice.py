@@ -18,7 +18,7 @@ class Choice:
 
     Attributes:
         routes: Those that took it, in order.
-        receivers: Receiver to the name of the first route that named it.
+        receivers: Receiver or rotation to the name of the first route that named it.
     """
 
     routes: tuple[RouteConfig, ...]

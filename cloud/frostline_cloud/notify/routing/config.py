@@ -67,7 +67,7 @@ class EscalateConfig(ConfigModel):
     """One step: who is told when nobody has taken note by then."""
 
     after_minutes: float = Field(ge=0.01, le=7 * 1440, description="Minutes after the alert was first told.")
-    to: tuple[str, ...] = Field(min_length=1, max_length=50, description="Names of receivers.")
+    to: tuple[str, ...] = Field(min_length=1, max_length=50, description="Names of receivers and rotations.")
 
 
 class RouteConfig(ConfigModel):
@@ -79,7 +79,7 @@ class RouteConfig(ConfigModel):
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$", description="Unique name.")
-    to: tuple[str, ...] = Field(max_length=50, description="Names of receivers; an empty list tells nobody.")
+    to: tuple[str, ...] = Field(max_length=50, description="Names of receivers and rotations; empty tells nobody.")
     severities: tuple[Severity, ...] = Field((), description="info, warning, critical; empty for all.")
     sites: tuple[str, ...] = Field((), max_length=1000, description="Sites, with * and ? as wildcards; empty for all.")
     rules: tuple[str, ...] = Field((), max_length=1000, description="Ids of rules, with wildcards; empty for all.")
@@ -111,8 +111,8 @@ class RouteConfig(ConfigModel):
         return self
 
     @property
-    def receivers(self) -> tuple[str, ...]:
-        """Everybody whom it names, steps included."""
+    def names(self) -> tuple[str, ...]:
+        """Receivers and rotations that it names, steps included."""
         return tuple(dict.fromkeys([*self.to, *(name for step in self.escalate for name in step.to)]))
 
 

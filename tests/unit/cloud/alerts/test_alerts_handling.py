@@ -15,8 +15,9 @@ from frostline_cloud import alerts
 from frostline_cloud.alerts import Act, Doing, Filters, Incident, Silence, Subject, add_silence
 from frostline_cloud.alerts.handling import LONGEST_SHELF_MS
 from frostline_cloud.notify import UNADDRESSED
-from frostline_cloud.notify.dispatch import CANARY_RULE, Plan, dispatch
+from frostline_cloud.notify.dispatch import dispatch
 from frostline_cloud.notify.escalation import escalate
+from frostline_cloud.notify.plan import CANARY_RULE, Plan
 from frostline_cloud.notify.routing import RouteConfig
 from frostline_cloud.sql import open_engine
 from frostline_cloud.sql.tables import escalation, metadata, outbox
@@ -146,14 +147,14 @@ def test_a_higher_severity_is_told_and_escalates_although_somebody_took_note(con
     incident = goes(connection, FIRES)
     told(connection, ESCALATING)
     alerts.acknowledge(connection, incident.id, "anna", NOW + 1)
-    assert escalate(connection, NOW + 11 * MINUTE) == 0
+    assert escalate(connection, ESCALATING, NOW + 11 * MINUTE) == 0
 
     worse = goes(connection, STAYS, severity="critical", ms=NOW + 12 * MINUTE)
 
     assert worse.acknowledged_ms is None
     assert told(connection, ESCALATING, NOW + 12 * MINUTE) == [("a", "firing"), ("a", "updated")]
-    assert escalate(connection, NOW + 21 * MINUTE) == 0
-    assert escalate(connection, NOW + 22 * MINUTE) == 1
+    assert escalate(connection, ESCALATING, NOW + 21 * MINUTE) == 0
+    assert escalate(connection, ESCALATING, NOW + 22 * MINUTE) == 1
     assert "no longer counts" in alerts.timeline(connection, incident.id)[-1].note
 
 
@@ -182,9 +183,9 @@ def test_what_is_shelved_escalates_only_after_the_shelf(connection: Connection) 
     told(connection, ESCALATING)
     alerts.shelve(connection, incident.id, NOW + HOUR, "parts", ANNA)
 
-    assert escalate(connection, NOW + 10 * MINUTE) == 0
+    assert escalate(connection, ESCALATING, NOW + 10 * MINUTE) == 0
     let_go(connection, NOW + HOUR)
-    assert escalate(connection, NOW + HOUR + MINUTE) == 1
+    assert escalate(connection, ESCALATING, NOW + HOUR + MINUTE) == 1
 
 
 def test_a_severity_that_rises_ends_the_shelf(connection: Connection) -> None:
@@ -304,7 +305,7 @@ def test_steps_that_a_note_stopped_stay_stopped_for_news_of_the_same_severity(co
     incident = goes(connection, FIRES)
     told(connection, ESCALATING)
     alerts.acknowledge(connection, incident.id, "anna", NOW + 1)
-    escalate(connection, NOW + 11 * MINUTE)
+    escalate(connection, ESCALATING, NOW + 11 * MINUTE)
     connection.execute(update(outbox).values(state="dispatched"))
 
     alerts.shelve(connection, incident.id, NOW + HOUR, "parts", ANNA)

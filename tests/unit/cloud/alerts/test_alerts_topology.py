@@ -11,7 +11,8 @@ from sqlalchemy import Engine, insert, select, update
 from frostline_cloud import alerts
 from frostline_cloud.alerts.topology import GATEWAY_RULE, SETTLE_MS, SITE_RULE, watch
 from frostline_cloud.notify import UNADDRESSED
-from frostline_cloud.notify.dispatch import Plan, dispatch
+from frostline_cloud.notify.dispatch import dispatch
+from frostline_cloud.notify.plan import Plan
 from frostline_cloud.sql import open_engine
 from frostline_cloud.sql.tables import alert, handling, metadata, node, outbox
 from frostline_core.rules import Phase, RuleSet, Series, Transition

@@ -12,9 +12,10 @@ from sqlalchemy import Engine, select, update
 
 from frostline_cloud.alerts import acknowledge, record
 from frostline_cloud.notify import UNADDRESSED
-from frostline_cloud.notify.dispatch import CANARY_RULE, Plan, dispatch
+from frostline_cloud.notify.dispatch import dispatch
 from frostline_cloud.notify.escalation import escalate
 from frostline_cloud.notify.health import Health, keep, target_hash
+from frostline_cloud.notify.plan import CANARY_RULE, Plan
 from frostline_cloud.notify.routing import RouteConfig
 from frostline_cloud.sql import open_engine
 from frostline_cloud.sql.tables import alert, escalation, metadata, outbox
@@ -68,9 +69,9 @@ def rows(engine: Engine) -> list[tuple[str, str]]:
         return sorted((row.receiver, row.type.removeprefix("alert.")) for row in found)
 
 
-def later(engine: Engine, now_ms: int) -> int:
+def later(engine: Engine, now_ms: int, plan: Plan | None = None) -> int:
     with engine.begin() as connection:
-        return escalate(connection, now_ms)
+        return escalate(connection, plan or PLAN, now_ms)
 
 
 def test_without_routes_every_receiver_is_told_of_everything(engine: Engine) -> None:
@@ -229,7 +230,7 @@ def test_a_step_that_is_rolled_back_is_taken_again_once(engine: Engine) -> None:
     tell(engine, FIRES)
     sent(engine, PLAN)
     with engine.connect() as connection:
-        escalate(connection, NOW + 10 * MINUTE)
+        escalate(connection, PLAN, NOW + 10 * MINUTE)
         connection.rollback()
 
     assert later(engine, NOW + 10 * MINUTE) == 1
@@ -252,3 +253,14 @@ def test_a_step_keeps_the_receivers_of_the_time_when_the_alert_fired(engine: Eng
     later(engine, NOW)
 
     assert ("boss", "escalated") in rows(engine)
+
+
+def test_the_fallback_takes_the_step_of_a_receiver_that_is_gone(engine: Engine) -> None:
+    plan = Plan(PLAN.receivers, PLAN.routes, (("boss", "owner"),))
+    tell(engine, FIRES)
+    sent(engine, plan)
+    with engine.begin() as connection:
+        keep(connection, Health("boss", target_hash("x")).gone("410", NOW))
+
+    assert later(engine, NOW + 30 * MINUTE, plan) == 2
+    assert rows(engine) == [("a", "firing"), ("owner", "escalated"), ("owner", "escalated")]

@@ -1,0 +1,154 @@
+"""Whose turn it is, until when, and who follows.
+
+Everything is asked of one function, `who`, which looks at the clock on the wall; the calendar asks it at each moment at
+which its answer may change. Therefore what is shown and who is called cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from frostline_cloud.notify.oncall.config import RotationConfig
+from frostline_core.rules.schedule import wall_ms
+
+HORIZON_DAYS: Final = 400
+"""So far ahead the calendar is looked at: a year, with both changes of clocks."""
+
+_DAY_MINUTES: Final = 1440
+_MINUTE_MS: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """A span in which the same receiver is on call.
+
+    Attributes:
+        who: The receiver; "" while nobody is.
+        begin_ms: UTC; of the first one the moment that was asked for.
+        end_ms: UTC; None where it does not end within `HORIZON_DAYS`.
+        is_override: Whether an override put it there.
+    """
+
+    who: str
+    begin_ms: int
+    end_ms: int | None
+    is_override: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """A rotation.
+
+    Attributes:
+        config: Its table.
+        overrides: Begin, end (UTC milliseconds) and receiver of each.
+    """
+
+    config: RotationConfig
+    overrides: Sequence[tuple[int, int, str]]
+
+    @classmethod
+    def of(cls, config: RotationConfig) -> Rotation:
+        """The rotation of a table."""
+        return cls(config, tuple((*config.span(each), each.who) for each in config.override))
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.config.name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Its time zone."""
+        return ZoneInfo(self.config.time_zone)
+
+    def who(self, at_ms: int) -> str:
+        """The receiver that is on call; "" where nobody is."""
+        return self._found(at_ms)[0]
+
+    def duties(self, from_ms: int, most: int) -> list[Duty]:
+        """Who is on call then, and who follows.
+
+        Args:
+            from_ms: UTC; the first duty is cut there.
+            most: At most so many.
+        """
+        return list(islice(self._duties(from_ms), most))
+
+    def edges(self, from_ms: int) -> Iterator[int]:
+        """The moments within `HORIZON_DAYS` after an instant at which somebody else may be on call, in order."""
+        zone = self.zone
+        until_ms = from_ms + HORIZON_DAYS * _DAY_MINUTES * _MINUTE_MS
+        planned = {edge for begin_ms, end_ms, _ in self.overrides for edge in (begin_ms, end_ms)}
+        windows = (minute % _DAY_MINUTES for window in self.config.during for minute in window.minutes())
+        minutes = {self.config.minute, *windows}
+        first = datetime.fromtimestamp(from_ms / 1000, zone).date() - timedelta(days=1)
+        seen_ms = from_ms
+        for number in range(HORIZON_DAYS + 3):
+            day = first + timedelta(days=number)
+            begin_ms, end_ms = wall_ms(zone, day, 0), wall_ms(zone, day + timedelta(days=1), 0)
+            found = set(_on(zone, day, minutes)) | {edge for edge in planned if begin_ms <= edge < end_ms}
+            for edge in sorted(found):
+                if seen_ms < edge <= until_ms:
+                    seen_ms = edge
+                    yield edge
+
+    def _duties(self, from_ms: int) -> Iterator[Duty]:
+        who, is_override = self._found(from_ms)
+        began_ms = from_ms
+        for edge in self.edges(from_ms):
+            found = self._found(edge)
+            if found != (who, is_override):
+                yield Duty(who, began_ms, edge, is_override)
+                (who, is_override), began_ms = found, edge
+        yield Duty(who, began_ms, None, is_override)
+
+    def _found(self, at_ms: int) -> tuple[str, bool]:
+        """Who is on call, and whether by an override."""
+        for begin_ms, end_ms, who in self.overrides:
+            if begin_ms <= at_ms < end_ms:
+                return who, True
+        local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self.zone)
+        if self.config.during and not any(each.covers(local.weekday(), local.time()) for each in self.config.during):
+            return "", False
+        members = self.config.members
+        return members[self._turn(local.date(), at_ms) % len(members)], False
+
+    def _turn(self, today: date, at_ms: int) -> int:
+        """Number of the turn; 0 is the one that starts on the day `begin`."""
+        number = (today - self.config.begin).days // self._days
+        while at_ms < self._starts_ms(number):
+            number -= 1
+        while at_ms >= self._starts_ms(number + 1):
+            number += 1
+        return number
+
+    def _starts_ms(self, turn: int) -> int:
+        return wall_ms(self.zone, self.config.begin + timedelta(days=turn * self._days), self.config.minute)
+
+    @property
+    def _days(self) -> int:
+        return self.config.every.days * self.config.length
+
+
+def _on(zone: ZoneInfo, day: date, minutes: set[int]) -> Iterator[int]:
+    """When the clock shows these minutes of a day, both times where there are two, and when it is changed that day."""
+    for minute in minutes:
+        yield wall_ms(zone, day, minute)
+        yield wall_ms(zone, day, minute, ends=True)
+    low, high = (wall_ms(zone, each, 0) for each in (day, day + timedelta(days=1)))
+    before = _offset(zone, low)
+    if before != _offset(zone, high):
+        while high - low > _MINUTE_MS:
+            middle = low + (high - low) // (2 * _MINUTE_MS) * _MINUTE_MS
+            low, high = (middle, high) if _offset(zone, middle) == before else (low, middle)
+        yield high
+
+
+def _offset(zone: ZoneInfo, at_ms: int) -> timedelta | None:
+    return datetime.fromtimestamp(at_ms / 1000, zone).utcoffset()
