@@ -77,6 +77,11 @@ class Incident:
         return {field.name: getattr(self, field.name) for field in fields(self)} | {"evidence": dict(self.evidence)}
 
     @property
+    def key(self) -> tuple[str, str, str, str, str]:
+        """The rule and the series."""
+        return (self.rule, self.site, self.node, self.device, self.metric)
+
+    @property
     def track(self) -> Track:
         """Which samples it is found in."""
         return Track(self.evidence.get("track", Track.LIVE.value))
@@ -242,9 +247,8 @@ def _rule(about: Circumstances) -> dict[str, Any]:
     rule = about.rule
     if rule is None:
         return {}
-    content = rule.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {"type": rule.type}
-    known = {"hash": rule.content_hash, "number": about.number, "category": rule.category.value, "content": content}
-    return {"rule": known}
+    known = {"hash": rule.content_hash, "number": about.number, "category": rule.category.value}
+    return {"rule": known | {"content": rule.content}}
 
 
 def _severity(transition: Transition, about: Circumstances, known: str | None) -> str:

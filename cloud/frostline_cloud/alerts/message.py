@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from frostline_cloud.alerts.event import EventType
 from frostline_cloud.alerts.incident import Incident
 from frostline_core.rules import Severity
 
 
+@lru_cache(256)
 def instant(ms: int | None) -> str | None:
     """RFC 3339 in UTC with milliseconds, or None."""
     if ms is None:
@@ -61,7 +64,7 @@ def render(kind: EventType, message_id: str, incident: Incident, event_ms: int, 
         "limit": evidence.get("limit"),
         "unit": evidence.get("unit") or None,
     }
-    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return orjson.dumps(body).decode()
 
 
 def news(kind: EventType, receiver: str, incident: Incident, event_ms: int, noted_ms: int) -> dict[str, Any]:

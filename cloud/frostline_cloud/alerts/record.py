@@ -6,21 +6,20 @@ Nothing is remembered outside SQL, so a flush that is rolled back can be repeate
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, select
 
+from frostline_cloud.alerts import rows
 from frostline_cloud.alerts.event import EventType
 from frostline_cloud.alerts.incident import Change, Circumstances, Incident, change, join, told
 from frostline_cloud.alerts.message import news
+from frostline_cloud.alerts.rows import Key
 from frostline_cloud.rules.versions import RuleVersion, numbers, versions
-from frostline_cloud.sql.tables import alert, alert_event, handling, metric, outbox
+from frostline_cloud.sql.tables import alert
 from frostline_core.rules import OPEN, Phase, Rule, RuleSet, Track, Transition
-
-_CHUNK = 200  # keys in one query; five columns each, far below what SQLite and PostgreSQL allow
-_Key = tuple[str, str, str, str, str]
 
 
 def record(
@@ -57,8 +56,7 @@ class _Book:
     rules: dict[str, Rule]
     receivers: Sequence[str]
     now_ms: int
-    open: dict[tuple[Track, _Key], Incident] = field(default_factory=dict)
-    units: dict[tuple[str, str, str, str], str] = field(default_factory=dict)
+    open: dict[tuple[Track, Key], Incident] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     versions: dict[str, list[RuleVersion]] = field(default_factory=dict)
     stored: set[str] = field(default_factory=set)
@@ -68,24 +66,15 @@ class _Book:
     messages: list[dict[str, Any]] = field(default_factory=list)
 
     def read(self, transitions: Sequence[Transition]) -> None:
-        """Reads the open incidents and the units that the transitions may need."""
-        columns = tuple_(alert.c.rule, alert.c.site, alert.c.node, alert.c.device, alert.c.metric)
-        states = [phase.value for phase in OPEN]
-        for keys in _chunks({_key(transition) for transition in transitions}):
-            query = select(alert).where(columns.in_(keys), alert.c.state.in_(states)).with_for_update()
-            for found in self.connection.execute(query).mappings():
-                incident = Incident.from_row(found)
-                key = (incident.rule, incident.site, incident.node, incident.device, incident.metric)
-                self.open[incident.track, key] = incident
-                self.stored.add(incident.id)
-        for rule_ids in _chunks({transition.rule_id for transition in transitions}):
-            self.numbers |= numbers(self.connection, rule_ids, self.now_ms)
-        for rule_id in {each.rule_id for each in transitions} & self.in_force.histories.keys():
+        """Reads what the transitions may need: open incidents, and versions of rules."""
+        for incident in rows.open_of(self.connection, {_key(transition) for transition in transitions}):
+            self.open[incident.track, incident.key] = incident
+            self.stored.add(incident.id)
+        rule_ids = {transition.rule_id for transition in transitions}
+        for some in rows.chunks(rule_ids):
+            self.numbers |= numbers(self.connection, some, self.now_ms)
+        for rule_id in rule_ids & self.in_force.histories.keys():
             self.versions[rule_id] = versions(self.connection, rule_id)
-        name = tuple_(metric.c.site, metric.c.node, metric.c.device, metric.c.metric)
-        for series in _chunks({transition.series.key for transition in transitions}):
-            for row in self.connection.execute(select(metric).where(name.in_(series))):
-                self.units[row.site, row.node, row.device, row.metric] = row.unit
 
     def apply(self, transition: Transition) -> None:
         """Applies one transition in memory."""
@@ -125,35 +114,17 @@ class _Book:
 
     def write(self) -> None:
         """Writes everything, table by table."""
-        gone = sorted(self.gone & self.stored)
-        for ids in _chunks(gone):
-            self.connection.execute(delete(alert_event).where(alert_event.c.alert.in_(ids)))
-            self.connection.execute(delete(handling).where(handling.c.id.in_(ids)))
-            self.connection.execute(delete(alert).where(alert.c.id.in_(ids)))
+        rows.remove(self.connection, self.gone & self.stored)
         kept = [incident for id_, incident in self.touched.items() if id_ not in self.gone]
-        new = [incident.to_row() for incident in kept if incident.id not in self.stored]
-        old = [incident.to_row() | {"b_id": incident.id} for incident in kept if incident.id in self.stored]
-        if new:
-            self.connection.execute(insert(alert), new)
-        if old:
-            names: dict[str, Any] = {column.name: bindparam(column.name) for column in alert.c if column.name != "id"}
-            rows = [{k: v for k, v in row.items() if k != "id"} for row in old]
-            self.connection.execute(update(alert).where(alert.c.id == bindparam("b_id")).values(**names), rows)
-        events = [event for event in self.events if event["alert"] not in self.gone]
-        if events:
-            self.connection.execute(insert(alert_event), events)
-        if self.messages:
-            self.connection.execute(insert(outbox), self.messages)
+        rows.add(self.connection, [incident for incident in kept if incident.id not in self.stored])
+        rows.change(self.connection, [incident for incident in kept if incident.id in self.stored])
+        rows.note(self.connection, [event for event in self.events if event["alert"] not in self.gone])
+        rows.post(self.connection, self.messages)
 
     def _about(self, transition: Transition) -> Circumstances:
         rule, number = self._as_of(transition)
         return Circumstances(
-            rule,
-            self.in_force.version,
-            self.units.get(transition.series.key, ""),
-            self.now_ms,
-            str(uuid.uuid4()),
-            number,
+            rule, self.in_force.version, transition.series.unit, self.now_ms, str(uuid.uuid4()), number
         )
 
     def _as_of(self, transition: Transition) -> tuple[Rule | None, int | None]:
@@ -197,7 +168,7 @@ class _Book:
         self.stored.add(found["id"])
         return self.touched.get(found["id"]) or Incident.from_row(found)
 
-    def _drop(self, place: tuple[Track, _Key]) -> None:
+    def _drop(self, place: tuple[Track, Key]) -> None:
         incident = self.open.pop(place)
         self.gone.add(incident.id)
 
@@ -231,11 +202,5 @@ def _note(transition: Transition, made: Change) -> str:
     return "; ".join(filter(None, (transition.note, made.note)))
 
 
-def _key(transition: Transition) -> _Key:
+def _key(transition: Transition) -> Key:
     return (transition.rule_id, *transition.series.key)
-
-
-def _chunks(keys: Any) -> Iterator[list[Any]]:
-    listed = sorted(keys)
-    for start in range(0, len(listed), _CHUNK):
-        yield listed[start : start + _CHUNK]

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from frostline_cloud.ingest.series import DeviceKey
+from frostline_cloud.sql.statement import filled
 from frostline_cloud.sql.tables import (
     account,
     dead_letter,
@@ -135,7 +136,7 @@ def committed(connection: Connection, runs: Iterable[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for start in range(0, len(wanted), _MOST_MARKS):
         some = wanted[start : start + _MOST_MARKS]
-        rows = connection.exec_driver_sql(_filled(connection, _COMMITTED, len(some)), some)
+        rows = connection.exec_driver_sql(filled(connection, _COMMITTED, len(some)), some)
         found |= dict(rows.all())
     return found
 
@@ -145,7 +146,7 @@ def move_committed(connection: Connection, moves: Sequence[tuple[str, int, int]]
     if not moves:
         return True
     rows = [(new, now_ms, text, known) for text, known, new in moves]
-    return connection.exec_driver_sql(_filled(connection, _MOVE), rows).rowcount == len(rows)
+    return connection.exec_driver_sql(filled(connection, _MOVE), rows).rowcount == len(rows)
 
 
 def open_run(connection: Connection, run_id: str, owner: tuple[str, str], stream: int, now_ms: int) -> None:
@@ -190,23 +191,17 @@ def save_rule_states(
     """Writes changed states; None deletes the row."""
     kept = [(rule, *_place(series), orjson.dumps(state).decode(), now_ms) for rule, series, state in states if state]
     if kept:
-        connection.exec_driver_sql(_filled(connection, _SAVE_STATE, 7), kept)
+        connection.exec_driver_sql(filled(connection, _SAVE_STATE, 7), kept)
     gone = [(rule, *_place(series)) for rule, series, state in states if not state]
     if gone:
-        connection.exec_driver_sql(_filled(connection, _DROP_STATE), gone)
+        connection.exec_driver_sql(filled(connection, _DROP_STATE), gone)
 
 
 def save_clocks(connection: Connection, clocks: Iterable[tuple[DeviceKey, bytes]]) -> None:
     """Writes event times; see `clocks`."""
     rows = [(key.site, key.node, key.device, raw) for key, raw in clocks]
     if rows:
-        connection.exec_driver_sql(_filled(connection, _SAVE_CLOCK, 4), rows)
-
-
-def _filled(connection: Connection, statement: str, marks: int = 1) -> str:
-    """A statement for the driver itself, since a flush has them all: building costs more than executing."""
-    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-    return statement.format(mark=mark, marks=", ".join([mark] * marks))
+        connection.exec_driver_sql(filled(connection, _SAVE_CLOCK, 4), rows)
 
 
 # ---- account, dead letters ----------------------------------------------------------------
@@ -217,7 +212,7 @@ def add_account(connection: Connection, deltas: Mapping[tuple[str, str], Account
         for owner, delta in deltas.items()
     ]
     if rows:
-        connection.exec_driver_sql(_filled(connection, _ADD_ACCOUNT, 7), rows)
+        connection.exec_driver_sql(filled(connection, _ADD_ACCOUNT, 7), rows)
 
 
 def bury(connection: Connection, letters: Sequence[DeadLetter], now_ms: int) -> None:

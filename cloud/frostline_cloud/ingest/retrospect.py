@@ -160,11 +160,11 @@ class Retrospect:
 
     def _scene(self, connection: Connection, span: Span) -> _Scene:
         where = (span.site, span.node, span.device)
-        names = connection.scalars(select(metric.c.metric).where(*_is_of(metric, where))).all()
+        names = connection.execute(select(metric.c.metric, metric.c.unit).where(*_is_of(metric, where))).all()
         row = connection.execute(select(device).where(*_is_of(device, where))).one_or_none()
         kind, zone, labels = (NODE_KIND, "", {}) if row is None else (row.kind, row.zone, row.labels)
         retired = row is not None and row.birth is None
-        series = [Series(*where, kind, zone, name, labels, retired) for name in names]
+        series = [Series(*where, kind, zone, name, labels, retired, unit) for name, unit in names]
         rules = [] if span.site in self._besides else [each for each in self._rulebook.rules.rules if each.in_backlog]
         rules = [rule for rule in rules if any(rule.select.applies_to(each) for each in series)]
         ids = {rule.id for rule in rules}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from frostline_cloud.store.port import Place, RowForm
-from frostline_core.reading import DeviceDescription
+from frostline_core.reading import DeviceDescription, MetricDescription
 from frostline_core.rules import Evaluator, RuleSet, Series
 from frostline_core.sparkplug import Metrics, NodeView
 
@@ -143,7 +143,7 @@ class SeriesTable:
             bound = view.by_name.get((description.id, metric.name))
             slot = NOT_A_SERIES
             if metric.name != "bdSeq" and not metric.name.startswith(_DESCRIBING):
-                slot = self._slot(key, place, metric.name, description, known, states, clock)
+                slot = self._slot(key, place, metric, description, known, states, clock)
             if bound is not None:  # else a device of an earlier session: its rules go on, its silence counts
                 bound.slot = slot
 
@@ -151,15 +151,14 @@ class SeriesTable:
         self,
         key: DeviceKey,
         place: Place,
-        metric: str,
+        described: MetricDescription,
         description: DeviceDescription,
         known: dict[str, int],
         states: Mapping[str, Mapping[str, dict[str, object]]],
         clock: Mapping[int, int],
     ) -> int:
-        series = Series(
-            key.site, key.node, key.device, description.kind, description.zone, metric, dict(description.labels)
-        )
+        metric, about = described.name, description
+        series = Series(*key, about.kind, about.zone, metric, dict(about.labels), unit=described.unit)
         if metric in known:
             slot = self._evaluator.bind(series)
         else:

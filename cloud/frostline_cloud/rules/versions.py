@@ -106,7 +106,7 @@ def row_of(rule: Rule, number: int, now_ms: int, author: str) -> dict[str, Any]:
         "rule": rule.id,
         "number": number,
         "hash": rule.content_hash,
-        "content": rule.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {"type": rule.type},
+        "content": dict(rule.content),
         "effective_ms": now_ms,
         "retired_ms": None,
         "author": author,

@@ -53,9 +53,7 @@ def pack(rules: Sequence[Rule]) -> str:
     """
     if len(rules) > MOST_RULES:
         raise ConfigError(f"{len(rules)} rules for one gateway; the most is {MOST_RULES}")
-    tables = [
-        rule.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {"type": rule.type} for rule in rules
-    ]
+    tables = [rule.content for rule in rules]
     text = json.dumps({"version": RuleSet.of(rules).version, "rules": tables}, separators=(",", ":"))
     if len(text.encode()) > MOST_BYTES:
         raise ConfigError(f"the rules for one gateway have {len(text)} characters; the most is {MOST_BYTES} bytes")

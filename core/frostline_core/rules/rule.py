@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from enum import StrEnum
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -79,6 +79,11 @@ class Rule(ConfigModel, ABC):
         if (self.where is Where.GATEWAY) != (self.output is not None):
             raise ValueError('where = "gateway" and output are given together')
         return self
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """The rule with the keys of its file, without those at their default."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {"type": self.type}
 
     @cached_property
     def content_hash(self) -> str:

@@ -19,6 +19,7 @@ class Series:
         metric: The metric's name.
         labels: Anything else to select by.
         retired: Somebody said that it is gone for good: no rule applies until it is born again.
+        unit: UCUM code of its values, as its newest birth says; "" where that says nothing.
     """
 
     site: str
@@ -29,6 +30,7 @@ class Series:
     metric: str
     labels: Mapping[str, str] = field(default_factory=dict)
     retired: bool = False
+    unit: str = ""
 
     @property
     def key(self) -> tuple[str, str, str, str]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, insert, select
+from sqlalchemy import Connection, create_engine, select
 
 from frostline_cloud.alerts import Filters, Incident, acknowledge, alerts, open_alerts, record, timeline
-from frostline_cloud.sql.tables import alert, alert_event, metadata, metric, outbox
+from frostline_cloud.alerts.rows import OPEN_OF
+from frostline_cloud.sql.tables import alert, alert_event, metadata, outbox
 from frostline_core.rules import Evaluator, Phase, RuleSet, Series, Transition, parse
 
-ROOM = Series("hamburg", "gw-1", "room-1", "cold_room", "freezer-1", "air_temperature", {"product": "fish"})
+ROOM = Series("hamburg", "gw-1", "room-1", "cold_room", "freezer-1", "air_temperature", {"product": "fish"}, unit="Cel")
 NOW = 1_700_000_000_000
 MINUTE = 60_000
 
@@ -31,9 +33,6 @@ def connection() -> Iterator[Connection]:
     engine = create_engine("sqlite://")
     metadata.create_all(engine)
     with engine.connect() as connection:
-        unit = {"datatype": 10, "unit": "Cel", "writable": False}
-        key = dict(zip(("site", "node", "device", "metric"), ROOM.key, strict=True))
-        connection.execute(insert(metric).values(**key, **unit))
         yield connection
     engine.dispose()
 
@@ -274,3 +273,18 @@ def test_what_the_evaluator_stages_is_what_is_recorded(connection: Connection) -
     incident = only(connection)
     assert (incident.state, incident.revision) == ("resolved", 4)
     assert incident.fired_ms == NOW + 5 * MINUTE
+
+
+def test_an_incident_has_the_unit_that_its_newest_transition_knew(connection: Connection) -> None:
+    tell(connection, FIRED)
+    tell(connection, went(Phase.FIRING, Phase.CLEARING, series=replace(ROOM, unit="K")))
+
+    assert only(connection).evidence["unit"] == "K"
+
+
+def test_open_incidents_are_found_by_their_series_and_not_by_looking_through_all(connection: Connection) -> None:
+    keys = "VALUES ('warm', 'hamburg', 'gw-1', 'room-1', 'm'), ('warm', 'hamburg', 'gw-1', 'room-2', 'm')"
+    plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + OPEN_OF.format(wanted=keys.removeprefix("VALUES "))).all()
+
+    assert any("ix_alert_series" in row[-1] for row in plan)
+    assert not any("ix_alert_open" in row[-1] for row in plan)

@@ -1,4 +1,4 @@
-"""The series table: forms of rows are remembered, and there is an end to that."""
+"""The series table: forms of rows are remembered, and there is an end to that; what transitions say of a series."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from itertools import combinations
 
 from frostline_cloud.ingest.series import SeriesTable
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription
-from frostline_core.rules import Evaluator
+from frostline_core.rules import Evaluator, parse
 from frostline_core.sparkplug import BoundMetric, Metrics, NodeView, topics
 
 NAMES = ("a", "b", "c", "d")
+WARM = parse(
+    {"type": "threshold", "id": "w", "title": "W", "severity": "info", "select": {"metric": "a"}, "above": 8}, "t"
+)
 TOPIC = topics.parse("spBv1.0/site/DDATA/gw/room")
 
 
@@ -42,3 +45,19 @@ def test_forms_beyond_the_bound_are_not_kept() -> None:
     for pair in list(combinations(NAMES, 2))[:3]:
         form_of(table, bound, pair)
     assert form_of(table, bound, NAMES) is not first
+
+
+def test_a_transition_has_the_unit_of_the_newest_birth() -> None:
+    evaluator = Evaluator([WARM])
+    table = SeriesTable(evaluator)
+    view = NodeView("site", "gw")
+    said = []
+    for at_ms, unit, value in ((1_000, "Cel", 9.0), (2_000, "[degF]", 5.0)):
+        metric = MetricDescription("a", DataType.DOUBLE, unit)
+        view.by_name = {("room", "a"): BoundMetric("room", metric, 0)}
+        table.bind(view, DeviceDescription("room", "cold_room", "", (metric,)), {}, {})
+        evaluator.observe(0, value, at_ms)
+        said += [each.series.unit for each in evaluator.staged().transitions]
+        evaluator.settle()
+
+    assert said == ["Cel", "[degF]"]
