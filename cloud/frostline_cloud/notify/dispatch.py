@@ -7,11 +7,11 @@ anything. Of one incident the news is dispatched in order.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Connection, Row, insert, select, update
 
 from frostline_cloud.alerts import Gate
@@ -78,7 +78,7 @@ class _Post:
 
     def address(self, row: Row[Any]) -> int:
         """Adds the rows of one piece of news; returns how many."""
-        body = json.loads(row.body)
+        body = orjson.loads(row.body)
         facts = facts_of(body)
         stage, choice = facts.stage, self.plan.choice(facts, self.now_ms)
         told = self.told.get(row.alert) or _Told()

@@ -17,10 +17,11 @@ from frostline_cloud.notify.config import ReceiverConfig
 from frostline_cloud.notify.dead_letters import dead_letters, revive
 from frostline_cloud.notify.health import enable as enable_receiver
 from frostline_cloud.notify.health import health_of
+from frostline_cloud.notify.oncall.cli import oncall
 from frostline_cloud.notify.receivers.open import open_receiver
 from frostline_cloud.notify.receivers.receiver import Message, Verdict
 from frostline_cloud.notify.receivers.settings import PeopleSettings
-from frostline_cloud.notify.routing import Facts, choose
+from frostline_cloud.notify.routing import Facts
 from frostline_cloud.notify.samples import sample
 from frostline_cloud.notify.stage import Stage
 from frostline_cloud.shell import AsJson, ConfigPath, database
@@ -28,9 +29,12 @@ from frostline_core.config import nearest
 from frostline_core.errors import ConfigError
 from frostline_core.rules import Severity
 
-app = typer.Typer(no_args_is_help=True, help="Notifications: previews, routes, receivers, and what was given up.")
+app = typer.Typer(
+    no_args_is_help=True, help="Notifications: previews, routes, who is on call, receivers, and what was given up."
+)
 letters = typer.Typer(no_args_is_help=True, help="Notifications that were given up.")
 app.add_typer(letters, name="dead-letters")
+app.command()(oncall)
 
 StageOption = Annotated[Stage | None, typer.Option(help="Only this stage; all where absent.")]
 
@@ -110,10 +114,16 @@ def route(  # noqa: PLR0913 - the options of the command
     tables = _tables(config)
     labels = dict(_label(each) for each in label or [])
     facts = Facts(severity.value, site, rule, stage, kind, zone, labels)
-    choice = choose(tables.routes, facts, now_ms())
-    to = choice.receivers if tables.routes else dict.fromkeys((each.name for each in tables.receivers), "")
+    plan, now = tables.plan, now_ms()
+    choice = plan.choice(facts, now)
+    to = choice.receivers
     steps: list[dict[str, Any]] = [
-        {"route": each.name, "after_minutes": step.after_minutes, "to": list(step.to)}
+        {
+            "route": each.name,
+            "after_minutes": step.after_minutes,
+            "to": list(step.to),
+            "now": list(plan.on_call(step.to, now)),
+        }
         for each in choice.routes
         for step in each.escalate
     ]
@@ -121,12 +131,15 @@ def route(  # noqa: PLR0913 - the options of the command
         typer.echo(json.dumps({"receivers": to, "escalate": steps}))
         return
     for name, by in to.items():
-        typer.echo(f"{name}\t{f'by route {by}' if by else 'there are no routes'}")
+        unrouted = "no route takes it, and it is critical" if tables.routes else "there are no routes"
+        typer.echo(f"{name}\t{f'by route {by}' if by else unrouted}")
     if not to:
-        everybody = not choice.routes and severity is Severity.CRITICAL
-        typer.echo("no route takes it: it would go to every receiver" if everybody else "nobody is told")
+        typer.echo("nobody is told")
     for step in steps:
-        typer.echo(f"{', '.join(step['to'])}\tafter {step['after_minutes']:g} min (route {step['route']})")
+        said = ", ".join(step["to"])
+        if step["now"] != step["to"]:
+            said += f" (now {', '.join(step['now'])})"
+        typer.echo(f"{said}\tafter {step['after_minutes']:g} min (route {step['route']})")
 
 
 @app.command()

@@ -12,13 +12,13 @@ nothing critical ever waits.
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import ColumnElement, Connection, Row, exists, insert, select, update
 
 from frostline_cloud.alerts.event import EventType
@@ -161,7 +161,7 @@ def claim(connection: Connection, row: Row[Any], types: Sequence[str], lease_ms:
         connection.execute(update(outbox).where(*passed).values(state=RowState.COLLAPSED.value, done_ms=now_ms))
         connection.execute(update(outbox).where(outbox.c.id == newest.id).values(held_ms=None, **held))
         row = newest
-    severity = str(json.loads(row.body)["incident"]["severity"])
+    severity = str(orjson.loads(row.body)["incident"]["severity"])
     return Claim(row.id, row.alert, row.type, severity, row.body, row.created_ms, held["attempts"])
 
 
@@ -234,7 +234,7 @@ def addressed(
         what: What the id is made of beside the receiver; "" for the id of `origin`.
     """
     receiver, route = to
-    said = dict(json.loads(origin.body) if body is None else body)
+    said = dict(orjson.loads(origin.body) if body is None else body)
     said["id"] = new_id(what or origin.id, receiver)
     return {
         "id": said["id"],
@@ -242,7 +242,7 @@ def addressed(
         "revision": said["revision"],
         "type": said["type"],
         "receiver": receiver,
-        "body": json.dumps(said, ensure_ascii=False, allow_nan=False, separators=(",", ":")),
+        "body": orjson.dumps(said).decode(),
         "state": RowState.WAITING.value,
         "created_ms": now_ms,
         "due_ms": now_ms,

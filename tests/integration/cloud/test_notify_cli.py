@@ -118,9 +118,72 @@ def test_a_route_can_be_asked(frostline: Callable[..., Result]) -> None:
 
     assert shown == {
         "receivers": {"duty": "fish"},
-        "escalate": [{"route": "fish", "after_minutes": 10.0, "to": ["ops"]}],
+        "escalate": [{"route": "fish", "after_minutes": 10.0, "to": ["ops"], "now": ["ops"]}],
     }
     assert frostline("route", "--site", "rotterdam").output == "ops\tby route rest\n"
+
+
+ROTATION = """
+[[rotation]]
+name = "night"
+members = ["ops", "duty"]
+begin = 2026-11-23
+hand_over = "mon 08:00"
+time_zone = "Europe/Berlin"
+[[rotation.override]]
+who = "duty"
+from = 2026-11-25T12:00:00
+to = 2026-11-25T18:00:00
+"""
+
+
+@pytest.fixture
+def with_rotation(config: Path) -> Path:
+    config.write_text(config.read_text().replace('to = ["ops"] }', 'to = ["night"] }') + ROTATION)
+    return config
+
+
+@pytest.mark.usefixtures("with_rotation")
+def test_who_is_on_call_is_shown_with_the_next_hand_overs(frostline: Callable[..., Result]) -> None:
+    shown = frostline("oncall", "--at", "2026-11-25T10:00:00+01:00", "--next", "3").output
+
+    assert shown.splitlines() == [
+        "night (Europe/Berlin)",
+        "  at\tops\tuntil Wed 2026-11-25 12:00 CET",
+        "  then\tduty\tfrom Wed 2026-11-25 12:00 CET until Wed 2026-11-25 18:00 CET (override)",
+        "  then\tops\tfrom Wed 2026-11-25 18:00 CET until Mon 2026-11-30 08:00 CET",
+        "  then\tduty\tfrom Mon 2026-11-30 08:00 CET until Mon 2026-12-07 08:00 CET",
+    ]
+    assert "  now\t" in frostline("oncall", "night").output
+
+
+@pytest.mark.usefixtures("with_rotation")
+def test_who_is_on_call_as_json(frostline: Callable[..., Result]) -> None:
+    (shown,) = json.loads(frostline("oncall", "--at", "2026-11-25T09:00:00Z", "--next", "0", "--json").output)
+
+    assert shown == {
+        "rotation": "night",
+        "time_zone": "Europe/Berlin",
+        "fallback": "",
+        "duties": [{"who": "ops", "begin_ms": 1795597200000, "end_ms": 1795604400000, "is_override": False}],
+    }
+
+
+@pytest.mark.usefixtures("with_rotation")
+def test_a_rotation_that_is_not_there_is_named_with_the_nearest(frostline: Callable[..., Result]) -> None:
+    with pytest.raises(ConfigError, match="no rotation 'nigth' \\(did you mean 'night'"):
+        frostline("oncall", "nigth")
+
+
+def test_without_rotations_it_is_said(frostline: Callable[..., Result]) -> None:
+    assert frostline("oncall").output == "there are no rotations\n"
+
+
+@pytest.mark.usefixtures("with_rotation")
+def test_a_step_of_a_route_is_shown_with_who_would_be_called_now(frostline: Callable[..., Result]) -> None:
+    shown = frostline("route", "--site", "hamburg", "--label", "product=fish").output
+
+    assert re.search(r"night \(now (ops|duty)\)\tafter 10 min \(route fish\)", shown)
 
 
 def test_receivers_are_shown_with_their_trouble_and_can_be_enabled(
@@ -167,7 +230,7 @@ def test_dead_letters_are_listed_and_replayed(frostline: Callable[..., Result], 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('to = ["ops"]\n', 'to = ["opps"]\n', "route 'rest': no receiver 'opps' \\(did you mean 'ops'"),
+        ('to = ["ops"]\n', 'to = ["opps"]\n', "route 'rest': no receiver or rotation 'opps' \\(did you mean 'ops'"),
         ('fallback = "duty"', 'fallback = "ops"', "its fallback is itself"),
         ('name = "rest"', 'name = "fish"', "route names must be unique"),
         ('type = "mail"', 'type = "pigeon"', "type must be webhook, mail or chat"),
@@ -187,6 +250,12 @@ def test_tables_that_do_not_fit_together_are_refused(config: Path, old: str, new
         ('name = "rest"', 'name = "rest"\nseverities = ["info"]', "no route tells anybody of a critical alert"),
         ('name = "fish"', 'name = "all"\nto = []\n[[route]]\nname = "fish"', "route 'fish' never gets anything"),
         ('language = "zh-Hans"', 'language = "de"', "receiver 'duty': no texts in de"),
+        (
+            'name = "rest"\nto = ["ops"]',
+            'name = "rest"\nto = ["day"]\n[[rotation]]\nname = "day"\nmembers = ["ops"]\nbegin = 2026-11-23\n'
+            'during = [{ begin = "06:00", end = "22:00" }]',
+            r"route 'rest': nobody is on call in 'day' from .*; name a fallback in the rotation",
+        ),
         ("[notify]", '[notify]\ntemplates = "texts"', r"texts/en/firing\.txt:2: unknown field \{nobody\}"),
     ],
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Row
 
 from frostline_cloud.alerts.event import EventType
@@ -84,7 +84,7 @@ def _newest(rows: Sequence[Row[Any]]) -> list[tuple[str, dict[str, Any], set[str
     for row in sorted(rows, key=lambda row: row.revision):
         newest[row.alert] = row
         types.setdefault(row.alert, set()).add(row.type)
-    return [(alert, json.loads(row.body), types[alert]) for alert, row in newest.items()]
+    return [(alert, orjson.loads(row.body), types[alert]) for alert, row in newest.items()]
 
 
 def _part(newest: str, types: set[str]) -> str:

@@ -7,16 +7,16 @@ same rows make the same message again. What waits belongs to the group alone unt
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Connection, Integer, Row, cast, delete, exists, func, insert, or_, select, update
 
 from frostline_cloud.alerts import Gate, Incident
 from frostline_cloud.alerts.event import EventType
-from frostline_cloud.alerts.message import render
+from frostline_cloud.alerts.message import content, render
 from frostline_cloud.notify import budget
 from frostline_cloud.notify.bundle import Bundle, bundle_id, settle, take
 from frostline_cloud.notify.grouping.body import body
@@ -124,7 +124,7 @@ class Telling:
         waited = {row.alert for row in rows if row.type != EventType.REPEATED}
         going_on = {each.id: _entry(each) for each in firing if each.id not in waited}
         made = body(bundle_id("grp", rows), group, rows, going_on, self.now_ms)
-        text = json.dumps(made, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = orjson.dumps(made).decode()
         counts = made["counts"]
         count = sum(counts.values()) - counts["resolved"]
         attempts = take(connection, rows, self.until_ms)
@@ -240,9 +240,8 @@ def _unnoted(connection: Connection, group: Group, now_ms: int) -> list[Incident
 
 def _entry(incident: Incident) -> dict[str, Any]:
     at_ms = incident.fired_ms or incident.opened_ms
-    found: dict[str, Any] = json.loads(render(EventType.FIRING, "", incident, at_ms, at_ms))
-    return found
+    return content(EventType.FIRING, "", incident, at_ms, at_ms)
 
 
 def _severity(row: Row[Any]) -> str:
-    return str(json.loads(row.body)["incident"]["severity"])
+    return str(orjson.loads(row.body)["incident"]["severity"])

@@ -8,11 +8,14 @@ from pathlib import Path
 
 from frostline_cloud.notify.config import CanaryConfig, NotifyConfig
 from frostline_cloud.notify.grouping import GroupConfig
+from frostline_cloud.notify.oncall import Rotation, RotationConfig
+from frostline_cloud.notify.oncall.cover import faults
 from frostline_cloud.notify.receivers.settings import BudgetConfig
 from frostline_cloud.notify.routing import RouteConfig, gaps
 from frostline_cloud.notify.texts.fields import DIGEST_FIELDS, FIELDS, GROUP_FIELDS
 from frostline_core.config import ConfigModel, parse
 
+NOW = 1_770_000_000_000
 PAGE = (Path(__file__).parents[4] / "docs" / "notifications.md").read_text()
 TABLES = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)]
 
@@ -25,9 +28,11 @@ def test_every_table_of_the_page_is_accepted() -> None:
     for table in TABLES:
         for name, content in table.items():
             seen.add(name)
-            if name != "route":
+            if name == "rotation":
+                assert [parse(each, RotationConfig, "docs") for each in content]
+            elif name != "route":
                 parse(content, models[name], "docs")
-    assert seen == {"route", "notify", "canary", "budget", "group"}
+    assert seen == {"rotation", "route", "notify", "canary", "budget", "group"}
 
 
 def test_the_group_of_the_page_is_the_default() -> None:
@@ -37,9 +42,21 @@ def test_the_group_of_the_page_is_the_default() -> None:
 
 
 def test_the_routes_of_the_page_leave_no_gap() -> None:
-    (tables,) = (table["route"] for table in TABLES if "route" in table)
+    tables = [table["route"] for table in TABLES if "route" in table]
 
-    assert gaps([parse(each, RouteConfig, "docs") for each in tables], 1_770_000_000_000) == []
+    assert len(tables) == 2
+    for some in tables:
+        assert gaps([parse(each, RouteConfig, "docs") for each in some], NOW) == []
+
+
+def test_the_rotation_of_the_page_leaves_nobody_out_and_shows_the_defaults() -> None:
+    (text,) = (block for block in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL) if "[[rotation]]" in block)
+    (made,) = tomllib.loads(text)["rotation"]
+    defaults = tomllib.loads("\n".join(re.findall(r"^# (\w+ = .*)$", text, re.MULTILINE)))
+    routes = [parse(each, RouteConfig, "docs") for each in tomllib.loads(text)["route"]]
+
+    assert parse({**made, **defaults}, RotationConfig, "docs") == parse(made, RotationConfig, "docs")
+    assert faults([Rotation.of(parse(made, RotationConfig, "docs"))], routes, NOW) == []
 
 
 def test_the_page_names_every_field() -> None:
