@@ -11,6 +11,7 @@ from frostline_cloud.audit import RESIDUE, RULE, UNREAD, audit
 from frostline_cloud.sql.tables import account, gateway_account
 from tests.support.services import eventually
 from tests.support.stack import Counter, Stack
+from tests.support.stream import settle
 
 NODE = "gw-1"
 pytestmark = pytest.mark.timeout(400)
@@ -31,8 +32,7 @@ def test_every_reading_is_in_the_account_of_its_gateway_and_day(stack: Stack, co
     eventually(lambda: stack.born(NODE) and stack.hears(NODE, "local"))
     counter.start()
     eventually(lambda: counter.sent > 50)
-    counter.stop()
-    eventually(lambda: stack.drained(NODE), 60)
+    settle(stack, counter)
     gateway.stop()
     gateway.start()  # its births are followed by its account
     eventually(lambda: told(stack)["read"] > counter.sent, 60)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.services import eventually
 from tests.support.stack import Counter, Settings, Stack, stored
+from tests.support.stream import settle
 
 NODE = "gw-1"
 BACKLOG = 5_000  # four minutes at the rate of the live part
@@ -65,8 +66,7 @@ def test_what_is_measured_now_does_not_wait_for_the_backlog(stack: Stack, counte
     ages = sorted(ages_of_live_numbers(stack, counter, counter.sent))
     assert len(ages) > 100, "the backlog drains beside a stream of new numbers"
     assert ages[int(len(ages) * 0.95)] < FRESH_S
-    counter.stop()
-    eventually(lambda: stack.drained(NODE), 60)
+    settle(stack, counter)
     stack.gateways[NODE].stop()
     stack.cloud.stop()
     assert stored(stack.folder, NODE) == [float(n) for n in range(1, counter.sent + 1)]

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.services import eventually
 from tests.support.stack import Counter, Settings, Stack, stored_points
+from tests.support.stream import settle
 from tests.support.wall_clock import WallClock
 
 NODE = "gw-1"
@@ -43,9 +44,7 @@ def clock_of(stack: Stack) -> dict[str, Any]:
 
 def rest(stack: Stack, counter: Counter) -> None:
     """Waits until everything that was read is in the store."""
-    counter.stop()
-    time.sleep(0.5)  # what is on its way into the gateway
-    eventually(lambda: stack.drained(NODE), 60)
+    settle(stack, counter)
     eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["kept"])
     assert stack.account(NODE)["residue"] == 0
 
@@ -165,9 +164,7 @@ def test_what_is_stamped_in_the_future_is_quarantined_with_its_reason(
     wall.set_off(60 * MINUTE_MS)
     begin(stack, counter, NO_NTP)
     eventually(lambda: counter.sent > 100)
-    counter.stop()
-    time.sleep(0.5)
-    eventually(lambda: stack.drained(NODE), 60)
+    settle(stack, counter)
     account = stack.account(NODE)
     letters = stack.api("dead-letters")["items"]
     assert account["dead_lettered"] == stack.status(NODE)["account"]["kept"] >= counter.sent

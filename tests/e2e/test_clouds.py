@@ -19,6 +19,7 @@ from tests.support.influx_front import TOKEN, InfluxFront
 from tests.support.services import Influxd, eventually
 from tests.support.sockets import end
 from tests.support.stack import Counter, Settings, Stack, stored
+from tests.support.stream import settle
 
 NODE = "gw-1"
 OFFLINE_WITHIN_S = 10
@@ -57,8 +58,7 @@ def begin(stack: Stack, counter: Counter) -> None:
 
 def finish(stack: Stack, counter: Counter) -> None:
     """Comes to rest; every sample was ruled once."""
-    counter.stop()
-    eventually(lambda: stack.drained(NODE), 90)
+    settle(stack, counter)
     eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["kept"])
     assert stack.account(NODE)["residue"] == 0
 

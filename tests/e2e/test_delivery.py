@@ -8,15 +8,10 @@ import pytest
 
 from tests.support.services import eventually
 from tests.support.stack import Counter, Stack, stored
+from tests.support.stream import settle
 
 NODE = "gw-1"
 pytestmark = pytest.mark.timeout(400)
-
-
-def settle(stack: Stack, counter: Counter) -> None:
-    """Stops the device, and waits until the cloud has all that it sent."""
-    counter.stop()
-    eventually(lambda: stack.drained(NODE), 90)
 
 
 def count_after_stop(stack: Stack) -> list[float]:

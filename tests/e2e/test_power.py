@@ -13,6 +13,7 @@ from tests.chaos.audit import Evidence, Life, Listed, violations
 from tests.support.power_cut import PowerCut
 from tests.support.services import eventually
 from tests.support.stack import Counter, Settings, Stack, stored_points
+from tests.support.stream import settle
 
 NODE = "gw-1"
 BOOT = ("clock",)
@@ -59,8 +60,7 @@ def test_a_power_cut_costs_only_what_is_listed(
     lives.append(Life(began_ms, 9e18))
     eventually(lambda: stack.born(NODE) and stack.hears(NODE, "local"), 60)
     eventually(lambda: stack.written(NODE) > 250, 60)
-    counter.stop()
-    eventually(lambda: stack.drained(NODE), 90)
+    settle(stack, counter)
     held = stack.status(NODE)["account"]
     eventually(lambda: stack.written(NODE) == held["committed"])
     assert (held["lost"], held["residue"]) == (0, {"sampler": 0, "spool": 0})

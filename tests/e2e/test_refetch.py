@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.services import eventually
 from tests.support.stack import Counter, Stack, stored
+from tests.support.stream import settle
 
 NODE = "gw-1"
 pytestmark = pytest.mark.timeout(400)
@@ -19,8 +20,7 @@ def test_what_the_gateway_keeps_comes_again_and_overwrites_itself(stack: Stack, 
     began = int(time.time() * 1000)
     counter.start()
     time.sleep(2)
-    counter.stop()
-    eventually(lambda: stack.drained(NODE), 60)
+    settle(stack, counter)
     written = stack.account(NODE)["written"]
     span = {"from_ms": began - 1_000, "to_ms": int(time.time() * 1000) + 1_000}
     asked = stack.http.post(f"/api/v1/nodes/site-a/{NODE}/refetch", json=span)

@@ -25,6 +25,7 @@ from tests.support.services import eventually
 from tests.support.sockets import end
 from tests.support.spooled import EVENT, NUMBERS, event, scan, unit
 from tests.support.stack import Counter, Stack
+from tests.support.stream import settle
 
 NODE = "gw-1"
 SCANS = int(os.environ.get("FROSTLINE_BACKLOG_SCANS", "600"))
@@ -140,8 +141,7 @@ def test_a_week_drains_in_order_beside_what_happens_now(stack: Stack, counter: C
         eventually(lambda: arrived(stack))
         lived = ages(stack, counter)
         took_s = time.monotonic() - began
-        counter.stop()
-        eventually(lambda: stack.drained(NODE), 60)
+        settle(stack, counter)
         account, spool = stack.account(NODE), stack.status(NODE)["account"]
     p50, p95 = (lived[int(len(lived) * share)] for share in (0.5, 0.95))
     sys.stdout.write(

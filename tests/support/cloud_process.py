@@ -44,7 +44,7 @@ class CloudProcess:
         fixed = [
             f'[broker]\nurl = "mqtt://{self.broker.host}:{self.broker.port}"\n',
             f'[sql]\nurl = "sqlite:///frostline.db"\n[store]\n{self.store}\n',
-            '[http]\nlisten = "127.0.0.1:0"\n[ingest]\noffline_after_s = 1\nonline_after_s = 0\n',
+            '[http]\nlisten = "127.0.0.1:0"\n[ingest]\noffline_after_s = 60\nonline_after_s = 0\n',
         ]
         (self.folder / "cloud.toml").write_text("\n".join([*fixed, *receivers, *self.tables]))
         self.engine = open_engine(f"sqlite:///{self.folder}/frostline.db")

@@ -35,12 +35,17 @@ TOO_WARM = {
 
 @dataclass
 class Cloud:
-    """One ingest and SQLite in a folder; the embedded store there too, unless another is given."""
+    """One ingest and SQLite in a folder; the embedded store there too, unless another is given.
+
+    Attributes:
+        offline_after_s: Longer than a busy machine stalls; a test about outages gives a shorter one.
+    """
 
     folder: Path
     broker: Mosquitto
     rules: RuleSet
     linger_ms: int = 10
+    offline_after_s: float = 60
     kept_in: StoreConfig | None = None
     engine: Engine = field(init=False)
     store: Store = field(init=False)
@@ -51,7 +56,7 @@ class Cloud:
         config = CloudConfig(
             broker=BrokerConfig(url=f"mqtt://{self.broker.host}:{self.broker.port}"),
             store=self.kept_in or StoreConfig(path=self.folder / "history.duckdb"),
-            ingest=IngestConfig(offline_after_s=1, online_after_s=0.5, linger_ms=self.linger_ms),
+            ingest=IngestConfig(offline_after_s=self.offline_after_s, online_after_s=0.5, linger_ms=self.linger_ms),
         )
         self.engine = open_engine(f"sqlite:///{self.folder}/frostline.db")
         migrate(self.engine)

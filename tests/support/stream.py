@@ -18,10 +18,18 @@ def begin(stack: Stack, counter: Counter) -> None:
     eventually(lambda: stack.written(NODE) > 50)
 
 
+def settle(stack: Stack, counter: Counter) -> None:
+    """Stops the device once the gateway hears it, and waits until all that it sent is read and committed."""
+    sent = counter.sent
+    eventually(lambda: stack.counted(NODE) > sent)
+    counter.stop()
+    eventually(lambda: stack.counted(NODE) == counter.sent)
+    eventually(lambda: stack.drained(NODE), 120)
+
+
 def finish(stack: Stack, counter: Counter) -> dict[str, int]:
     """Comes to rest, checks that all is there once, and returns the cloud's account."""
-    counter.stop()
-    eventually(lambda: stack.drained(NODE), 90)
+    settle(stack, counter)
     eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["kept"])
     account = stack.account(NODE)
     assert (account["residue"], account["dead_lettered"]) == (0, 0)

@@ -14,8 +14,15 @@ from tests.support.services import Mosquitto
 
 
 @pytest.fixture
-def cloud(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Cloud]:
-    with Cloud(tmp_path, mosquitto, RuleSet.of([parse(TOO_WARM, "test")])).running() as started:
+def offline_after_s() -> float:
+    """How long store and SQL may refuse before STATE says offline; a test about that asks for less."""
+    return 60
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, mosquitto: Mosquitto, offline_after_s: float) -> Iterator[Cloud]:
+    rules = RuleSet.of([parse(TOO_WARM, "test")])
+    with Cloud(tmp_path, mosquitto, rules, offline_after_s=offline_after_s).running() as started:
         yield started
 
 

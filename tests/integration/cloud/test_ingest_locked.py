@@ -15,7 +15,7 @@ from tests.support.services import Mosquitto, eventually
 
 
 def test_ingest_says_offline_lives_on_and_takes_it_in_afterwards(tmp_path: Path, mosquitto: Mosquitto) -> None:
-    cloud = Cloud(tmp_path, mosquitto, RuleSet.of([]))
+    cloud = Cloud(tmp_path, mosquitto, RuleSet.of([]), offline_after_s=1)
     cloud.start()
     try:
         with EdgeNode(mosquitto.host, mosquitto.port, "gw-1") as edge:

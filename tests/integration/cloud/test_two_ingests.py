@@ -53,7 +53,7 @@ class Pair:
     def start(self, name: str) -> Ingest:
         config = CloudConfig(
             broker=BrokerConfig(url=f"mqtt://{self.broker.host}:{self.broker.port}", client_id=name),
-            ingest=IngestConfig(offline_after_s=1, online_after_s=0.5),
+            ingest=IngestConfig(offline_after_s=60, online_after_s=0.5),
         )
         ingest = build_ingest(config, Shared(self.engine, self.store, RULES))
         ingest.start()

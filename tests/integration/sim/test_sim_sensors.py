@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -123,14 +124,14 @@ async def test_a_link_is_cut_and_mended_by_the_timeline() -> None:
     fault = [{"type": "link_down", "target": "uplink", "at": "10m", "for": "10m"}]
 
     async def asks(port: int) -> bool:
-        try:
+        with contextlib.suppress(ConnectionError):  # refused, or cut while we wait for the answer
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        except ConnectionRefusedError:
-            return False
-        writer.write(b"hello\n")
-        answered = await reader.readline() == b"hello\n"
-        writer.close()
-        return answered
+            try:
+                writer.write(b"hello\n")
+                return await reader.readline() == b"hello\n"
+            finally:
+                writer.close()
+        return False
 
     async with far, served(link=[link], fault=fault) as running:
         port = running.ports["uplink"]
