@@ -94,16 +94,28 @@ def translated(what: str = "SQL") -> Iterator[None]:
     """Turns the database's own errors into UnavailableError where that is what they mean.
 
     Raises:
-        UnavailableError: The database is locked, full, gone or out of connections.
+        UnavailableError: The database is locked, full, damaged, gone or out of connections.
     """
     try:
         yield
     except (OperationalError, PoolTimeoutError) as error:
         raise UnavailableError(f"{what}: {_first_line(error)}") from error
     except DBAPIError as error:
+        if _is_damage(error):  # says nothing of the data that met it
+            raise UnavailableError(
+                f"{what}: the database is damaged: {_first_line(error)}; restore a backup"
+            ) from error
         if not error.connection_invalidated:
             raise
         raise UnavailableError(f"{what}: {_first_line(error)}") from error
+
+
+def _is_damage(error: DBAPIError) -> bool:
+    """Whether the database cannot be read: SQLite's primary result code, or PostgreSQL's class XX (internal error)."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return (getattr(error.orig, "sqlstate", None) or "").startswith("XX")
 
 
 def migrate(engine: Engine) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
+from frostline_cloud.ingest.refusal import refusals
 from frostline_cloud.sql import SqlConfig, migrate, open_engine, read_only, translated
 from frostline_cloud.sql.tables import alert_event, setting
 from frostline_core.config import parse
@@ -16,10 +18,11 @@ from frostline_core.errors import ConfigError, UnavailableError
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
+def engine(tmp_path: Path) -> Iterator[Engine]:
     engine = open_engine(f"sqlite:///{tmp_path}/deep/er/a.db")
     migrate(engine)
-    return engine
+    yield engine
+    engine.dispose()
 
 
 @pytest.mark.parametrize(
@@ -80,6 +83,28 @@ def test_a_full_disk_is_unavailable(engine: Engine) -> None:
     with pytest.raises(UnavailableError, match="full"), translated("sql"), engine.begin() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1")
         connection.execute(insert(setting).values(key="k", value="x" * 1_000_000))
+
+
+def test_a_damaged_database_is_unavailable_and_refuses_no_data(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(insert(setting), [{"key": f"k{n}", "value": "x" * 2_000} for n in range(200)])
+    engine.dispose()
+    path = Path(str(engine.url.database))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 :] = b"\xff" * (len(content) - len(content) // 2)
+    path.write_bytes(content)
+    rows = [{"key": f"n{n}", "value": "x" * 2_000} for n in range(200)]
+    with pytest.raises(UnavailableError, match="damaged"), refusals(), translated(), engine.begin() as connection:
+        connection.execute(select(setting.c.value)).all()
+        connection.execute(insert(setting), rows)
+
+
+def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "a.db").write_bytes(b"nothing that anybody could read as a database" * 100)
+    engine = open_engine(f"sqlite:///{tmp_path}/a.db")
+    with pytest.raises(UnavailableError, match="damaged"):
+        migrate(engine)
+    engine.dispose()
 
 
 @pytest.mark.parametrize("url", ["mysql://host/db", "not a url", ""])
