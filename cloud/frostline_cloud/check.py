@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable
+from contextlib import closing
 
 from sqlalchemy import inspect, text
 
 from frostline_cloud import identity
 from frostline_cloud.config import CloudConfig
 from frostline_cloud.ingest import forgotten
+from frostline_cloud.instant import now_ms
 from frostline_cloud.notify import check_notify
 from frostline_cloud.notify.canary import with_canary
 from frostline_cloud.sql import open_engine, translated
@@ -39,9 +40,6 @@ def _tried(part: Callable[[CloudConfig], None], config: CloudConfig) -> str:
         part(config)
     except FrostlineError as error:
         return str(error)
-    except OSError as error:
-        host, port = config.broker.address
-        return f"cannot reach the broker at {host}:{port}: {error}"
     return ""
 
 
@@ -50,28 +48,31 @@ def _rules(config: CloudConfig) -> None:
 
 
 def _notify(config: CloudConfig) -> None:
-    check_notify(config.notices, time.time_ns() // 1_000_000)
+    check_notify(config.notices, now_ms())
 
 
 def _sql(config: CloudConfig) -> None:
     engine = open_engine(config.sql.url)
-    with translated("SQL"), engine.begin() as connection:
-        connection.execute(text("SELECT 1"))
-        has_tables = inspect(connection).has_table(setting.name)  # not before the first start
-        behind = forgotten.stuck(connection, time.time_ns() // 1_000_000) if has_tables else ""
-    engine.dispose()
+    try:
+        with translated("SQL"), engine.begin() as connection:
+            connection.execute(text("SELECT 1"))
+            has_tables = inspect(connection).has_table(setting.name)  # not before the first start
+            behind = forgotten.stuck(connection, now_ms()) if has_tables else ""
+    finally:
+        engine.dispose()
     if behind:
         raise UnavailableError(behind)
 
 
 def _store(config: CloudConfig) -> None:
-    store = open_store(config.store)
-    try:
+    with closing(open_store(config.store)) as store:
         store.check()
-    finally:
-        store.close()
 
 
 def _broker(config: CloudConfig) -> None:
-    with socket.create_connection(config.broker.address, timeout=_TIMEOUT_S):
-        pass
+    host, port = config.broker.address
+    try:
+        with socket.create_connection((host, port), timeout=_TIMEOUT_S):
+            pass
+    except OSError as error:
+        raise UnavailableError(f"cannot reach the broker at {host}:{port}: {error}") from error

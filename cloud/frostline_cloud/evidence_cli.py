@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,8 +17,9 @@ from frostline_cloud.alerts.evidence import Closing, Disposition, check_closing,
 from frostline_cloud.alerts.evidence_csv import as_csv
 from frostline_cloud.client import Api, TokenFile, answered, api_client, own_store, place
 from frostline_cloud.config import CloudConfig, load_cloud
-from frostline_cloud.shell import ConfigPath
-from frostline_cloud.sql import migrate, open_engine, read_only, translated
+from frostline_cloud.instant import now_ms
+from frostline_cloud.shell import ConfigPath, opened, who
+from frostline_cloud.sql import read_only, translated
 from frostline_core.errors import ConfigError
 
 AlertId = Annotated[str, typer.Argument(help="The alert's id, as `list` shows it.")]
@@ -86,7 +85,7 @@ def _export_by_api(api: str, token_file: Path | None, alert_id: str, form: Form)
 
 
 def _export_directly(config: CloudConfig, alert_id: str, form: Form) -> str:
-    with _database(config) as engine:
+    with opened(config) as engine:
         incident = _known(engine, alert_id)
         evidence = _evidence(engine, config, incident)
         if form is Form.CSV:
@@ -95,8 +94,8 @@ def _export_directly(config: CloudConfig, alert_id: str, form: Form) -> str:
 
 
 def _close_directly(config: CloudConfig, alert_id: str, closing: Closing) -> Mapping[str, Any]:
-    doing = Doing(f"{getpass.getuser()} on the command line", _now_ms())
-    with _database(config) as engine:
+    doing = Doing(who(), now_ms())
+    with opened(config) as engine:
         incident = _known(engine, alert_id)
         check_closing(incident, closing)
         content = _gathered(config, incident, "close")
@@ -115,11 +114,8 @@ def _evidence(engine: Engine, config: CloudConfig, incident: Incident) -> Eviden
 
 
 def _gathered(config: CloudConfig, incident: Incident, doing: str) -> Evidence:
-    store = own_store(config, doing)
-    try:
-        return gather(store, incident, _now_ms())
-    finally:
-        store.close()
+    with closing(own_store(config, doing)) as store:
+        return gather(store, incident, now_ms())
 
 
 def _known(engine: Engine, alert_id: str) -> Incident:
@@ -139,17 +135,3 @@ def _shown(engine: Engine, alert_id: str) -> Mapping[str, Any]:
 
 def _pretty(document: object) -> str:
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-@contextmanager
-def _database(config: CloudConfig) -> Iterator[Engine]:
-    engine = open_engine(config.sql.url)
-    try:
-        migrate(engine)
-        yield engine
-    finally:
-        engine.dispose()

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from frostline_cloud import shell
 from frostline_cloud.client import answered, api_client, own_store
-from frostline_cloud.config import CloudConfig, load_cloud
+from frostline_cloud.config import load_cloud
+from frostline_cloud.instant import now_ms
 from frostline_cloud.replay import replay as replay_letter
 from frostline_cloud.replay import waiting
-from frostline_cloud.sql import ledger, migrate, open_engine, read_only, translated
+from frostline_cloud.sql import ledger, read_only, translated
 from frostline_cloud.sql.ledger import Span
 from frostline_cloud.store import Store
 
 if TYPE_CHECKING:
     import httpx
+    from sqlalchemy import Engine
 
 PAGE = 500
 """Letters read at once."""
@@ -49,9 +51,8 @@ class Letters(Protocol):
 class SqlLetters:
     """Directly; the embedded store is one process's alone, and is opened only to replay."""
 
-    def __init__(self, config: CloudConfig, store: Store | None) -> None:
-        self._engine, self._store = open_engine(config.sql.url), store
-        migrate(self._engine)
+    def __init__(self, engine: Engine, store: Store | None) -> None:
+        self._engine, self._store = engine, store
 
     def listed(self, span: Span) -> Iterator[Letter]:
         """See `Letters`."""
@@ -79,16 +80,12 @@ class SqlLetters:
         """See `Letters`."""
         if self._store is None:
             raise RuntimeError("opened for reading")
-        done = replay_letter(self._engine, self._store, letter_id, time.time_ns() // 1_000_000)
+        done = replay_letter(self._engine, self._store, letter_id, now_ms())
         return None if done is None else {"id": done.id, "samples": done.samples, "reason": done.reason}
 
     def waiting(self, span: Span) -> list[int]:
         """See `Letters`."""
         return waiting(self._engine, span)
-
-    def close(self) -> None:
-        """Gives the connections back."""
-        self._engine.dispose()
 
 
 class ApiLetters:
@@ -136,11 +133,6 @@ def opened(config: Path, api: str, token_file: Path | None, *, writing: bool = F
             yield ApiLetters(client)
         return
     loaded = load_cloud(config)
-    store = own_store(loaded, "replay") if writing else None
-    direct = SqlLetters(loaded, store)
-    try:
-        yield direct
-    finally:
-        direct.close()
-        if store is not None:
-            store.close()
+    with ExitStack() as stack:
+        store = stack.enter_context(closing(own_store(loaded, "replay"))) if writing else None
+        yield SqlLetters(stack.enter_context(shell.opened(loaded)), store)

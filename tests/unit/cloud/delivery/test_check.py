@@ -36,3 +36,18 @@ def test_a_rule_with_the_id_of_a_built_in_one_is_found(tmp_path: Path, rule_id: 
     found = findings(config)["rules"]
     assert wrong in found
     assert bool(found) is bool(wrong)
+
+
+def test_each_part_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "damaged.db").write_bytes(b"this is no database, and nobody can read it as one" * 100)
+    port = free_port()
+    config = CloudConfig(
+        broker=BrokerConfig(url=f"mqtt://127.0.0.1:{port}"),
+        store=StoreConfig(path=tmp_path / "history.duckdb"),
+        sql=SqlConfig(url=f"sqlite:///{tmp_path}/damaged.db"),
+        rules=RulesConfig(folder=tmp_path),
+    )
+    found = findings(config)
+    assert f"127.0.0.1:{port}" in found["broker"]
+    assert found["sql"]
+    assert (found["rules"], found["store"]) == ("", "")
