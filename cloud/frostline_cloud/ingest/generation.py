@@ -3,7 +3,7 @@
 Each flush counts it up in its own transaction, and only if nobody else has: so two ingests at once notice each other
 whatever they wrote. And each is told to the store now and then, after SQL: a store that knows of more flushes than SQL
 says that SQL was restored from a backup (commit protocol, section 5). So does an ingest that has written more itself:
-a standby that was behind has taken over.
+a standby that was behind has taken over. A store that knows of fewer than it was told (`marks`) has forgotten.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, bindparam, select, update
 
 from frostline_cloud.ingest import forgotten, journal
 from frostline_cloud.ingest.journal import Loss
+from frostline_cloud.ingest.marks import Mark, Marks
 from frostline_cloud.sql import translated
 from frostline_cloud.sql.tables import node, setting
 from frostline_cloud.store.port import Store
@@ -64,6 +65,8 @@ class Generation:
         self._known = self._next = _Reached.of(0, 0)
         self._marked = self._marked_ms = 0
         self._compared = False
+        self._marks = Marks()
+        self._in_store: int | None = None  # what a store knows of that has forgotten since it was last told
 
     @property
     def number(self) -> int:
@@ -80,6 +83,7 @@ class Generation:
         """
         with translated("SQL"), self._engine.begin() as connection:
             known = _current(connection)
+            self._marks.load(connection)
             reached = self._known.number
             went_back = known.number < reached
             self._known = self._list(connection, known, reached, now_ms) if went_back else known
@@ -96,10 +100,17 @@ class Generation:
         values = {"b_known": self._known.text, "b_next": self._next.text}
         if connection.execute(_COUNT_UP, values).rowcount != 1:
             raise OvertakenError("another ingest process has written; starting over from what SQL says")
+        if self._in_store is None:
+            self._marks.save(connection)
+        else:
+            self._marks.list_forgotten(connection, self._in_store, now_ms)
 
     def settled(self) -> None:
         """The flush is durable."""
         self._known = self._next
+        self._marks.settled()
+        if self._in_store is not None:
+            self._marked, self._in_store = self._in_store, None
 
     def due(self, now_ms: int) -> bool:
         """Whether the store should be told."""
@@ -109,18 +120,25 @@ class Generation:
         """Tells the store, each 10 s at most and at a clean stop; a store that is away is told later."""
         if not last and not self.due(now_ms):
             return
-        number, self._marked_ms = self._known.number, now_ms
+        known, self._marked_ms = self._known, now_ms
         try:
-            self._store.mark_generation(number)
+            in_store = self._store.generation()
+            if in_store < self._marked:
+                _say_forgotten(in_store, self._marked)
+                self._in_store = in_store
+                return
+            self._store.mark_generation(known.number)
         except UnavailableError as error:
-            log.debug("generation %d is not in the store yet: %s", number, error)
+            log.debug("generation %d is not in the store yet: %s", known.number, error)
             return
-        self._marked = number
+        self._marked = known.number
+        self._marks.told(Mark(known.number, known.at_ms))
 
     def compare(self, now_ms: int) -> bool:
         """Once per process: whether SQL went back; then what it has forgotten is listed as lost, and to be ruled.
 
         What was committed in that time is in the store; SQL no longer knows of it, nor of the alerts and the account.
+        If the store has forgotten instead, that is listed: gateways may still have it, to be asked for again.
 
         Raises:
             UnavailableError: SQL or the store does not answer; ask again.
@@ -131,11 +149,17 @@ class Generation:
         with translated("SQL"), self._engine.begin() as connection:
             known = _current(connection)
             went_back = in_store > known.number
+            marked = self._marks.number
             if went_back:
                 self._known = self._list(connection, known, in_store, now_ms)
+            elif in_store < marked:
+                self._marks.list_forgotten(connection, in_store, now_ms)
+        self._marks.settled()
         self._compared = True
         if went_back:
             _say(known, in_store, "the store")
+        elif in_store < marked:
+            _say_forgotten(in_store, marked)
         return went_back
 
     def _list(self, connection: Connection, known: _Reached, reached: int, now_ms: int) -> _Reached:
@@ -153,6 +177,11 @@ class Generation:
 def _say(known: _Reached, reached: int, who: str) -> None:
     text = "SQL was restored: it knows of %d flushes, %s of %d; what it has forgotten is listed as lost"
     log.error(text, known.number, who, reached)
+
+
+def _say_forgotten(in_store: int, told: int) -> None:
+    text = "the store knows of %d flushes and was told of %d; what it has forgotten is listed as lost: ask for it again"
+    log.error(text, in_store, told)
 
 
 def _current(connection: Connection) -> _Reached:

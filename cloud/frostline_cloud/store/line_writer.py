@@ -53,7 +53,7 @@ class LineWriter:
     def __init__(
         self, send: Send, read_generation: Callable[[], float | None], clock: Callable[[], float] = time.time
     ) -> None:
-        self._send = send
+        self._post = send
         self._read_generation = read_generation
         self._clock = clock
         self._encoder = LineEncoder()
@@ -100,7 +100,7 @@ class LineWriter:
             raise UnavailableError(f"store refuses even a check line: {error}") from error
 
     def generation(self) -> int:
-        """The store port's `generation`, asked of the store once."""
+        """The store port's `generation`, asked of the store once, and again after it did not answer."""
         with self._generation_lock:
             if self._generation is None:
                 self._generation = int(self._read_generation() or 0)
@@ -116,6 +116,13 @@ class LineWriter:
             except RefusedError as error:
                 raise UnavailableError(f"store refuses the generation mark: {error}") from error
             self._generation = max(number, self._generation or 0)
+
+    def _send(self, body: bytes) -> None:
+        try:
+            self._post(body)
+        except UnavailableError:
+            self._generation = None  # it may come back with less than it had
+            raise
 
     def _own_line(self, place: Place, field: str, value: float) -> bytes:
         today_ms = int(self._clock()) * 1000 // _DAY_MS * _DAY_MS
