@@ -23,7 +23,12 @@ def instant(ms: int | None) -> str | None:
 
 
 def render(kind: EventType, message_id: str, incident: Incident, event_ms: int, noted_ms: int) -> str:
-    """The body of a notification, made once: every attempt to deliver it carries the same bytes.
+    """The body of a notification, made once: every attempt to deliver it carries the same bytes; see `content`."""
+    return orjson.dumps(content(kind, message_id, incident, event_ms, noted_ms)).decode()
+
+
+def content(kind: EventType, message_id: str, incident: Incident, event_ms: int, noted_ms: int) -> dict[str, Any]:
+    """What a notification says.
 
     Args:
         kind: What it says.
@@ -33,7 +38,7 @@ def render(kind: EventType, message_id: str, incident: Incident, event_ms: int, 
         noted_ms: When the cloud knew.
     """
     evidence = incident.evidence
-    body: dict[str, Any] = {
+    return {
         "type": kind.value,
         "id": message_id,
         "timestamp": instant(event_ms),
@@ -64,7 +69,6 @@ def render(kind: EventType, message_id: str, incident: Incident, event_ms: int, 
         "limit": evidence.get("limit"),
         "unit": evidence.get("unit") or None,
     }
-    return orjson.dumps(body).decode()
 
 
 def news(kind: EventType, receiver: str, incident: Incident, event_ms: int, noted_ms: int) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from frostline_cloud.notify.stage import Stage
 from frostline_cloud.notify.steps import plan_steps
 from frostline_cloud.sql.tables import outbox as rows_of
 
-AT_ONCE: Final = 250
+AT_ONCE: Final = 500
 """Pieces of news that one transaction dispatches."""
 
 
