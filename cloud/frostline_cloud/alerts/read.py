@@ -22,6 +22,8 @@ class Filters:
     Attributes:
         states: For example `("firing", "clearing")`.
         site: The site.
+        node: The gateway.
+        device: The device.
         severity: The severity.
         is_closed: Whether somebody has closed it.
         category: Of the rule, as it was when the alert opened.
@@ -31,6 +33,8 @@ class Filters:
 
     states: tuple[str, ...] | None = None
     site: str | None = None
+    node: str | None = None
+    device: str | None = None
     severity: str | None = None
     is_closed: bool | None = None
     category: str | None = None
@@ -89,10 +93,10 @@ def count_alerts(connection: Connection, filters: Filters) -> int:
 def _where(query: Select[Any], filters: Filters) -> Select[Any]:
     if filters.states is not None:
         query = query.where(alert.c.state.in_(filters.states))
-    if filters.site is not None:
-        query = query.where(alert.c.site == filters.site)
-    if filters.severity is not None:
-        query = query.where(alert.c.severity == filters.severity)
+    for column in ("site", "node", "device", "severity"):
+        wanted = getattr(filters, column)
+        if wanted is not None:
+            query = query.where(alert.c[column] == wanted)
     if filters.is_closed is not None:
         closed = select(handling.c.id).where(handling.c.id == alert.c.id, handling.c.closed_ms.is_not(None)).exists()
         query = query.where(closed if filters.is_closed else ~closed)

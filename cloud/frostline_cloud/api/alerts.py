@@ -23,7 +23,7 @@ from frostline_cloud.alerts.local import with_actions
 from frostline_cloud.alerts.read import NEEDS_SOMEBODY
 from frostline_cloud.api.access import Operator, Viewer
 from frostline_cloud.api.paging import Cursor, Limit, Page, decode, encode
-from frostline_cloud.api.parameters import SiteFilter, Text
+from frostline_cloud.api.parameters import DeviceFilter, NodeFilter, SiteFilter, Text
 from frostline_cloud.api.problems import not_found
 from frostline_cloud.api.services import Wired
 from frostline_cloud.notify.outbox import UNADDRESSED
@@ -155,6 +155,8 @@ def list_alerts(  # noqa: PLR0913 - the query parameters of the endpoint
     _caller: Viewer,
     state: StateQuery = None,
     site: SiteFilter = None,
+    node: NodeFilter = None,
+    device: DeviceFilter = None,
     severity: SeverityQuery = None,
     closed: ClosedQuery = None,
     category: CategoryQuery = None,
@@ -167,6 +169,8 @@ def list_alerts(  # noqa: PLR0913 - the query parameters of the endpoint
     filters = Filters(
         states=states,
         site=site,
+        node=node,
+        device=device,
         severity=None if severity is None else severity.value,
         is_closed=closed,
         category=None if category is None else category.value,

@@ -21,6 +21,7 @@ Text = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
 
 SiteFilter = Annotated[Text | None, Query(description="Only this site.")]
 NodeFilter = Annotated[Text | None, Query(description="Only this gateway.")]
+DeviceFilter = Annotated[Text | None, Query(description="Only this device.")]
 From = Annotated[
     Instant | None, Query(alias="from", description="Not before: UTC milliseconds, or RFC 3339 with an offset.")
 ]

@@ -20,7 +20,7 @@ from frostline_cloud.console.words import ago, span, unknown
 from frostline_core.rules.rule import Category
 
 _EVERY_MS: Final = 10_000  # the whole table may have to be looked through
-_COLUMNS = ("Severity", "What", "State", "Began", "Lasted", "Handled")
+_COLUMNS = ("Severity", "What", "Category", "State", "Began", "Lasted", "Handled")
 
 
 class Show(StrEnum):
@@ -119,6 +119,7 @@ def _row(alert: AlertOut, sight: Sight) -> Sequence[Cell]:
     return (
         Cell(word, icon=icon, tone=f"f-sev {alert.severity}"),
         Cell(alert.summary, link=links.alert_page(alert.id), note=where),
+        Cell(alert.category or "not known", icon="gavel" if alert.category == Category.COMPLIANCE else ""),
         Cell(alert.state, note=unknown(alert.no_data_since_ms, sight.now_ms)),
         Cell(sight.wall.short(began_ms, sight.now_ms), note="found in late samples" if alert.retroactive else ""),
         Cell(span(end_ms - began_ms) if alert.resolved_ms is not None else f"for {ago(end_ms - began_ms)}"),

@@ -11,9 +11,12 @@ ALERTS: Final = "/alerts"
 SILENCES: Final = "/silences"
 PAUSES: Final = "/pauses"
 NOISE: Final = "/noise"
+DEVICES: Final = "/devices"
+GATEWAYS: Final = "/gateways"
 PAGES: Final = (
     (FRONT, "Now"),
     (ALERTS, "Alerts"),
+    (GATEWAYS, "Gateways"),
     (SILENCES, "Silences"),
     (PAUSES, "Out of service"),
     (NOISE, "Noise"),
@@ -26,6 +29,31 @@ TO_CLOSE: Final = "/alerts?show=to-close"
 def alert_page(alert_id: str) -> str:
     """The page of one alert."""
     return f"{ALERTS}/{quote(alert_id, safe='')}"
+
+
+def device_page(key: tuple[str, str, str], metric: str = "") -> str:
+    """The page of a device: site, gateway and id; of the metric that matters most, or of this one."""
+    asked = f"?{urlencode({'metric': metric})}" if metric else ""
+    return f"{DEVICES}/{_path(*key)}{asked}"
+
+
+def api_of(key: tuple[str, str, str]) -> str:
+    """Where the API has a device: site, gateway and id."""
+    return f"/api/v1/devices/{_path(*key)}"
+
+
+def losses_of(site: str, node: str) -> str:
+    """Where the API lists what a gateway lost."""
+    return f"/api/v1/losses?{urlencode({'site': site, 'node': node})}"
+
+
+def gateway_page(site: str, node: str) -> str:
+    """The page of a gateway."""
+    return f"{GATEWAYS}/{_path(site, node)}"
+
+
+def _path(*parts: str) -> str:
+    return "/".join(quote(part, safe="") for part in parts)
 
 
 def silence_page(**matchers: str) -> str:

@@ -13,9 +13,13 @@ from nicegui import ui
 from frostline_cloud.api import Services
 from frostline_cloud.console import links, login
 from frostline_cloud.console.alert_list import AlertList, Show
+from frostline_cloud.console.device.page import DevicePage
+from frostline_cloud.console.device.past import Pasts
 from frostline_cloud.console.frame import Content, Frame
 from frostline_cloud.console.front.page import Front
 from frostline_cloud.console.front.source import ScreenSource
+from frostline_cloud.console.gateways.one import GatewayPage
+from frostline_cloud.console.gateways.page import GatewaysPage
 from frostline_cloud.console.incident.page import IncidentPage
 from frostline_cloud.console.incident.shelf import Shelf
 from frostline_cloud.console.noise import NoisePage
@@ -58,6 +62,19 @@ def mount(app: FastAPI, services: Services) -> None:
     async def alert(request: Request, alert_id: str) -> Response | None:
         return await opening.open(request, lambda visit, refresh: IncidentPage(visit, refresh, opening.shelf, alert_id))
 
+    @ui.page(links.GATEWAYS, title="Gateways - Frostline", favicon=_ICON)
+    async def gateways(request: Request, after: str = "") -> Response | None:
+        return await opening.open(request, lambda visit, _: GatewaysPage(visit, after), links.GATEWAYS)
+
+    @ui.page(links.GATEWAYS + "/{site}/{node}", title="Gateway - Frostline", favicon=_ICON)
+    async def gateway(request: Request, site: str, node: str) -> Response | None:
+        return await opening.open(request, lambda visit, _: GatewayPage(visit, site, node))
+
+    @ui.page(links.DEVICES + "/{site}/{node}/{device}", title="Device - Frostline", favicon=_ICON)
+    async def device(request: Request, site: str, node: str, device: str, metric: str = "") -> Response | None:
+        key = (site, node, device)
+        return await opening.open(request, lambda visit, _: DevicePage(visit, opening.pasts, key, metric))
+
     @ui.page(links.SILENCES, title="Silences - Frostline", favicon=_ICON)
     async def silences(request: Request) -> Response | None:
         return await opening.open(request, SilencesPage, links.SILENCES)
@@ -82,6 +99,7 @@ class Opening:
         self._app, self._services = app, services
         self._source = ScreenSource(services)
         self.shelf: Final = Shelf()
+        self.pasts: Final = Pasts()
 
     async def open(self, request: Request, make: Make, here: str = "") -> Response | None:
         """Builds a page for whoever is logged in; sends others to log in, and back here then."""

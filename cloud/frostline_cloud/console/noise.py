@@ -36,7 +36,7 @@ class NoisePage:
         ui.label(
             "The flap score is the part of a rule's alerts that fire within 30 minutes after the end of the one before."
         ).classes("f-verdict")
-        with ui.element("div").classes("f-narrow"):
+        with ui.element("div").classes("f-choices"):
             self._days = choice("Of", _DAYS, "7").on_value_change(self._again)
         self._table = Table("Noisiest rules", _COLUMNS, "No alert has fired in this time.")
 

@@ -1,4 +1,8 @@
-"""Tables of texts and links: rebuilt when what they show changes, and only then."""
+"""Tables of texts and links: rebuilt when what they show changes, and only then.
+
+On a narrow screen the style makes each row a block of lines, each with its column's name before it; the roles keep it a
+table for screen readers then.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +42,12 @@ class Table:
         caption: What it lists.
         columns: Heads; "" for a column of buttons.
         empty: What is said instead where there are no rows.
+        is_tight: On a narrow screen a row is two lines, without the names of columns.
     """
 
-    def __init__(self, caption: str, columns: Sequence[str], empty: str) -> None:
+    def __init__(self, caption: str, columns: Sequence[str], empty: str, *, is_tight: bool = False) -> None:
         self._caption, self._columns, self._empty = caption, tuple(columns), empty
+        self._tight = " is-tight" if is_tight else ""
         self._shown: object = None
         self._box = ui.element("div").classes("f-scroll")
 
@@ -59,22 +65,24 @@ class Table:
             self._build(rows)
 
     def _build(self, rows: Sequence[Sequence[Cell]]) -> None:
-        with ui.element("table").classes("f-table f-list"):
+        with ui.element("table").classes(f"f-table{self._tight}").props("role=table"):
             with ui.element("caption").classes("f-hidden"):
                 ui.label(self._caption)
-            with ui.element("thead"), ui.element("tr"):
+            with ui.element("thead").props("role=rowgroup"), ui.element("tr").props("role=row"):
                 for name in self._columns:
-                    with ui.element("th").props("scope=col"):
+                    with ui.element("th").props("scope=col role=columnheader"):
                         ui.label(name) if name else ui.label("Action").classes("f-hidden")
-            with ui.element("tbody"):
+            with ui.element("tbody").props("role=rowgroup"):
                 for row in rows:
-                    with ui.element("tr"):
-                        for cell in row:
-                            _cell(cell)
+                    with ui.element("tr").props("role=row"):
+                        for name, cell in zip(self._columns, row, strict=True):
+                            _cell(name, cell)
 
 
-def _cell(cell: Cell) -> None:
-    with ui.element("td").classes(cell.tone):
+def _cell(name: str, cell: Cell) -> None:
+    is_empty = cell.act is None and not (cell.text or cell.note)
+    with ui.element("td").props("role=cell").classes(f"{cell.tone}{' is-empty' if is_empty else ''}") as made:
+        made.props["data-label"] = name
         if cell.act is not None:
             button = (
                 ui.button(cell.text, on_click=cell.act, color=None).props("outline no-caps dense").classes("f-act-b")

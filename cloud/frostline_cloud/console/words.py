@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from frostline_core.units import UNITS
+
 
 def ago(age_ms: int | None) -> str:
     """An age in words: `12 s`, `3 min`, `2 h 5 min`, `4 d`."""
@@ -35,3 +37,16 @@ def span(length_ms: int) -> str:
     first = next((number for number, (amount, _) in enumerate(parts) if amount), len(parts) - 1)
     said = [f"{amount} {unit}" for amount, unit in parts[first : first + 2] if amount]
     return " ".join(said) or "0 s"
+
+
+def symbol_of(unit: str | None) -> str:
+    """The symbol of a UCUM unit; the code itself where nobody here knows it."""
+    return UNITS[unit].symbol if unit in UNITS else unit or ""
+
+
+def number(value: float | None, unit: str) -> str:
+    """A number of a few digits with the symbol of its unit."""
+    if value is None:
+        return "not known"
+    text = f"{value:,.2f}".rstrip("0").rstrip(".") if 0.1 <= abs(value) < 1e6 or value == 0 else f"{value:.4g}"
+    return f"{text} {unit}".rstrip()

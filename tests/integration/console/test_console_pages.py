@@ -101,7 +101,8 @@ def checked(browser: Browser) -> Iterator[Page]:
 def test_every_page_can_be_used_with_a_screen_reader(shared: Server, checked: Page, look: str) -> None:
     checked.emulate_media(color_scheme="dark" if look == "dark" else "light")
     shared.log_in(checked)
-    for path in ("/", "/alerts", f"/alerts/{FIRING}", "/silences?site=ber*", "/pauses", "/noise"):
+    devices = ("/gateways", "/gateways/berlin/gw-1", "/devices/berlin/gw-1/chiller-1")
+    for path in ("/", "/alerts", f"/alerts/{FIRING}", *devices, "/silences?site=ber*", "/pauses", "/noise"):
         checked.goto(f"{shared.url}{path}")
         expect(checked.get_by_role("status").first).to_contain_text("Taking data")
         found = Axe().run(checked).response["violations"]

@@ -11,7 +11,7 @@ from frostline_cloud.alerts.mute import Mute
 from frostline_cloud.alerts.topology import GATEWAY_RULE
 from frostline_cloud.console.front.card import Card
 from frostline_cloud.console.front.facts import Facts
-from frostline_cloud.console.links import TO_CLOSE, alert_page
+from frostline_cloud.console.links import TO_CLOSE, alert_page, device_page, gateway_page
 from frostline_cloud.console.words import unknown
 
 _RANK: Final = {"critical": 0, "warning": 1, "info": 2}
@@ -132,6 +132,7 @@ def _refusals(facts: Facts) -> list[Need]:
             where=f"{each.site} · {each.node}",
             age_ms=max(0, facts.now_ms - each.at_ms),
             seen="",
+            link=gateway_page(each.site, each.node),
         )
         for each in facts.refusals
     ]
@@ -162,6 +163,7 @@ def _silent(cards: Sequence[Card], facts: Facts) -> list[Need]:
             where=f"{site} · {node}",
             age_ms=max((card.main.age_ms for card in those if card.main.age_ms is not None), default=None),
             seen="",
+            link=device_page(those[0].key) if len(those) == 1 else gateway_page(site, node),
         )
         for (site, node), those in silent.items()
     ]
@@ -186,6 +188,7 @@ def _absent(facts: Facts) -> list[Need]:
             where=f"{each.site} · {each.node}",
             age_ms=max(0, facts.now_ms - (each.death_ms or each.birth_ms)),
             seen="",
+            link=gateway_page(each.site, each.node),
         )
         for each in facts.nodes
         if not each.online and (each.site, each.node) not in said

@@ -9,6 +9,7 @@ from typing import Any
 
 from nicegui import ui
 
+from frostline_cloud.console import links, plot
 from frostline_cloud.console.front.card import Card
 from frostline_cloud.console.front.screen import Screen
 from frostline_cloud.console.front.values import NO_HISTORY, DeviceKey, History, Shown
@@ -44,7 +45,8 @@ class _CardView:
         tone(self.mark, look, ("stale", "doubt", "alarm"))
         self.mark.visible = bool(word)
         self.mark_icon.name, self.mark_text.text = icon, word
-        parts = [f"{main.name}, {ago(main.age_ms)} ago" if main.age_ms is not None else f"{main.name}: no value yet"]
+        name = "" if main.is_flag else f"{main.name}, "  # "door closed" needs no "door open" below it
+        parts = [f"{name}{ago(main.age_ms)} ago" if main.age_ms is not None else f"{main.name}: no value yet"]
         if not main.stale:
             parts += [_beside(each.name, each.text, each.unit) for each in card.beside if not each.stale]
         self.meta.text = " · ".join(parts)
@@ -56,11 +58,12 @@ class _CardView:
         points = self.history.points
         numbers = [value for _, value in points if value is not None]
         self.chart.visible = bool(numbers)
-        self.low.text = _range(numbers, main.unit) if main.text[:1] in _NUMERIC else ""
+        self.low.text = _range(numbers, main) if main.text[:1] in _NUMERIC else ""
         self.high.text = f"last {ago(self.history.end_ms - self.history.start_ms)}" if numbers else ""
         options: dict[str, Any] = self.chart.options
         line = options["series"][0]
         line["data"] = [[at_ms, value] for at_ms, value in points]
+        line["step"] = "end" if main.is_flag or main.is_whole else False
         line["showSymbol"] = len(numbers) < _DOTS_BELOW  # one point makes no line
         line["markLine"]["data"] = [{"yAxis": limit} for limit in self.history.limits]
         options["xAxis"]["min"], options["xAxis"]["max"] = self.history.start_ms, self.history.end_ms
@@ -102,7 +105,7 @@ def _card(card: Card) -> _CardView:
     with ui.element("article").classes("f-card") as box:
         box.props["aria-label"] = card.key[2]  # never by `props()`, which parses: a device's id may hold quotes
         with ui.element("div").classes("f-card-top"):
-            ui.label(card.key[2]).classes("f-device")
+            ui.link(card.key[2], links.device_page(card.key)).classes("f-device")
             ui.label(" · ".join(part for part in (card.zone, card.kind) if part not in ("", card.key[2]))).classes(
                 "f-kind"
             )
@@ -133,11 +136,12 @@ def _beside(name: str, text: str, unit: str) -> str:
     return f"{name} {text} {unit}".rstrip() if text[:1] in _NUMERIC else text
 
 
-def _range(numbers: Sequence[float], unit: str) -> str:
+def _range(numbers: Sequence[float], main: Shown) -> str:
     if not numbers:
         return "no history"
-    low, high = f"{min(numbers):.1f}", f"{max(numbers):.1f}"
-    return f"{low} {unit}" if low == high else f"{low} … {high} {unit}"
+    digits = 0 if main.is_whole else 1
+    low, high = f"{min(numbers):.{digits}f}", f"{max(numbers):.{digits}f}"
+    return (low if low == high else f"{low} … {high}") + (f" {main.unit}" if main.unit else "")
 
 
 def _place(card: Card) -> tuple[str, bool, str, str, str]:
@@ -159,17 +163,17 @@ def _sparkline() -> dict[str, Any]:
                 "data": [],
                 "connectNulls": False,
                 "showSymbol": False,
-                "itemStyle": {"color": "#2b8fb8"},
-                "lineStyle": {"width": 1.6, "color": "#2b8fb8"},
+                "itemStyle": {"color": plot.LINE},
+                "lineStyle": {"width": 1.6, "color": plot.LINE},
                 "markLine": {
                     "silent": True,
                     "symbol": "none",
                     "animation": False,
                     "label": {"show": False},
-                    "lineStyle": {"type": "dashed", "width": 1, "color": "#c9483f"},
+                    "lineStyle": {"type": "dashed", "width": 1, "color": plot.LIMIT},
                     "data": [],
                 },
-                "areaStyle": {"color": "#2b8fb8", "opacity": 0.12, "origin": "start"},
+                "areaStyle": {"color": plot.LINE, "opacity": 0.12, "origin": "start"},
             }
         ],
     }

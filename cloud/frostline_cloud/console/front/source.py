@@ -22,21 +22,26 @@ from frostline_cloud.api import Services
 from frostline_cloud.api.live import Freshness, live_values
 from frostline_cloud.console.front.facts import Delivery, Facts
 from frostline_cloud.console.front.screen import STOCK_KIND, Screen, screen
-from frostline_cloud.console.front.values import NO_HISTORY, DeviceKey, History, key_of, main_metric, with_gaps
+from frostline_cloud.console.front.values import (
+    LONGEST_SILENCE_MS,
+    NO_HISTORY,
+    DeviceKey,
+    History,
+    key_of,
+    main_metric,
+    with_gaps,
+)
+from frostline_cloud.console.limits import in_force_on
 from frostline_cloud.rules.taken import refusals
 from frostline_cloud.sql import ledger, registry
 from frostline_cloud.sql.registry import KnownDevice, KnownNode, Scope
 from frostline_cloud.sql.tables import device
 from frostline_cloud.store.port import Latest
 from frostline_core.errors import UnavailableError
-from frostline_core.rules import RuleSet, Series
-from frostline_core.rules.kinds.threshold import Threshold
+from frostline_core.rules import RuleSet
 
 SPANS: Final = ((12 * 3600_000, 600_000), (3600_000, 30_000), (600_000, 5_000))
 """(length, interval) of a history: the longest, unless a device is younger than the next."""
-
-LONGEST_SILENCE_MS: Final = 600_000
-"""Twice the longest silence that a gateway keeps: samples further apart have a gap between them."""
 
 MOST_DEVICES: Final = 200
 MOST_ALERTS: Final = 1000
@@ -184,8 +189,5 @@ def _delivery(connection: Connection) -> Delivery:
 
 
 def _limits(known: KnownDevice, metric: str, rules: RuleSet) -> tuple[float, ...]:
-    """The limits of every threshold that applies to a metric."""
-    about = known.description
-    series = Series(known.site, known.node, about.id, about.kind, about.zone, metric, about.labels)
-    those = [rule for rule in rules.rules if isinstance(rule, Threshold) and rule.select.matches(series)]
-    return tuple(sorted({limit for rule in those for limit in (rule.above, rule.below) if limit is not None}))
+    """The limits that are held against what is measured."""
+    return tuple(sorted({each.value for each in in_force_on(known, metric, rules) if not each.is_of_buffer}))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from frostline_cloud.api.live import LiveValue
+from frostline_cloud.console.words import symbol_of
 from frostline_cloud.sql.registry import KnownDevice
-from frostline_cloud.store.port import Bucket
 from frostline_core.reading import Quality
-from frostline_core.units import UNITS
 
 _MAIN: Final[Mapping[str, tuple[str, ...]]] = {
     "cold_room": ("air_temperature",),
@@ -32,6 +31,9 @@ _SHORT: Final[Mapping[str, str]] = {
     "discharge_pressure": "discharge",
     "energy_import": "energy",
 }
+LONGEST_SILENCE_MS: Final = 600_000
+"""Twice the longest silence that a gateway keeps: samples further apart have a gap between them."""
+
 DeviceKey = tuple[str, str, str]
 """Site, node and device."""
 
@@ -67,6 +69,8 @@ class Shown:
         doubt: `bad` or `uncertain`; "" for a good value.
         stale: Why it is not the present; "" when it is.
         age_ms: How old it is; None when it was never measured.
+        is_flag: It is a switch, and its text says all.
+        is_whole: It is a whole number.
     """
 
     name: str
@@ -75,9 +79,23 @@ class Shown:
     doubt: str
     stale: str
     age_ms: int | None
+    is_flag: bool = False
+    is_whole: bool = False
 
 
-def with_gaps(buckets: Iterable[Bucket], longest_ms: int) -> tuple[tuple[int, float | None], ...]:
+class Mean(Protocol):
+    """What a series did in one interval that has samples."""
+
+    @property
+    def at_ms(self) -> int:
+        """Its begin, UTC milliseconds."""
+
+    @property
+    def mean(self) -> float:
+        """The mean of its samples."""
+
+
+def with_gaps(buckets: Iterable[Mean], longest_ms: int) -> tuple[tuple[int, float | None], ...]:
     """The means of intervals, with None wherever two of them lie more than `longest_ms` apart."""
     points: list[tuple[int, float | None]] = []
     for bucket in buckets:
@@ -87,13 +105,22 @@ def with_gaps(buckets: Iterable[Bucket], longest_ms: int) -> tuple[tuple[int, fl
     return tuple(points)
 
 
+def is_switch(values: Iterable[float | None]) -> bool:
+    """Whether values are those of a switch: 0 and 1, and nothing else."""
+    known = {value for value in values if value is not None}
+    return bool(known) and known <= {0.0, 1.0}
+
+
 def main_metric(device: KnownDevice) -> str | None:
     """The metric that a device is looked at for; None for one that has no number."""
-    names = [metric.name for metric in device.description.metrics]
-    for wanted in _MAIN.get(device.description.kind, ()):
-        if wanted in names:
-            return wanted
-    return next((metric.name for metric in device.description.metrics if metric.unit), None)
+    about = device.description
+    found = metric_of(about.kind, [metric.name for metric in about.metrics])
+    return found or next((metric.name for metric in about.metrics if metric.unit), None)
+
+
+def metric_of(kind: str, names: Sequence[str]) -> str | None:
+    """The one of these that a device of a kind is looked at for; None where nobody knows."""
+    return next((wanted for wanted in _MAIN.get(kind, ()) if wanted in names), None)
 
 
 def key_of(device: KnownDevice) -> DeviceKey:
@@ -105,7 +132,7 @@ def shown(value: LiveValue, now_ms: int) -> Shown:
     """A value as text."""
     name = value.metric.name
     doubt = "" if value.quality in (None, Quality.GOOD) else value.quality.name.lower()
-    unit = UNITS[value.metric.unit].symbol if value.metric.unit in UNITS else value.metric.unit
+    unit = symbol_of(value.metric.unit)
     return Shown(
         _SHORT.get(name, name.replace("_", " ")),
         _text(name, value.value),
@@ -113,6 +140,8 @@ def shown(value: LiveValue, now_ms: int) -> Shown:
         doubt,
         value.stale,
         value.age_ms(now_ms),
+        is_flag=isinstance(value.value, bool),
+        is_whole=isinstance(value.value, int) and not isinstance(value.value, bool),
     )
 
 

@@ -2,96 +2,57 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
+from frostline_cloud.console import plot
+from frostline_cloud.console.holes import picture_begin_ms
 from frostline_cloud.console.incident.measured import Measured
-
-_LINE: Final = "#2b8fb8"
-_LIMIT: Final = "#c9483f"
-_GREY: Final = "#7d8b97"
+from frostline_cloud.console.plot import Point, Shade
 
 
-def chart(found: Measured) -> dict[str, Any]:
-    """The options: the line, what no sample speaks for, the alert's own time, and the limits of then."""
+def chart(found: Measured, buffered: Sequence[Point] = ()) -> dict[str, Any]:
+    """The options: the line, what no sample speaks for, the alert's own time, and the limits of then.
+
+    Args:
+        found: The evidence.
+        buffered: The virtual buffer that the rule looked at, beside what was measured; empty where it looked at that.
+    """
     evidence = found.evidence
-    return {
-        "animation": False,
-        "grid": {"left": 8, "right": 16, "top": 34, "bottom": 8, "containLabel": True},
-        "tooltip": {"trigger": "axis", "axisPointer": {"type": "line"}},
-        "xAxis": {
-            "type": "time",
-            "min": evidence.from_ms,
-            "max": found.end_ms,
-            "axisLabel": {"color": _GREY, "hideOverlap": True},
-            "axisLine": {"lineStyle": {"color": _GREY}},
-        },
-        "yAxis": {
-            "type": "value",
-            "scale": True,
-            "name": found.unit,
-            "nameTextStyle": {"color": _GREY},
-            "axisLabel": {"color": _GREY},
-            "splitLine": {"lineStyle": {"color": _GREY, "opacity": 0.2}},
-            **_reach(found),
-        },
-        "series": [_line(found), *_band(found)],
-    }
+    begin_ms = picture_begin_ms((evidence.from_ms, found.end_ms), found.gaps, evidence.begin_ms)
+    made = plot.axes(begin_ms, found.end_ms, found.unit)
+    made["yAxis"] |= plot.reach(_numbers(found, buffered))
+    main = plot.line(_name(found, buffered), found.points, is_held=found.is_held)
+    made["series"] = [main | {"markArea": _shades(found), "markLine": _limits(found)}]
+    if found.band:
+        made["series"] += [
+            plot.edge("lowest", [(at_ms, low) for at_ms, low, _ in found.band]),
+            plot.edge("highest", [(at_ms, high) for at_ms, _, high in found.band]),
+        ]
+    if buffered:
+        made["series"].append(plot.line("virtual buffer", buffered, plot.BUFFER) | {"showSymbol": False})
+        made["legend"] = {"top": 4, "right": 12, "textStyle": {"color": plot.GREY}}
+    return made
 
 
-def _reach(found: Measured) -> dict[str, float]:
-    """The axis takes the limit that was passed in, even where nothing was measured near it."""
-    passed = [each.value for each in found.limits if each.is_passed]
-    numbers = [value for _, value in found.points if value is not None] + passed
-    numbers += [each for _, low, high in found.band for each in (low, high) if each is not None]
-    if not numbers:
-        return {}
-    low, high = min(numbers), max(numbers)
-    step = _step((high - low) or abs(high) or 1.0)
-    return {"min": round((low / step - 0.2) // 1 * step, 9), "max": round(-(-(high / step + 0.2) // 1) * step, 9)}
+def _name(found: Measured, buffered: Sequence[Point]) -> str:
+    if buffered:
+        return "measured"
+    return "mean" if found.band else "value"
 
 
-def _step(length: float) -> float:
-    """A round number of which about four make the length."""
-    power = 10.0 ** math.floor(math.log10(length / 4))
-    return next(power * each for each in (1, 2, 5, 10) if power * each >= length / 4)
+def _numbers(found: Measured, buffered: Sequence[Point]) -> list[float]:
+    """What the axis must take in: the limit that was passed too, even where nothing was measured near it."""
+    lines = [value for _, value in (*found.points, *buffered)]
+    lines += [each for _, low, high in found.band for each in (low, high)]
+    return [value for value in lines if value is not None] + [each.value for each in found.limits if each.is_passed]
 
 
-def _line(found: Measured) -> dict[str, Any]:
+def _shades(found: Measured) -> dict[str, Any]:
     evidence = found.evidence
-    numbers = sum(value is not None for _, value in found.points)
-    own = {"itemStyle": {"color": _LIMIT, "opacity": 0.1}, "name": "alert"}
-    unknown = {"itemStyle": {"color": _GREY, "opacity": 0.25}, "name": "no data"}
-    areas = [
-        [own | {"xAxis": evidence.begin_ms}, {"xAxis": evidence.end_ms or found.end_ms}],
-        *[[unknown | {"xAxis": gap.from_ms}, {"xAxis": gap.to_ms}] for gap in found.gaps],
-    ]
-    return {
-        "type": "line",
-        "name": "mean" if found.band else "value",
-        "data": [[at_ms, value] for at_ms, value in found.points],
-        "connectNulls": False,
-        "showSymbol": numbers < 60,
-        "symbolSize": 4,
-        "itemStyle": {"color": _LINE},
-        "lineStyle": {"width": 1.8, "color": _LINE},
-        "markArea": {"silent": True, "label": {"color": _GREY, "fontSize": 11}, "data": areas},
-        "markLine": {
-            "silent": True,
-            "symbol": "none",
-            "lineStyle": {"type": "dashed", "width": 1.2, "color": _LIMIT},
-            "label": {"position": "insideEndTop", "color": _LIMIT, "fontSize": 11},
-            "data": [{"yAxis": each.value, "label": {"formatter": each.text}} for each in found.limits],
-        },
-    }
+    own = Shade(evidence.begin_ms, evidence.end_ms or found.end_ms, "alert", plot.LIMIT, 0.1)
+    return plot.shades([own, *(Shade(gap.from_ms, gap.to_ms, "no data") for gap in found.gaps)])
 
 
-def _band(found: Measured) -> list[dict[str, Any]]:
-    """Lowest and highest of each interval, as two thin lines."""
-    if not found.band:
-        return []
-    thin = {"type": "line", "connectNulls": False, "showSymbol": False, "lineStyle": {"width": 0.8, "color": _GREY}}
-    return [
-        {**thin, "name": "lowest", "itemStyle": {"color": _GREY}, "data": [[at, low] for at, low, _ in found.band]},
-        {**thin, "name": "highest", "itemStyle": {"color": _GREY}, "data": [[at, high] for at, _, high in found.band]},
-    ]
+def _limits(found: Measured) -> dict[str, Any]:
+    return plot.limits((each.value, each.text) for each in found.limits)

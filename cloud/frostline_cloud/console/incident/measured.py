@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from frostline_cloud.alerts.evidence import longest_gap_ms
 from frostline_cloud.api.closing import EvidenceOut
-from frostline_core.units import UNITS
-
-_ABSOLUTE: Final = frozenset({"threshold", "levels", "breach", "exposure", "buffered", "mkt", "stock"})
-"""Kinds of rules whose limits are values of the metric itself; those of others are no lines in its chart."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A span that no sample speaks for."""
-
-    from_ms: int
-    to_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A limit as it was when the alert opened.
-
-    Attributes:
-        value: In the metric's unit.
-        text: `above 8 °C for 10h, critical`.
-        is_passed: It is the one that the alert is about.
-    """
-
-    value: float
-    text: str
-    is_passed: bool
+from frostline_cloud.console.front.card import COUNT
+from frostline_cloud.console.front.values import is_switch
+from frostline_cloud.console.holes import Gap, holes
+from frostline_cloud.console.limits import Limit, limits_of
+from frostline_cloud.console.words import symbol_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +27,7 @@ class Measured:
         gaps: Where nothing is known.
         limits: Of the rule as it was.
         unit: Its symbol.
+        is_held: It stays as it is until it changes: a switch, a count.
     """
 
     evidence: EvidenceOut
@@ -58,16 +37,18 @@ class Measured:
     gaps: tuple[Gap, ...]
     limits: tuple[Limit, ...]
     unit: str
+    is_held: bool = False
 
 
-def measured(evidence: EvidenceOut, now_ms: int) -> Measured:
+def measured(evidence: EvidenceOut, now_ms: int, metric: str = "") -> Measured:
     """Takes evidence apart.
 
     Args:
         evidence: As the API has it.
         now_ms: When it was read: nothing is missing after that.
+        metric: What was measured.
     """
-    symbol = UNITS[evidence.unit].symbol if evidence.unit in UNITS else evidence.unit or ""
+    symbol = symbol_of(evidence.unit)
     end_ms = max(evidence.from_ms, min(evidence.to_ms, now_ms))
     speaks_ms = longest_gap_ms(evidence.rule)
     if evidence.interval_ms is None:
@@ -76,7 +57,7 @@ def measured(evidence: EvidenceOut, now_ms: int) -> Measured:
     else:
         held = [(each[0], each[0] + evidence.interval_ms) for each in evidence.intervals]
         values = [(each[0] + evidence.interval_ms // 2, *each[1:4]) for each in evidence.intervals]
-    gaps = _gaps(held, (evidence.from_ms, end_ms), speaks_ms)
+    gaps = holes(held, (evidence.from_ms, end_ms), speaks_ms)
     points: list[tuple[int, float | None]] = []
     band: list[tuple[int, float | None, float | None]] = []
     after = iter([*gaps, None])
@@ -89,45 +70,23 @@ def measured(evidence: EvidenceOut, now_ms: int) -> Measured:
         points.append((at_ms, mean))
         band.append((at_ms, low, high))
     is_band = evidence.interval_ms is not None
+    is_held = is_switch(value for _, value in points) or metric.startswith(COUNT)
+    if is_held and values and values[-1][0] < (held_to_ms := min(end_ms, values[-1][0] + speaks_ms)):
+        points.append((held_to_ms, values[-1][2]))
     return Measured(
-        evidence, end_ms, tuple(points), tuple(band) if is_band else (), gaps, _limits(evidence, symbol), symbol
+        evidence=evidence,
+        end_ms=end_ms,
+        points=tuple(points),
+        band=tuple(band) if is_band else (),
+        gaps=gaps,
+        limits=_limits(evidence, symbol),
+        unit=symbol,
+        is_held=is_held,
     )
-
-
-def _gaps(held: Sequence[tuple[int, int]], view: tuple[int, int], speaks_ms: int) -> tuple[Gap, ...]:
-    """Where no sample speaks: each does until the next, or for so long."""
-    begin_ms, end_ms = view
-    found: list[Gap] = []
-    known_to_ms = begin_ms
-    for from_ms, to_ms in held:
-        if from_ms - known_to_ms > (speaks_ms if known_to_ms == begin_ms else 0):
-            found.append(Gap(known_to_ms, from_ms))
-        known_to_ms = max(known_to_ms, to_ms + speaks_ms)
-    if known_to_ms < end_ms or not held:
-        found.append(Gap(known_to_ms, end_ms))
-    return tuple(each for each in found if each.to_ms > each.from_ms)
 
 
 def _limits(evidence: EvidenceOut, symbol: str) -> tuple[Limit, ...]:
     content: Mapping[str, Any] = (evidence.rule or {}).get("content") or {}
-    found: dict[tuple[float, str], Limit] = {}
-    if content.get("type") in _ABSOLUTE:
-        for level in (content, *(content.get("level") or ())):
-            _add(found, level, (evidence.limit, symbol))
-        _add(found, content.get("hard_limit") or {}, (evidence.limit, symbol), "hard limit: ")
-    elif evidence.limit is not None and not content:
-        found[evidence.limit, ""] = Limit(evidence.limit, f"limit {evidence.limit:g} {symbol}".rstrip(), True)
-    return tuple(found.values())
-
-
-def _add(
-    found: dict[tuple[float, str], Limit], level: Mapping[str, Any], about: tuple[float | None, str], before: str = ""
-) -> None:
-    passed, symbol = about
-    for side in ("above", "below"):
-        value = level.get(side)
-        if isinstance(value, int | float):
-            lasts = f" for {level['for']}" if level.get("for") else ""
-            grave = f", {level['severity']}" if level.get("severity") and "id" not in level else ""
-            text = f"{before}{side} {value:g} {symbol}".rstrip() + lasts + grave
-            found.setdefault((value, text), Limit(float(value), text, value == passed))
+    if not content and evidence.limit is not None:
+        return (Limit(evidence.limit, f"limit {evidence.limit:g} {symbol}".rstrip(), is_passed=True),)
+    return limits_of(content, symbol, evidence.limit)

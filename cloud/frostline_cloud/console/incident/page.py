@@ -10,17 +10,18 @@ from nicegui import ui
 from frostline_cloud.api.alerts import AlertDetailOut, show_alert
 from frostline_cloud.console import links
 from frostline_cloud.console.frame import Sight
+from frostline_cloud.console.holes import gap_lines
 from frostline_cloud.console.incident.acts import Acts
 from frostline_cloud.console.incident.chart import chart
 from frostline_cloud.console.incident.measured import Measured, measured
-from frostline_cloud.console.incident.sheet import Fact, facts, gap_lines, handling
-from frostline_cloud.console.incident.shelf import Shelf
+from frostline_cloud.console.incident.sheet import facts, handling
+from frostline_cloud.console.incident.shelf import Found, Shelf
 from frostline_cloud.console.incident.story import newest, story
 from frostline_cloud.console.marks import mark_of
+from frostline_cloud.console.pairs import show_pairs
 from frostline_cloud.console.visit import Visit
-from frostline_cloud.console.words import unknown
+from frostline_cloud.console.words import symbol_of, unknown
 from frostline_core.errors import UnavailableError
-from frostline_core.units import UNITS
 
 
 class IncidentPage:
@@ -47,6 +48,8 @@ class IncidentPage:
             self._title = ui.label("Alert")
         self._badges = ui.element("div").classes("f-badges").props("aria-live=polite")
         self._where = ui.label().classes("f-verdict")
+        self._device = ui.link("", "").classes("f-more")
+        self._device.visible = False
         self._acts.build()
         with ui.element("section").props('aria-label="Evidence"'):
             _heading("What was measured")
@@ -77,7 +80,7 @@ class IncidentPage:
             self._old.text, self._old.visible = f"The evidence cannot be read now: {error}", True
             return
         self._old.visible = False
-        self._draw(alert, measured(found.evidence, found.read_ms), sight)
+        self._draw(alert, found, sight)
 
     def _head(self, alert: AlertDetailOut, sight: Sight) -> None:
         badges = _badges(alert, sight)
@@ -87,6 +90,9 @@ class IncidentPage:
         self._title.text = alert.summary
         place = (alert.site, alert.node, alert.zone, alert.device, alert.metric)
         self._where.text = " · ".join(dict.fromkeys(part for part in place if part))
+        self._device.visible = bool(alert.device)
+        self._device.text = f"Everything of {alert.device}"
+        self._device.props["href"] = links.device_page((alert.site, alert.node, alert.device), alert.metric)
         self._badges.clear()
         with self._badges:
             for tone, icon, text in badges:
@@ -94,13 +100,14 @@ class IncidentPage:
                     ui.icon(icon).props("aria-hidden=true")
                     ui.label(text)
 
-    def _draw(self, alert: AlertDetailOut, found: Measured, sight: Sight) -> None:
-        about = (found, alert.rule)
+    def _draw(self, alert: AlertDetailOut, read: Found, sight: Sight) -> None:
+        found = measured(read.evidence, read.read_ms, alert.metric)
+        about = (found, read.buffered, alert.rule)
         if about == self._drawn:
             return
         self._drawn = about
         lines = gap_lines(found.gaps, sight.wall)
-        _list(self._facts, facts(alert, found, sight.wall))
+        show_pairs(self._facts, facts(alert, found, sight.wall))
         self._gaps.clear()
         with self._gaps:
             for line in lines:
@@ -111,11 +118,11 @@ class IncidentPage:
         self._nothing.visible, self._chart.visible = not has_points, has_points
         self._chart.props["aria-label"] = _summary(found, lines)
         self._chart.options.clear()
-        self._chart.options.update(chart(found))
+        self._chart.options.update(chart(found, read.buffered))
         self._chart.update()
 
     def _tell(self, alert: AlertDetailOut, sight: Sight) -> None:
-        unit = _symbol((alert.evidence or {}).get("unit"))
+        unit = symbol_of((alert.evidence or {}).get("unit"))
         entries, earlier = newest(story(alert, unit))
         about = (entries, alert.handling, alert.acknowledged_ms)
         if about == self._told:
@@ -123,7 +130,7 @@ class IncidentPage:
         self._told = about
         said = handling(alert, sight.wall)
         self._handled.visible = bool(said)
-        _list(self._handling, said)
+        show_pairs(self._handling, said)
         self._story.clear()
         with self._story:
             if earlier:
@@ -173,21 +180,6 @@ def _summary(found: Measured, lines: list[str]) -> str:
     return ". ".join([f"Chart of what was measured: {spread}", *lines])
 
 
-def _symbol(unit: object) -> str:
-    return UNITS[str(unit)].symbol if unit in UNITS else str(unit or "")
-
-
 def _heading(text: str) -> None:
     with ui.element("h2").classes("f-h"):
         ui.label(text)
-
-
-def _list(box: ui.element, said: list[Fact]) -> None:
-    box.clear()
-    with box:
-        for name, value in said:
-            with ui.element("div").classes("f-pair"):
-                with ui.element("dt"):
-                    ui.label(name)
-                with ui.element("dd"):
-                    ui.label(value)

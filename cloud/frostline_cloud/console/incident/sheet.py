@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
-
 from frostline_cloud.api.alerts import AlertDetailOut
-from frostline_cloud.console.incident.measured import Gap, Measured
+from frostline_cloud.console.incident.behind import tau_s
+from frostline_cloud.console.incident.measured import Measured
 from frostline_cloud.console.wall import Wall
-from frostline_cloud.console.words import span
+from frostline_cloud.console.words import number, span
 
-MOST_GAPS: Final = 5
 Fact = tuple[str, str]
 
 
@@ -22,15 +19,20 @@ def facts(alert: AlertDetailOut, found: Measured, wall: Wall) -> list[Fact]:
         ("Began", wall.text(evidence.begin_ms)),
         ("Ended", "lasts" if evidence.end_ms is None else wall.text(evidence.end_ms)),
         ("Duration", span(evidence.duration_ms)),
-        ("Lowest", _number(evidence.low, unit)),
-        ("Highest", _number(evidence.high, unit)),
-        ("Mean", _number(evidence.mean, unit)),
+        ("Lowest", number(evidence.low, unit)),
+        ("Highest", number(evidence.high, unit)),
+        ("Mean", number(evidence.mean, unit)),
         ("Samples", f"{evidence.count:,}"),
         ("Known for", coverage(evidence.coverage)),
         ("Suppressed", span(evidence.suppressed_ms) if evidence.suppressed_ms else "never"),
         ("Limits then", "; ".join(each.text for each in found.limits) or _passed(found, unit)),
         ("Rule then", _rule(alert.rule, rule)),
     ]
+    buffer_s = tau_s(alert)
+    if buffer_s is not None:
+        said.append(
+            ("Limits are for", f"the virtual buffer of {span(buffer_s * 1000)}, derived from what was measured")
+        )
     if rule.get("category"):
         said.append(("Category", str(rule["category"])))
     frozen = evidence.frozen_ms
@@ -68,26 +70,6 @@ def handling(alert: AlertDetailOut, wall: Wall) -> list[Fact]:
         said.append(("Cause", about.cause or "not said"))
         said.append(("Goods", about.disposition or "not said"))
     return said
-
-
-def gap_lines(gaps: Sequence[Gap], wall: Wall) -> list[str]:
-    """The gaps in words, the longest of them."""
-    longest = sorted(gaps, key=lambda each: each.from_ms - each.to_ms)[:MOST_GAPS]
-    lines = [_gap(each, wall) for each in sorted(longest, key=lambda each: each.from_ms)]
-    more = len(gaps) - len(longest)
-    return [*lines, f"and {more} shorter gaps"] if more else lines
-
-
-def _gap(gap: Gap, wall: Wall) -> str:
-    lasts = span(gap.to_ms - gap.from_ms)
-    return f"Unknown: no data for {lasts}, from {wall.text(gap.from_ms)} to {wall.text(gap.to_ms)}"
-
-
-def _number(value: float | None, unit: str) -> str:
-    if value is None:
-        return "not known"
-    text = f"{value:,.2f}".rstrip("0").rstrip(".") if 0.1 <= abs(value) < 1e6 or value == 0 else f"{value:.4g}"
-    return f"{text} {unit}".rstrip()
 
 
 def _passed(found: Measured, unit: str) -> str:

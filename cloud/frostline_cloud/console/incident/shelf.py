@@ -14,6 +14,8 @@ from typing import Final
 from frostline_cloud.api import Caller, Services
 from frostline_cloud.api.alerts import AlertDetailOut
 from frostline_cloud.api.closing import EvidenceOut, show_evidence
+from frostline_cloud.console.incident.behind import buffered
+from frostline_cloud.console.plot import Point
 
 AGAIN_MS: Final = 30_000
 MOST: Final = 50
@@ -27,11 +29,13 @@ class Found:
         revision: Of the alert that it is of.
         read_ms: When it was read.
         evidence: As the API has it.
+        buffered: The virtual buffer that the rule looked at; empty where it looked at what was measured.
     """
 
     revision: int
     read_ms: int
     evidence: EvidenceOut
+    buffered: tuple[Point, ...] = ()
 
 
 @dataclass(slots=True)
@@ -51,7 +55,8 @@ class Shelf:
             known = self._kept.get(alert.id)
             if known is not None and known.revision == alert.revision and 0 <= now_ms - known.read_ms < AGAIN_MS:
                 return known
-        found = Found(alert.revision, now_ms, show_evidence(services, caller, alert.id))
+        evidence = show_evidence(services, caller, alert.id)
+        found = Found(alert.revision, now_ms, evidence, buffered(services, caller, alert, evidence))
         with self._lock:
             self._kept[alert.id] = found
             self._kept.move_to_end(alert.id)

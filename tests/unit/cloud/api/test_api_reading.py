@@ -190,6 +190,7 @@ async def test_what_is_not_known_is_a_404_problem(viewer: httpx.AsyncClient, pat
         ({"state": "resolved"}, ["dock-1"]),
         ({"severity": "critical"}, ["freezer-1"]),
         ({"site": "truck-7"}, []),
+        ({"node": "gw-1", "device": "chiller-1"}, ["chiller-1"]),
     ],
 )
 async def test_alerts_are_filtered_newest_first(

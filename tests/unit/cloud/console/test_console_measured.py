@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frostline_cloud.api.closing import EvidenceOut
+from frostline_cloud.console.holes import Gap, gap_lines
 from frostline_cloud.console.incident.chart import chart
-from frostline_cloud.console.incident.measured import Gap, Measured, measured
-from frostline_cloud.console.incident.sheet import coverage, gap_lines
+from frostline_cloud.console.incident.measured import Measured, measured
+from frostline_cloud.console.incident.sheet import coverage
 from frostline_cloud.console.wall import Wall
 
 M = 60_000
@@ -125,6 +126,38 @@ def test_the_chart_shades_the_alert_and_what_is_not_known() -> None:
     assert [each["yAxis"] for each in line["markLine"]["data"]] == [8.0]
     assert options["yAxis"]["max"] >= 8.0
     assert len(options["series"]) == 3
+
+
+def test_a_long_time_before_the_first_sample_is_said_and_not_drawn() -> None:
+    found = measured(evidence([90, 95, 100], begin_ms=92 * M, end_ms=None), 100 * M)
+    axis = chart(found)["xAxis"]
+    assert 80 * M < axis["min"] < 90 * M
+    assert gap_lines(found.gaps, Wall())[0].startswith("Unknown: no data for 1 h 30 min")
+
+
+def test_an_alert_that_begins_in_a_hole_is_in_the_picture() -> None:
+    found = measured(evidence([90, 95, 100]), 100 * M)
+    assert chart(found)["xAxis"]["min"] <= 30 * M
+
+
+def test_a_count_holds_until_it_changes_and_is_drawn_so() -> None:
+    found = measured(evidence([], samples=[(20 * M, 20.0), (30 * M, 6.0)], unit=""), 35 * M, "count_00003700065423")
+    line = chart(found)["series"][0]
+    assert line["step"] == "end"
+    assert line["data"][-1] == [35 * M, 6.0]
+
+
+def test_a_switch_is_drawn_in_steps_and_a_temperature_is_not() -> None:
+    flag = measured(evidence([], samples=[(20 * M, 1.0), (30 * M, 0.0)], unit=""), 35 * M, "door_open")
+    assert chart(flag)["series"][0]["step"] == "end"
+    assert "step" not in chart(measured(evidence([20, 30]), 35 * M, "air_temperature"))["series"][0]
+
+
+def test_a_rule_on_a_buffer_shows_what_was_measured_and_the_buffer() -> None:
+    found = measured(evidence([20, 25, 30]), 35 * M)
+    options = chart(found, [(20 * M, 4.0), (25 * M, 5.0), (30 * M, 6.0)])
+    assert [each["name"] for each in options["series"]] == ["measured", "virtual buffer"]
+    assert options["yAxis"]["min"] < 4.0
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=5))
