@@ -14,7 +14,9 @@ from typing import Any, Self
 import pytest
 
 from frostline_cloud.notify.receivers.chat import Chat, ChatConfig
-from frostline_cloud.notify.receivers.receiver import Attempt, Verdict
+from frostline_cloud.notify.receivers.receiver import Attempt, Message, Verdict
+from frostline_cloud.notify.samples import sample
+from frostline_cloud.notify.stage import Stage
 from frostline_cloud.notify.texts import Catalogue
 from frostline_core.config import parse
 from frostline_core.errors import ConfigError
@@ -162,6 +164,24 @@ async def test_chinese_arrives_as_it_is(services: Services, chat: Callable[..., 
 
     ((_, _, said),) = services.came
     assert "测量值\uff1a-12.5 °C" in said["text"]["content"]
+
+
+async def test_a_group_of_many_alerts_is_as_short_as_the_service_takes_and_keeps_its_link(
+    services: Services, chat: Callable[..., Chat]
+) -> None:
+    services.answer = b'{"errcode": 0}'
+    made = sample(Stage.GROUP, NOW_S * 1000, "https://cold.example.com")
+    made |= {"fired": made["fired"] * 50, "counts": made["counts"] | {"fired": 50}}
+    receiver = chat("wecom", language="zh-Hans")
+
+    attempt = await receiver.send(Message("grp_1", "alert.group", json.dumps(made)), NOW_S)
+    await receiver.close()
+
+    ((_, _, said),) = services.came
+    assert attempt.verdict is Verdict.DELIVERED
+    assert len(said["text"]["content"].encode()) <= 2048
+    assert "https://cold.example.com/acknowledge/sample" in said["text"]["content"]
+    assert said["text"]["content"].rstrip().endswith("行未显示")
 
 
 @pytest.mark.parametrize(

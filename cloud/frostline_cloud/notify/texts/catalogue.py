@@ -56,7 +56,8 @@ class Catalogue:
             reading.folder(folder, receivers)
         if reading.faults:
             raise ConfigError("\n".join(reading.faults))
-        return cls(reading.templates, reading.words)
+        english = reading.words["en"]  # where a language of the operator's lacks a word
+        return cls(reading.templates, {language: english | words for language, words in reading.words.items()})
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ class Reader:
     """Who reads.
 
     Attributes:
-        words: Of the language: `stage.firing`, `severity.critical`, `day`, `hour`, `minute`, `second` and `utc`.
+        words: Of the language: see texts/en/words.toml.
         zone: In which times are shown.
     """
 
@@ -101,7 +101,7 @@ def fields_of(body: Mapping[str, Any], reader: Reader) -> dict[str, str]:
         "title": rule.get("title") or rule["id"],
         "rule": rule["id"],
         "summary": body.get("summary"),
-        "labels": ", ".join(f"{key} {labels[key]}" for key in sorted(labels)),
+        "labels": reader.words["comma"].join(f"{key} {labels[key]}" for key in sorted(labels)),
         "value": amount(body.get("value"), body.get("unit")),
         "limit": amount(body.get("limit"), body.get("unit")),
         "happened_at": reader.instant(body.get("timestamp")),
@@ -142,23 +142,25 @@ def _digest(body: Mapping[str, Any], reader: Reader) -> dict[str, str]:
         "count": str(body["count"]),
         "incidents": str(body["incidents"]),
         "noted_at": reader.instant(body["timestamp"]),
-        "by_rule": _counted(body["by_rule"]),
-        "by_site": _counted(body["by_site"]),
+        "by_rule": _counted(body["by_rule"], reader),
+        "by_site": _counted(body["by_site"], reader),
         "listing": "\n".join(_listed(body["items"], reader, with_urls=len(body["items"]) <= MOST_URLS)),
         **_urls(body),
     }
 
 
 def _group(body: Mapping[str, Any], reader: Reader) -> dict[str, str]:
-    counts, group = body["counts"], body["group"]
+    counts, group, comma = body["counts"], body["group"], reader.words["comma"]
     by = [(name.removeprefix("label."), value) for name, value in group["by"].items() if value]
     given = {
         "stage": reader.word("stage", Stage.GROUP.value),
         "severity": reader.word("severity", body["severity"]),
-        "group": _one_line(", ".join(f"{reader.word('group', name)} {value}" for name, value in by) or group["route"]),
+        "group": _one_line(comma.join(f"{reader.word('group', name)} {value}" for name, value in by) or group["route"]),
         "route": group["route"],
         "count": str(sum(counts.values())),
-        "counts": ", ".join(f"{counts[part]} {reader.word('part', part)}" for part in PARTS if counts[part]),
+        "counts": reader.words["comma"].join(
+            f"{counts[part]} {reader.word('part', part)}" for part in PARTS if counts[part]
+        ),
         "noted_at": reader.instant(body["timestamp"]),
         "last_told_at": reader.instant(body["last_told_at"]),
     }
@@ -171,8 +173,8 @@ def _group(body: Mapping[str, Any], reader: Reader) -> dict[str, str]:
     return given
 
 
-def _counted(counts: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{_one_line(each['name'])} {each['count']}" for each in counts)
+def _counted(counts: Sequence[Mapping[str, Any]], reader: Reader) -> str:
+    return reader.words["comma"].join(f"{_one_line(each['name'])} {each['count']}" for each in counts)
 
 
 def _urls(body: Mapping[str, Any]) -> dict[str, str]:
@@ -184,7 +186,8 @@ def _listed(items: Sequence[Mapping[str, Any]], reader: Reader, *, with_urls: bo
     for item in items:
         told = fields_of(item, reader)
         lasted = f"({told['duration']})" if told["duration"] else ""
-        where = " ".join(filter(None, (told["site"], told["device"], told["metric"], told["value"], lasted)))
+        limit = f"({reader.words['limit']} {told['limit']})" if told["limit"] and told["value"] else ""
+        where = " ".join(filter(None, (told["site"], told["device"], told["metric"], told["value"], limit, lasted)))
         shown.append(f"- {told['happened_at']}  {told['stage']} [{told['severity']}] {told['title']}: {where}")
         if with_urls and told["alert_url"]:
             shown.append(f"  {told['alert_url']}")

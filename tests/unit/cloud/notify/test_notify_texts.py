@@ -83,7 +83,8 @@ def test_a_group_says_how_many_of_each_there_are_and_lists_them() -> None:
     lines = text.body.split("\n")
     assert lines[:3] == [
         "New (61)",
-        "- 2026-01-31 12:00 UTC  fired [critical] Freezer too warm: hamburg room-1 air_temperature -12.5 °C",
+        "- 2026-01-31 12:00 UTC  fired [critical] Freezer too warm: "
+        "hamburg room-1 air_temperature -12.5 °C (limit -15 °C)",
         "+ 60",
     ]
     assert "Over (1)" in lines
@@ -228,6 +229,14 @@ def test_a_language_of_ones_own_needs_every_text(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"the language de lacks .*resolved\.txt.*words\.toml"):
         texts.check("de", "receiver 'duty'")
+
+
+def test_a_word_that_a_language_of_ones_own_lacks_is_english(tmp_path: Path) -> None:
+    files = {f"de__{stage.value}_txt": "{severity}" for stage in set(Stage) - {Stage.GROUP, Stage.DIGEST}}
+    files |= {"de__group_txt": "{counts}", "de__digest_txt": "{by_rule}"}
+    texts = Catalogue.read(write(tmp_path, **files, de__words_toml='[part]\nfired = "neue"'))
+
+    assert texts.render(GROUP, "duty", "de", "UTC").subject == "61 neue, 1 over"
 
 
 names = st.sampled_from(sorted(FIELDS))

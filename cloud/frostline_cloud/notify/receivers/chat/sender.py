@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from frostline_cloud.notify.receivers.chat.answers import Ear
 from frostline_cloud.notify.receivers.chat.config import SCHEMES, ChatConfig
+from frostline_cloud.notify.receivers.chat.fit import fitted
 from frostline_cloud.notify.receivers.receiver import Attempt, Message, Verdict
 from frostline_cloud.notify.texts import Catalogue
 from frostline_core.config import secret
@@ -52,7 +53,8 @@ class Chat:
     async def send(self, message: Message, now_s: int) -> Attempt:
         """Tries once."""
         body = json.loads(message.body)
-        text = self._texts.render(body, self.name, self._config.language, self._config.time_zone)
+        full = self._texts.render(body, self.name, self._config.language, self._config.time_zone)
+        text = fitted(full, self._config.most_bytes, self._texts.words[self._config.language]["left_out"])
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.timeout_s):
