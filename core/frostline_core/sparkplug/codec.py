@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
@@ -15,7 +17,7 @@ from google.protobuf.message import DecodeError
 from frostline_core.errors import ProtocolError
 from frostline_core.reading import DataType
 from frostline_core.sparkplug.arrays import ARRAYS, pack, unpack
-from frostline_core.sparkplug.messages import PayloadMessage
+from frostline_core.sparkplug.messages import PayloadMessage, PropertySetMessage
 from frostline_core.sparkplug.payload import (
     NO_PROPERTIES,
     DataSet,
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from frostline_core.sparkplug.messages import (
         DataSetMessage,
         MetricMessage,
-        PropertySetMessage,
         PropertyValueMessage,
         TemplateMessage,
     )
@@ -41,6 +42,8 @@ MAX_BYTES = 1 << 20
 """Largest payload that we send or accept: what brokers commonly allow, and far above a birth of 1,000 metrics."""
 MAX_METRICS = 10_000
 """Most metrics in one payload, so that a hostile one cannot take all memory."""
+_MOST_ALIKE, _MOST_REMEMBERED = 2_000, 512
+"""Sets of properties that are remembered, and the bytes of the largest; others are read each time."""
 LATEST_MS = 253_402_300_799_999
 """The end of the year 9999: a later time is no time, and would not fit what stores it."""
 
@@ -170,7 +173,7 @@ def _read_metric(metric: MetricMessage, known: _Types) -> Metric:
         metric.is_null,
         metric.is_historical,
         metric.is_transient,
-        _read_properties(metric.properties) if metric.HasField("properties") else NO_PROPERTIES,
+        _properties_of(metric) if metric.HasField("properties") else NO_PROPERTIES,
     )
 
 
@@ -192,7 +195,18 @@ def content_of(metric: MetricMessage, datatype: DataType) -> WireValue:
     return value_of(metric, datatype)
 
 
-def _read_properties(message: PropertySetMessage) -> Mapping[str, Property]:
+def _properties_of(metric: MetricMessage) -> Mapping[str, Property]:
+    raw = metric.properties.SerializeToString()
+    return _alike(raw) if len(raw) <= _MOST_REMEMBERED else _read_properties(metric.properties)
+
+
+@lru_cache(_MOST_ALIKE)
+def _alike(raw: bytes) -> Mapping[str, Property]:
+    """The same object for those that are alike: a fleet's units and limits hardly differ, and cost half of a birth."""
+    return MappingProxyType(_read_properties(PropertySetMessage.FromString(raw)))
+
+
+def _read_properties(message: PropertySetMessage) -> dict[str, Property]:
     if len(message.keys) != len(message.values):
         raise ProtocolError(f"property set with {len(message.keys)} keys and {len(message.values)} values")
     return {key: _read_property(value) for key, value in zip(message.keys, message.values, strict=True)}

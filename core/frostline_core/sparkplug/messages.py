@@ -198,3 +198,4 @@ else:
     _POOL.AddSerializedFile(_file().SerializeToString())
     PayloadMessage = GetMessageClass(_POOL.FindMessageTypeByName(f"{_PACKAGE}.Payload"))
     MetricMessage = GetMessageClass(_POOL.FindMessageTypeByName(f"{_PACKAGE}.Metric"))
+    PropertySetMessage = GetMessageClass(_POOL.FindMessageTypeByName(f"{_PACKAGE}.PropertySet"))

@@ -14,6 +14,7 @@ from frostline_core.sparkplug import (
     Metric,
     Payload,
     PayloadMessage,
+    Property,
     decode,
     encode,
     set_value,
@@ -144,3 +145,21 @@ def test_infinity_and_nan_stay_what_they_are() -> None:
 def test_a_value_of_another_type_is_not_sent(kind: DataType, value: float | str) -> None:
     with pytest.raises(ValueError, match=r"is no|does not fit"):
         set_value(PayloadMessage().metrics.add(), kind, value)
+
+
+def test_properties_that_are_alike_are_read_once_and_nobody_can_change_them() -> None:
+    limits = {"engUnit": Property(DataType.STRING, "Cel"), "engLow": Property(DataType.DOUBLE, -30.0)}
+    raw = encode(Payload(1, 0, tuple(Metric(name, 1, 1, DataType.DOUBLE, 4.0, properties=limits) for name in "ab")))
+    first, second = decode(raw).metrics
+    assert first.properties == limits
+    assert first.properties is second.properties
+    with pytest.raises(TypeError):
+        first.properties["engUnit"] = Property(DataType.STRING, "bar")  # type: ignore[index]  # that is the point
+
+
+def test_properties_of_any_size_are_read_and_only_small_ones_remembered() -> None:
+    note = {"note": Property(DataType.STRING, "x" * 1000)}
+    raw = encode(Payload(1, 0, tuple(Metric(name, 1, 1, DataType.DOUBLE, 4.0, properties=note) for name in "ab")))
+    first, second = decode(raw).metrics
+    assert first.properties == second.properties == note
+    assert first.properties is not second.properties
