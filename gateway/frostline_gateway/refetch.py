@@ -61,7 +61,7 @@ def parse(value: Value) -> Refetch:
         raise ValueError("a refetch is a JSON text of at most 1000 characters")
     try:
         table = json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"a refetch is JSON: {error}") from error
     if not isinstance(table, dict) or not {"from_ms", "to_ms"} <= table.keys() <= {"from_ms", "to_ms", "device"}:
         raise ValueError("a refetch has from_ms, to_ms and perhaps device")

@@ -55,7 +55,7 @@ def parse(site: str, node: str, text: str) -> LocalAction | None:
     """The action in an event of a gateway; None for what no rule did or nobody understands: the store has it."""
     try:
         told = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(told, dict) or not isinstance(told.get("on"), bool):
         return None

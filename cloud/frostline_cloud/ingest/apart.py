@@ -6,13 +6,14 @@ The batch that nobody can take goes to the dead letters with its bytes, is liste
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from frostline_cloud.ingest.decode import Batch, Item, batch_of, count_of, owner_of
+from frostline_cloud.ingest.decode import Batch, Item, batch_of, count_of, owner_of, spelled_out
 from frostline_cloud.ingest.journal import DeadLetter, Extra
 from frostline_cloud.ingest.load import Load, Written
-from frostline_core.commit import Queued, Regular, Taken, mark_of
+from frostline_core.commit import Queued, Taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,29 @@ class Piece:
     written: Written
 
 
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one gateway has in a flush."""
+
+    queued: list[Queued[Batch]] = field(default_factory=list)
+    plain: list[Item] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+
+
 def by_node(load: Load, written: Written) -> Iterator[Piece]:
     """What was noted between two flushes, then what came from each gateway, in order."""
     if load.extra:
         yield Piece(Load(Taken(), [], load.extra), Written())
-    batches = [each if isinstance(each, Queued) else _spelled_out(each) for each in load.taken.entries]
-    owners = dict.fromkeys([*(owner_of(each.item) for each in batches), *map(owner_of, load.plain)])
-    for owner in owners:
-        queued = [each for each in batches if owner_of(each.item) == owner]
-        plain = [each for each in load.plain if owner_of(each) == owner]
-        letters = [each for each in written.buried if (each.site, each.node) == owner]
-        yield Piece(Load(Taken.of(queued), plain, Extra()), Written(buried=letters))
+    shares: dict[tuple[str, str], _Share] = defaultdict(_Share)
+    for each in load.taken.entries:
+        queued = each if isinstance(each, Queued) else spelled_out(each)
+        shares[owner_of(queued.item)].queued.append(queued)
+    for item in load.plain:
+        shares[owner_of(item)].plain.append(item)
+    for letter in written.buried:
+        shares[letter.site, letter.node].letters.append(letter)
+    for share in shares.values():
+        yield Piece(Load(Taken.of(share.queued), share.plain, Extra()), Written(buried=share.letters))
 
 
 def by_batch(piece: Piece) -> Iterator[Piece]:
@@ -74,7 +87,3 @@ def _emptied(item: Item, reason: str) -> Batch:
 
 def _of(batch: Batch, letters: list[DeadLetter]) -> list[DeadLetter]:
     return [each for each in letters if each.raw is batch.raw]
-
-
-def _spelled_out(batch: Regular) -> Queued[Batch]:
-    return Queued(mark_of(batch), batch_of(batch), len(batch[6]))

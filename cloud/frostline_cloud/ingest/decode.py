@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any
 
 from frostline_cloud.ingest.series import Plan
-from frostline_core.commit import Regular
+from frostline_core.commit import Queued, Regular, mark_of
 from frostline_core.errors import ProtocolError
 from frostline_core.reading import INTEGERS, DataType, Quality
 from frostline_core.sparkplug import DataCame, value_of
@@ -65,6 +65,11 @@ def batch_of(item: Item) -> Batch:
     samples: list[Sample] = [(slot, value, at_ms, _GOOD) for slot, value in zip(plan.slots, values, strict=True)]
     site, node, device = plan.key
     return Batch(site, node, device, plan.topic, raw, samples, [], good=len(samples))
+
+
+def spelled_out(batch: Regular) -> Queued[Batch]:
+    """A numbered message as it would have come to the queue the long way."""
+    return Queued(mark_of(batch), batch_of(batch), len(batch[6]))
 
 
 def owner_of(item: Item) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from frostline_cloud.ingest.decode import Batch, Item, batch_of, owner_of
+from frostline_cloud.ingest.decode import Batch, Item, owner_of, spelled_out
 from frostline_cloud.ingest.generation import OvertakenError
 from frostline_cloud.ingest.journal import Loss
 from frostline_cloud.ingest.losses import noticed, of_span, of_unfit
@@ -49,7 +49,7 @@ def deliver(taken: Taken[Batch], known: Mapping[int, int]) -> Delivered:
             done.reached[each[0]] = each[1]
             done.items.append(each)
         else:
-            _step(Queued(mark_of(each), batch_of(each), len(each[6])), done)
+            _step(spelled_out(each), done)
     return done
 
 

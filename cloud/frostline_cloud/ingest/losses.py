@@ -11,6 +11,9 @@ from frostline_core.commit import BatchMark, run_text
 
 _MOST_PARTS = 16
 """A gap row tells of so many reasons at most: a gateway of ours has three."""
+_MOST_REASON = 500
+_MOST_NUMBER = 1 << 62
+"""What is told is anybody's text: a reason is cut, and a number that SQL could not keep is not known."""
 
 
 def of_span(batch: Batch, mark: BatchMark, span: tuple[int, int, str]) -> list[Loss]:
@@ -28,7 +31,7 @@ def of_span(batch: Batch, mark: BatchMark, span: tuple[int, int, str]) -> list[L
     return [
         replace(
             entry,
-            reason=str(part.get("reason", reason)),
+            reason=_reason(part, reason),
             samples=_number(part.get("samples")) if whole else None,
             from_ms=_number(part.get("from_ms")),
             to_ms=_number(part.get("to_ms")),
@@ -47,7 +50,7 @@ def noticed(batch: Batch) -> list[Loss]:
     told = _gap(batch.gap) if batch.gap else {}
     if not told:
         return []
-    reason, samples = str(told.get("reason", "the gateway gives no reason")), _number(told.get("samples"))
+    reason, samples = _reason(told, "the gateway gives no reason"), _number(told.get("samples"))
     span = (_number(told.get("from_ms")), _number(told.get("to_ms")))
     return [Loss(batch.site, batch.node, None, None, None, reason, samples, *span)]
 
@@ -64,10 +67,16 @@ def _parts(told: dict[str, object]) -> list[dict[str, object]]:
 def _gap(text: str) -> dict[str, object]:
     try:
         told = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
 
 
 def _number(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if abs(value) < _MOST_NUMBER else None  # False for not-a-number
+
+
+def _reason(told: dict[str, object], otherwise: str) -> str:
+    return str(told.get("reason", otherwise))[:_MOST_REASON]

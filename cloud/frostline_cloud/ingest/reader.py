@@ -26,7 +26,7 @@ from frostline_cloud.ingest.status import IngestStatus
 from frostline_cloud.ingest.told import account_of
 from frostline_cloud.ingest.unread import Parking, Puzzles, mark_in, without_seq
 from frostline_cloud.rules import Pauses, Rulebook
-from frostline_core.commit import BatchMark, Commit, HostCommit, mark_of, pack_commits, unpack_batch
+from frostline_core.commit import COMMITS_MAX, BatchMark, Commit, HostCommit, mark_of, pack_commits, unpack_batch
 from frostline_core.errors import ProtocolError, UnavailableError
 from frostline_core.rules import Evaluator
 from frostline_core.sparkplug import (
@@ -52,8 +52,6 @@ from frostline_core.sparkplug import (
 )
 
 log = logging.getLogger("frostline.ingest")
-
-_COMMITS_PER_NCMD = 8
 
 
 @dataclass(slots=True)
@@ -138,8 +136,8 @@ class Reader:
         """
         commands: list[tuple[str, bytes]] = []
         for owner, commits in answers.items():
-            for start in range(0, len(commits), _COMMITS_PER_NCMD):
-                value = pack_commits(commits[start : start + _COMMITS_PER_NCMD])
+            for start in range(0, len(commits), COMMITS_MAX):
+                value = pack_commits(commits[start : start + COMMITS_MAX])
                 with suppress(ValueError):  # a node that sends batches and declares no way to hear of them
                     commands.append(self._parts.session.commit_command(*owner, value, now_ms))
         self._parts.broker.publish_all(commands)

@@ -26,6 +26,7 @@ def test_a_span_is_read_with_and_without_a_device() -> None:
         (None, "JSON text"),
         ("{", "is JSON"),
         ("[" * 2_000, "at most 1000"),
+        ("[" * 1_000, "is JSON"),
         ("[5, 9]", "has from_ms, to_ms"),
         ('{"from_ms": 5}', "has from_ms, to_ms"),
         ('{"from_ms": 5, "to_ms": 9, "devise": "room-1"}', "has from_ms, to_ms"),

@@ -83,7 +83,17 @@ def test_what_was_for_another_incident_is_not_on_it(connection: Connection, othe
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", event(rule=""), event(on=1), event(at_ms="x"), event(at_ms=1 << 60), event(at_ms=True), event(device=1)],
+    [
+        "",
+        "[]",
+        "[" * 100_000,
+        event(rule=""),
+        event(on=1),
+        event(at_ms="x"),
+        event(at_ms=1 << 60),
+        event(at_ms=True),
+        event(device=1),
+    ],
 )
 def test_what_no_rule_did_or_nobody_understands_is_no_action(text: str) -> None:
     assert parse("site", "gw", text) is None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from frostline_cloud.ingest.decode import Batch
-from frostline_cloud.ingest.losses import of_span
+from frostline_cloud.ingest.losses import noticed, of_span
 from frostline_core.commit import BatchMark
 from frostline_core.reading import Stream
 
@@ -55,6 +56,26 @@ def test_of_a_gap_that_is_applied_in_part_nobody_knows_the_count() -> None:
 def test_parts_that_make_no_sense_leave_the_whole(parts: object) -> None:
     (entry,) = of_span(batch({**WHOLE, "parts": parts}), gap(3, 9), (3, 9, ""))
     assert (entry.reason, entry.samples) == ("spool budget", 7)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "7", '{"reason": ' + "[" * 100_000])
+def test_a_gap_that_is_no_such_json_has_its_numbers_all_the_same(text: str) -> None:
+    told = replace(batch({}), gap=text)
+    (entry,) = of_span(told, gap(3, 9), (3, 9, "lost"))
+    assert (entry.first, entry.last, entry.reason) == (3, 9, "lost")
+    assert noticed(told) == []
+
+
+@pytest.mark.parametrize("count", ["NaN", "Infinity", "1e300", "true", "9" * 30])
+def test_a_count_that_is_no_number_is_not_known(count: str) -> None:
+    told = replace(batch({}), gap=f'{{"reason": "r", "samples": {count}, "from_ms": 1, "to_ms": 2}}')
+    (entry,) = noticed(told)
+    assert (entry.samples, entry.from_ms, entry.to_ms) == (None, 1, 2)
+
+
+def test_a_long_reason_is_cut() -> None:
+    (entry,) = noticed(batch({**WHOLE, "reason": "x" * 100_000}))
+    assert 100 < len(entry.reason) < 1_000
 
 
 def test_what_a_restored_host_forgot_has_its_own_reason() -> None:
