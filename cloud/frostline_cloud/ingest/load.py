@@ -27,7 +27,8 @@ class Load:
 
     def brought_home(self, part: Load) -> None:
         """Takes out what comes only once and is committed already, in a part of this flush."""
-        self.plain = [each for each in self.plain if not any(each is done for done in part.plain)]
+        done = set(map(id, part.plain))
+        self.plain = [each for each in self.plain if id(each) not in done]
         if part.extra is self.extra:
             self.extra = Extra()
 
