@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from frostline_cloud.sql import open_engine
+from frostline_cloud.sql.tables import metadata
 from frostline_core.rules import RuleSet, parse
 from tests.support.edge_node import EdgeNode, room
 from tests.support.ingest_cloud import TOO_WARM, Cloud
+from tests.support.post import Post
 from tests.support.services import Mosquitto
 
 
@@ -32,3 +35,11 @@ def edge(cloud: Cloud) -> Iterator[EdgeNode]:
         node.wait_for_host()
         node.birth([room()])
         yield node
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Iterator[Post]:
+    engine = open_engine(f"sqlite:///{tmp_path}/frostline.db")
+    metadata.create_all(engine)
+    yield Post(engine, tmp_path)
+    engine.dispose()
