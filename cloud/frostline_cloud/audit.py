@@ -3,7 +3,7 @@
 Three things are watched for each gateway: samples without a fate (received is not written + dead-lettered + duplicate,
 per UTC day, so that two errors cannot cancel each other), readings without one by its own account (read is not kept +
 filtered + rejected, or kept is not committed + pending + lost), and runs whose tail may be lost because the gateway no
-longer has them. Neither ever happens while all is well; both resolve by themselves when they are explained.
+longer has them. None of it ever happens while all is well; each resolves by itself when it is explained.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, func, select
 
-from frostline_cloud import alerts
-from frostline_cloud.sql import ledger, read_only, told, translated
+from frostline_cloud.alerts import lookout
+from frostline_cloud.sql import ledger, told
 from frostline_cloud.sql.ledger import NodeKey
 from frostline_cloud.sql.tables import account, alert
 from frostline_core.rules import OPEN, Phase, RuleSet, Series, Transition, parse
@@ -65,8 +65,6 @@ class Finding:
 def audit(engine: Engine, receivers: Sequence[str], now_ms: int) -> int:
     """Opens alerts for what is found, and resolves those whose cause is gone; returns how many changed.
 
-    Takes SQL's write lock only when something changes, which is nearly never.
-
     Args:
         engine: SQL.
         receivers: Names of those who are told.
@@ -75,13 +73,7 @@ def audit(engine: Engine, receivers: Sequence[str], now_ms: int) -> int:
     Raises:
         UnavailableError: SQL does not answer.
     """
-    with translated("SQL"), read_only(engine).connect() as connection:
-        if not _changes(connection, now_ms):
-            return 0
-    with translated("SQL"), engine.begin() as connection:  # looked at once more, now that nobody else writes
-        changes = _changes(connection, now_ms)
-        alerts.record(connection, changes, _RULES, receivers, now_ms)
-    return len(changes)
+    return lookout.report(engine, lambda connection: _changes(connection, now_ms), _RULES, receivers, now_ms)
 
 
 def findings(connection: Connection) -> list[Finding]:

@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, select
 
-from frostline_cloud import alerts
+from frostline_cloud.alerts import lookout
 from frostline_cloud.ingest.series import NODE_KIND
 from frostline_cloud.sql import clones, read_only, translated
 from frostline_cloud.sql.changes import NodeKey
@@ -59,8 +59,6 @@ def with_identity(rules: RuleSet) -> RuleSet:
 def watch(engine: Engine, receivers: Sequence[str], now_ms: int) -> int:
     """Opens alerts where births of two came, and resolves those that are over; returns how many changed.
 
-    Takes SQL's write lock only when something changes.
-
     Args:
         engine: SQL.
         receivers: Names of those who are told.
@@ -69,14 +67,13 @@ def watch(engine: Engine, receivers: Sequence[str], now_ms: int) -> int:
     Raises:
         UnavailableError: SQL does not answer.
     """
+    changed = lookout.report(engine, lambda connection: _changes(connection, now_ms), _RULES, receivers, now_ms)
     with translated("SQL"), read_only(engine).connect() as connection:
-        if not _changes(connection, now_ms) and not _over(connection, now_ms):
-            return 0
-    with translated("SQL"), engine.begin() as connection:  # looked at once more, now that nobody else writes
-        changes = _changes(connection, now_ms)
-        alerts.record(connection, changes, _RULES, receivers, now_ms)
-        clones.forget(connection, _over(connection, now_ms))
-    return len(changes)
+        is_over = bool(_over(connection, now_ms))
+    if is_over:
+        with translated("SQL"), engine.begin() as connection:
+            clones.forget(connection, _over(connection, now_ms))
+    return changed
 
 
 def _changes(connection: Connection, now_ms: int) -> list[Transition]:

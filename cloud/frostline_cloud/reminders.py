@@ -12,10 +12,9 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, select
 
-from frostline_cloud import alerts
+from frostline_cloud.alerts import lookout
 from frostline_cloud.instant import utc
 from frostline_cloud.rules import Pause
-from frostline_cloud.sql import read_only, translated
 from frostline_cloud.sql.tables import alert, pause
 from frostline_core.rules import OPEN, WORSE, Phase, RuleSet, Series, Transition, parse
 
@@ -70,8 +69,6 @@ class Lasting:
 def watch(engine: Engine, receivers: Sequence[str], after_ms: int, now_ms: int) -> int:
     """Reminds of what is not in service for long, and resolves what is over; returns how many changed.
 
-    Takes SQL's write lock only when something changes.
-
     Args:
         engine: SQL.
         receivers: Names of those who are told.
@@ -81,13 +78,7 @@ def watch(engine: Engine, receivers: Sequence[str], after_ms: int, now_ms: int) 
     Raises:
         UnavailableError: SQL does not answer.
     """
-    with translated("SQL"), read_only(engine).connect() as connection:
-        if not _changes(connection, after_ms, now_ms):
-            return 0
-    with translated("SQL"), engine.begin() as connection:  # looked at once more, now that nobody else writes
-        changes = _changes(connection, after_ms, now_ms)
-        alerts.record(connection, changes, _RULES, receivers, now_ms)
-    return len(changes)
+    return lookout.report(engine, lambda connection: _changes(connection, after_ms, now_ms), _RULES, receivers, now_ms)
 
 
 def lasting(connection: Connection, now_ms: int) -> list[Lasting]:

@@ -15,9 +15,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, select, tuple_
 
-from frostline_cloud.alerts.record import record
+from frostline_cloud.alerts.lookout import report
 from frostline_cloud.alerts.silences import Subject
-from frostline_cloud.sql import read_only, translated
 from frostline_cloud.sql.tables import alert, handling, node
 from frostline_core.rules import OPEN, Phase, RuleSet, Series, Severity, Transition, parse
 
@@ -82,8 +81,6 @@ class _Finding:
 def watch(engine: Engine, receivers: Sequence[str], after_ms: int, now_ms: int, besides: Collection[str] = ()) -> int:
     """Opens alerts of gateways and sites that are offline, and resolves those that are back; returns how many changed.
 
-    Takes SQL's write lock only when something changes.
-
     Args:
         engine: SQL.
         receivers: Names of those who are told.
@@ -94,13 +91,11 @@ def watch(engine: Engine, receivers: Sequence[str], after_ms: int, now_ms: int, 
     Raises:
         UnavailableError: SQL does not answer.
     """
-    with translated("SQL"), read_only(engine).connect() as connection:
-        if not _changes(connection, after_ms, now_ms, besides):
-            return 0
-    with translated("SQL"), engine.begin() as connection:  # looked at once more, now that nobody else writes
-        changes = _changes(connection, after_ms, now_ms, besides)
-        record(connection, changes, _RULES, receivers, now_ms)
-    return len(changes)
+
+    def find(connection: Connection) -> list[Transition]:
+        return _changes(connection, after_ms, now_ms, besides)
+
+    return report(engine, find, _RULES, receivers, now_ms)
 
 
 @dataclass(frozen=True, slots=True)
