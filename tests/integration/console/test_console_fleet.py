@@ -1,4 +1,4 @@
-"""Devices and gateways in a browser: what was measured with its virtual buffer, and what became of a gateway's samples."""
+"""Devices and gateways in a browser: what was measured with its virtual buffer, and what became of samples."""
 
 from __future__ import annotations
 
@@ -47,9 +47,10 @@ def test_a_device_shows_what_was_measured_and_its_virtual_buffer_together(shared
 def test_another_metric_and_another_range_are_a_choice_away(shared: Server, page: Page) -> None:
     shared.log_in(page, f"{CHILLER}?metric=setpoint")
     expect(page.get_by_role("img", name="Chart of setpoint")).to_be_visible()
+    expect(page.locator(".f-pair", has_text="Each point is")).to_contain_text("5 min")
     page.get_by_role("combobox", name="Of").click()
     page.get_by_role("option", name="the last hour").click()
-    expect(page.locator(".f-pair", has_text="Samples")).to_contain_text("60")
+    expect(page.locator(".f-pair", has_text="Each point is")).to_contain_text("10 s")
 
 
 def test_a_device_that_nobody_told_of_is_said_so(shared: Server, page: Page) -> None:
