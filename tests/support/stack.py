@@ -161,7 +161,9 @@ class Stack:
     def start_cloud(self) -> None:
         """Starts the cloud and waits until it is ready."""
         self.cloud.start()
-        eventually(self.ready, _READY_S)
+        eventually(lambda: self.ready() or not self.cloud.running, _READY_S)
+        if not self.cloud.running:
+            pytest.fail(f"the cloud ended at its start:\n{self.cloud.text()[-3000:]}", pytrace=False)
 
     def add_ingest(self, name: str) -> Program:
         """Starts an ingest beside the others: same host id, same SQL and store, a client id of its own."""
