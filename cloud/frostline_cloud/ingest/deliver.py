@@ -70,7 +70,7 @@ def _step(queued: Queued[Batch], done: Delivered) -> None:
 
 def owners_of(taken: Taken[Batch]) -> dict[int, tuple[str, str]]:
     """Site and node of each run."""
-    return {run: _owner(span.entry) for run, span in taken.spans.items()}
+    return {run: owner_of_run(span.entry) for run, span in taken.spans.items()}
 
 
 def stream_of(entry: Queued[Batch] | Regular) -> int:
@@ -78,5 +78,6 @@ def stream_of(entry: Queued[Batch] | Regular) -> int:
     return (entry.mark if isinstance(entry, Queued) else mark_of(entry)).stream
 
 
-def _owner(entry: Queued[Batch] | Regular) -> tuple[str, str]:
+def owner_of_run(entry: Queued[Batch] | Regular) -> tuple[str, str]:
+    """Site and node of its run."""
     return owner_of(entry.item if isinstance(entry, Queued) else entry)

@@ -23,7 +23,7 @@ from frostline_cloud.ingest import journal
 from frostline_cloud.ingest.apart import Piece, by_batch, by_node, queued_of, without_content
 from frostline_cloud.ingest.clocks import Clocks
 from frostline_cloud.ingest.decode import Batch, Item
-from frostline_cloud.ingest.deliver import Delivered, deliver, owners_of, stream_of
+from frostline_cloud.ingest.deliver import Delivered, deliver, owner_of_run, owners_of, stream_of
 from frostline_cloud.ingest.evaluate import evaluate
 from frostline_cloud.ingest.generation import Generation, OvertakenError
 from frostline_cloud.ingest.journal import AccountDelta, DeadLetter
@@ -184,10 +184,12 @@ class Flusher:
         spans = load.taken.spans
         texts = {number: run_text(number) for number in spans}
         known = journal.committed(connection, texts.values())
-        for number, span in spans.items():
-            if texts[number] not in known:
-                owner, stream = owners_of(load.taken)[number], stream_of(span.entry)
-                journal.open_run(connection, texts[number], owner, stream, now_ms)
+        opened = [
+            journal.OpenedRun(texts[number], owner_of_run(span.entry), stream_of(span.entry))
+            for number, span in spans.items()
+            if texts[number] not in known
+        ]
+        journal.open_runs(connection, opened, now_ms)
         before = {number: known.get(text, 0) for number, text in texts.items()}
         done = deliver(load.taken, before)
         moves = [(texts[number], before[number], new) for number, new in done.reached.items()]

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
-from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, select, tuple_, update
 
 from frostline_cloud.ingest.series import DeviceKey
 from frostline_cloud.sql.statement import filled
@@ -33,6 +31,15 @@ _COMMITTED = f"SELECT run, committed FROM {run.name} WHERE run IN ({{marks}})"  
 _MOVE = (
     f"UPDATE {run.name} SET committed = {{mark}}, at_ms = {{mark}} "  # noqa: S608
     "WHERE run = {mark} AND committed = {mark}"
+)
+_OPEN_RUN = (
+    f"INSERT INTO {run.name} (run, site, node, stream, committed, announced, at_ms) VALUES ({{marks}}) "  # noqa: S608
+    "ON CONFLICT (run) DO UPDATE SET stream = excluded.stream"
+)
+_HELD = (
+    update(node)
+    .where(node.c.site == bindparam("b_site"), node.c.node == bindparam("b_node"))
+    .values(held=bindparam("b_held"))
 )
 _SAVE_CLOCK = (
     f"INSERT INTO {series_clock.name} (site, node, device, clock) VALUES ({{marks}}) "  # noqa: S608
@@ -56,6 +63,21 @@ _ADD_ACCOUNT = (
 
 _MOST_MARKS = 500
 """Parameters of one statement; SQLite takes 999 or more."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRun:
+    """A run at its first message.
+
+    Attributes:
+        run: As `run_text` writes it.
+        owner: Site and node.
+        stream: What it belongs to.
+    """
+
+    run: str
+    owner: tuple[str, str]
+    stream: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,21 +171,32 @@ def move_committed(connection: Connection, moves: Sequence[tuple[str, int, int]]
     return connection.exec_driver_sql(filled(connection, _MOVE), rows).rowcount == len(rows)
 
 
-def open_run(connection: Connection, run_id: str, owner: tuple[str, str], stream: int, now_ms: int) -> None:
-    """A run that this host hears of for the first time; its node holds it."""
-    values = {"site": owner[0], "node": owner[1], "stream": stream, "committed": 0, "announced": 0, "at_ms": now_ms}
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    opened = dialect.insert(run).values(run=run_id, **values)
-    connection.execute(opened.on_conflict_do_update(index_elements=["run"], set_={"stream": stream}))
-    row = connection.execute(select(node.c.spool, node.c.held).where(_is_node(*owner))).one_or_none()
-    if (
-        row is not None
-        and row.held is not None
-        and run_id not in row.held
-        and row.spool
-        and run_id[:4] == row.spool[-4:]
-    ):
-        connection.execute(update(node).where(_is_node(*owner)).values(held=[*row.held, run_id]))
+def open_runs(connection: Connection, opened: Iterable[OpenedRun], now_ms: int) -> None:
+    """Runs that this host hears of for the first time; their nodes hold them."""
+    runs = sorted(opened, key=lambda each: each.run)  # two ingests lock rows in the same order
+    if not runs:
+        return
+    rows = [(each.run, *each.owner, each.stream, 0, 0, now_ms) for each in runs]
+    connection.exec_driver_sql(filled(connection, _OPEN_RUN, 7), rows)
+    by_owner: dict[tuple[str, str], list[str]] = {}
+    for each in runs:
+        by_owner.setdefault(each.owner, []).append(each.run)
+    held: list[dict[str, object]] = []
+    owners = sorted(by_owner)
+    for start in range(0, len(owners), _MOST_MARKS // 2):
+        some = owners[start : start + _MOST_MARKS // 2]
+        query = select(node.c.site, node.c.node, node.c.spool, node.c.held)
+        for row in connection.execute(query.where(tuple_(node.c.site, node.c.node).in_(some))):
+            new = [text for text in by_owner[row.site, row.node] if _is_held(text, row.spool, row.held)]
+            if new:
+                held.append({"b_site": row.site, "b_node": row.node, "b_held": [*row.held, *new]})
+    if held:
+        connection.execute(_HELD, sorted(held, key=lambda each: (each["b_site"], each["b_node"])))
+
+
+def _is_held(run_id: str, spool: str | None, held: Sequence[str] | None) -> bool:
+    """Whether a new run is of the spool of which a birth told all that it holds."""
+    return held is not None and run_id not in held and bool(spool) and run_id[:4] == str(spool)[-4:]
 
 
 def list_losses(connection: Connection, losses: Sequence[Loss], now_ms: int) -> None:
@@ -233,7 +266,3 @@ def put_setting(connection: Connection, key: str, value: str) -> None:
 
 def _place(series: Series) -> tuple[str, str, str, str]:
     return series.site, series.node, series.device, series.metric
-
-
-def _is_node(site_id: str, node_id: str) -> Any:
-    return (node.c.site == site_id) & (node.c.node == node_id)

@@ -54,7 +54,7 @@ def data(engine: Engine, number: int, node: str = "gw-1") -> None:
     with engine.begin() as connection:
         text = run_text(number)
         if text not in journal.committed(connection, [text]):
-            journal.open_run(connection, text, ("hamburg", node), 1, 0)
+            journal.open_runs(connection, [journal.OpenedRun(text, ("hamburg", node), 1)], 0)
 
 
 def seen(engine: Engine) -> list[clones.Seen]:
