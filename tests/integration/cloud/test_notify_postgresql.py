@@ -1,4 +1,4 @@
-"""Notify on a real PostgreSQL: two processes share an outbox, and nobody is told twice."""
+"""Notify on a real PostgreSQL: processes share an outbox, nobody is told twice, and a note is taken once."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
 from frostline_cloud.alerts import record
 from frostline_cloud.notify import UNADDRESSED, NotifyWorker, Plan, RouteConfig
 from frostline_cloud.notify.desk import Desk, Tools
+from frostline_cloud.notify.dispatch import dispatch
+from frostline_cloud.notify.links import Links, LinkState, link_key
+from frostline_cloud.notify.links.token import token_of
+from frostline_cloud.notify.links.using import use
 from frostline_cloud.notify.receivers.receiver import Attempt, Message, Verdict
 from frostline_cloud.notify.receivers.settings import BudgetConfig
-from frostline_cloud.sql.tables import outbox
+from frostline_cloud.sql.tables import alert, alert_event, bundle_link, outbox
 from frostline_core.config import parse
 from frostline_core.rules import Phase, RuleSet, Series, Transition
 from frostline_core.rules import parse as parse_rule
@@ -107,3 +111,34 @@ async def test_two_desks_make_one_digest(engine: Engine) -> None:
     assert len(digests) == 1
     with engine.begin() as connection:
         assert set(connection.scalars(select(outbox.c.state))) == {"delivered"}
+
+
+async def test_two_links_to_the_same_alerts_used_at_once_take_note_once_and_wait_for_neither(engine: Engine) -> None:
+    route = parse({"name": "r", "to": ["duty"], "group": {"wait_s": 0}}, RouteConfig, "test")
+    inbox, plan = Inbox(), Plan(("duty",), (route,))
+    with engine.begin() as connection:
+        key = link_key(connection)
+    tools = Tools(engine, lambda: NOW, Random(1), plan, Links(key, ""))  # noqa: S311 - jitter
+    tell(engine, 20, UNADDRESSED)
+    with engine.begin() as connection:
+        dispatch(connection, plan, NOW)
+    await Desk(inbox, BudgetConfig(), "here", tools).work()
+    (told,) = inbox.taken
+    token = told["acknowledge_url"].removeprefix("/acknowledge/")
+    with engine.begin() as connection:  # a second message that lists the same
+        row = connection.execute(select(bundle_link)).one()
+        connection.execute(bundle_link.insert().values(**{**row._mapping, "id": "lnk_2", "alerts": row.alerts[::-1]}))
+
+    def used(text: str) -> LinkState:
+        with engine.begin() as connection:
+            return use(connection, key, text, NOW).state
+
+    states = await asyncio.gather(
+        *(asyncio.to_thread(used, text) for text in (token, token_of(key, "lnk_2", NOW // 1000 + 60), token))
+    )
+
+    assert sorted(states) in (["done", "used", "valid"], ["used", "valid", "valid"], ["done", "done", "valid"])
+    with engine.begin() as connection:
+        assert set(connection.scalars(select(alert.c.acknowledged_by))) == {"link to duty"}
+        notes = select(func.count()).select_from(alert_event).where(alert_event.c.note.like("acknowledged%"))
+        assert connection.scalar(notes) == 20
