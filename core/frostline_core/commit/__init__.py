@@ -1,16 +1,8 @@
 """The commit protocol: proof of delivery from the spool to the database, on top of plain Sparkplug. Pure."""
 
 from frostline_core.commit.gateway import GatewayCommit, GatewayLimits, LaneView, Send, Verdict
-from frostline_core.commit.host import (
-    HostCommit,
-    HostLimits,
-    HostStatistics,
-    Queued,
-    Span,
-    Taken,
-    mark_of,
-    spelled_out,
-)
+from frostline_core.commit.host import HostCommit, HostLimits, HostStatistics
+from frostline_core.commit.queue import Queued, Span, Taken, mark_of, spelled_out
 from frostline_core.commit.rows import HeldRun, Row, Rows
 from frostline_core.commit.step import RESTORED, Advance, Loss, RunRecord, advance, answered, asked, in_doubt
 from frostline_core.commit.window import WindowLimits

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Generic
 
+from frostline_core.commit.queue import Queue, Queued, Span, T, Taken, spelled_out
 from frostline_core.commit.wire import BatchMark, Commit, Regular
-from frostline_core.reading import Stream
-
-T = TypeVar("T")
 
 _EVICTION_TRIES = 8
 
@@ -38,15 +36,6 @@ class HostLimits:
     runs: int = 10_000
     linger_ms: int = 250
     hole_ms: int = 1000
-
-
-@dataclass(slots=True)
-class Queued(Generic[T]):
-    """A batch that is next in its run: its mark, what the caller wants back with it, its size in bytes."""
-
-    mark: BatchMark
-    item: T
-    size: int
 
 
 @dataclass(slots=True)
@@ -73,55 +62,6 @@ class _Known:
     hole_ms: int = -(2**62)
 
 
-class Span(NamedTuple):
-    """What a flush has of one run.
-
-    Attributes:
-        before: The number that the first of them followed.
-        last: The last one's number.
-        entry: The first of them.
-    """
-
-    before: int
-    last: int
-    entry: Any
-
-
-@dataclass(slots=True)
-class _Queue(Generic[T]):
-    """What waits; of each run its last number, and its first entry with the number that it followed."""
-
-    waiting: list[Queued[T] | Regular] = field(default_factory=list)
-    regular: bool = True
-    bytes: int = 0
-    cursor: dict[int, int] = field(default_factory=dict)
-    begins: dict[int, tuple[int, Any]] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Taken(Generic[T]):
-    """What a flush has taken.
-
-    Attributes:
-        entries: In the order in which they came.
-        regular: All of them are `Regular`, and each is the next of its run.
-        spans: By run.
-    """
-
-    entries: list[Queued[T] | Regular] = field(default_factory=list)
-    regular: bool = True
-    spans: dict[int, Span] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, batches: Sequence[Queued[T]]) -> Taken[T]:
-        """A part of what was taken, spelled out."""
-        spans: dict[int, Span] = {}
-        for each in batches:
-            known = spans.get(each.mark.run, Span(each.mark.first - 1, 0, each))
-            spans[each.mark.run] = known._replace(last=each.mark.n)
-        return cls(list(batches), not batches, spans)
-
-
 class HostCommit(Generic[T]):
     """Orders the batches of every node and says what to answer. One flush at a time; not for several threads.
 
@@ -136,7 +76,7 @@ class HostCommit(Generic[T]):
         self._limits = limits or HostLimits()
         self._most_messages, self._most_bytes = self._limits.messages, self._limits.bytes
         self._known: OrderedDict[int, _Known] = OrderedDict()
-        self._queue: _Queue[T] = _Queue()
+        self._queue: Queue[T] = Queue()
         self._flown: dict[int, int] = {}  # the cursor of the flush that is under way
         self._flushing = False
         self.statistics = HostStatistics()
@@ -267,7 +207,7 @@ class HostCommit(Generic[T]):
         if self._flushing:
             raise RuntimeError("a flush is under way")
         self._flushing = True
-        taken, self._queue = self._queue, _Queue()
+        taken, self._queue = self._queue, Queue()
         self._flown = taken.cursor
         spans = {run: Span(before, taken.cursor[run], entry) for run, (before, entry) in taken.begins.items()}
         return Taken(taken.waiting, taken.regular, spans)
@@ -298,7 +238,7 @@ class HostCommit(Generic[T]):
         self._flushing = False
         self._known.clear()
         self._flown = {}
-        self._queue = _Queue()
+        self._queue = Queue()
 
     def _cached(self, run: int) -> _Known:
         known = self._known.get(run)
@@ -332,14 +272,3 @@ class HostCommit(Generic[T]):
             return None
         known.hole_ms = now_ms
         return Commit(run, known.committed, hole=True)
-
-
-def mark_of(batch: Regular) -> BatchMark:
-    """Which batch it is."""
-    run, n, base = batch[:3]
-    return BatchMark(run, Stream.SAMPLES, n, n, base)
-
-
-def spelled_out(batch: Regular) -> Queued[Any]:
-    """The same for the ways that few batches go."""
-    return Queued(mark_of(batch), batch, len(batch[6]))
