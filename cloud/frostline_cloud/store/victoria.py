@@ -1,10 +1,10 @@
 """The store on VictoriaMetrics: line protocol in, MetricsQL out.
 
 VictoriaMetrics keeps numbers only: text fields are not sent (it would store them as 0). A field is a metric named
-`<measurement>_<field>`. It acknowledges before data is on disk (flushed about once a second), shows new data after a
-second and a new series after up to eleven (1.79, measured), and needs `-dedup.minScrapeInterval=1ms` for a repeated
-write to be counted once (of two different values for one instant it keeps the larger). Numbers are decimal with about
-15 digits, fewer beside much larger ones in one series.
+`<measurement>_<field>`. It acknowledges before data is on disk, so that we hold it for a while (`held`). It shows new
+data after a second and a new series after up to eleven (1.79, measured), and needs `-dedup.minScrapeInterval=1ms` for a
+repeated write to be counted once (of two different values for one instant it keeps the larger). Numbers are decimal
+with about 15 digits, fewer beside much larger ones in one series.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx
 
+from frostline_cloud.store.held import Held
 from frostline_cloud.store.influx import Posts
 from frostline_cloud.store.line import field_name, measurement_name, plain, tag_value
 from frostline_cloud.store.line_writer import LineWriter
@@ -43,6 +44,8 @@ _STATS = {"sum": "sum", "low": "min", "high": "max", "count": "sum"}
 """How the zones of one device are put together, by statistic."""
 _OVER_TIME = {"sum": "sum_over_time", "low": "min_over_time", "high": "max_over_time", "count": "count_over_time"}
 _EVER = "20y"
+_START = re.compile(r"^process_start_time_seconds (\S+)$", re.MULTILINE)
+_SERVER_FAULT = 500
 SHOWN_S = 15.0
 """So long after this process began all that an earlier one wrote can be seen, also where nobody may ask for a flush."""
 
@@ -66,10 +69,10 @@ class VictoriaStore:
     """
 
     def __init__(self, posts: Posts, http: httpx.Client, clock: Callable[[], float] = time.monotonic) -> None:
-        self._posts = posts
+        self._posts = Held(posts, self._started, clock)
         self._http = http
         self._clock, self._opened_s = clock, clock()
-        self._writer = LineWriter(posts.send, self._highest_generation)
+        self._writer = LineWriter(self._posts.send, self._highest_generation)
 
     def write(self, rows: Sequence[AnyRow]) -> None:
         """See the store port; text fields are left out."""
@@ -137,9 +140,21 @@ class VictoriaStore:
         self._http.close()
 
     def _highest_generation(self) -> float | None:
+        self._posts.settle()
         self._show()
         found = self._query(f"max(max_over_time(frostline_generation_number[{_EVER}]))")
         return float(found[0]["value"][1]) if found else None
+
+    def _started(self) -> str:
+        """When the server's process began; "" where that is not told, as for several behind one address."""
+        try:
+            answer = self._http.get("/metrics")
+        except httpx.HTTPError as error:
+            raise UnavailableError(f"store query: {error or type(error).__name__}") from error
+        if answer.status_code >= _SERVER_FAULT:
+            raise UnavailableError(f"store query: HTTP {answer.status_code}: {answer.text[:300]}")
+        found = _START.findall(answer.text)
+        return str(found[0]) if len(found) == 1 else ""
 
     def _show(self) -> None:
         """Makes what was written last visible; where a flush is not allowed, that takes its time.

@@ -1,0 +1,70 @@
+"""A store's server is killed: what it had acknowledged is there, if not on its disk then from what we still hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from frostline_cloud.store import Place, Row, Store, open_store
+from frostline_cloud.store.config import StoreConfig
+from frostline_core.errors import UnavailableError
+from tests.support.services import Influxd, Service, VictoriaMetrics, eventually
+
+PLACE = Place("cold_room", "hamburg", "gw-1", "freezer-1", "freezer-1")
+BEGAN_MS = 1_770_000_000_000
+SERVERS = {"influxd": Influxd, "victoria": VictoriaMetrics}
+
+
+@pytest.fixture(params=SERVERS)
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
+    made: Callable[[Path], Service] = SERVERS[request.param]
+    with made(tmp_path) as started:
+        if isinstance(started, Influxd):
+            started.create_database("frostline")
+        yield started
+
+
+@pytest.fixture
+def store(server: Service) -> Iterator[Store]:
+    config = {"kind": "influxdb1" if isinstance(server, Influxd) else "victoriametrics"}
+    made = open_store(StoreConfig.model_validate(config | {"url": server.url, "database": "frostline"}))
+    yield made
+    made.close()
+
+
+def write(store: Store, n: int) -> bool:
+    """One row; false while the server does not take it."""
+    try:
+        store.write([Row(PLACE, BEGAN_MS + n * 1000, [("air_temperature", float(n))])])
+    except UnavailableError:
+        return False
+    return True
+
+
+def found(store: Store, server: Service) -> list[float]:
+    """Every value in the store."""
+    if isinstance(server, VictoriaMetrics):
+        httpx.get(f"{server.url}/internal/force_flush", timeout=30)
+    return [value for _, value in store.samples(PLACE, "air_temperature", BEGAN_MS, BEGAN_MS + 10_000_000)]
+
+
+def test_what_a_killed_server_had_acknowledged_is_in_it_after_its_restart(server: Service, store: Store) -> None:
+    numbers = iter(range(10_000))
+    acknowledged: list[float] = []
+    for _ in range(3):
+        until = time.monotonic() + 0.7
+        while time.monotonic() < until:
+            n = next(numbers)
+            assert write(store, n)
+            acknowledged.append(float(n))
+        server.kill()
+        n = next(numbers)
+        assert not write(store, n)
+        server.start()
+        eventually(lambda n=n: write(store, n), 30)  # type: ignore[misc]
+        acknowledged.append(float(n))
+    eventually(lambda: found(store, server) == acknowledged, 60)  # a server shows new data a little later
