@@ -18,6 +18,7 @@ from pymodbus import FramerType
 from frostline_core.errors import UnavailableError
 from frostline_core.reading import Quality
 from frostline_edge.drivers.modbus.driver import Driver
+from frostline_edge.drivers.modbus.unit import UnitStatistics
 from tests.integration.edge.modbus_field import (
     Asked,
     Slave,
@@ -59,29 +60,33 @@ async def field(transport: str, units: list[int], folder: Path) -> AsyncIterator
             yield {"transport": transport, "port": port}
 
 
+def live_ones(driver: Driver) -> list[UnitStatistics]:
+    return [each for name, each in driver.statistics().items() if name != "u10"]
+
+
 @pytest.mark.parametrize("transport", ["tcp", "rtu-tcp", "rtu"])
 async def test_one_dead_unit_beside_nine_live_ones_costs_them_little(tmp_path: Path, transport: str) -> None:
     seen = Recorder()
     async with field(transport, list(range(1, 10)), tmp_path) as keys:
-        driver = bus(TEN, profile(tmp_path, numbers(0)), period_s=0.5, timeout_s=0.1, **keys)
+        driver = bus(TEN, profile(tmp_path, numbers(0)), period_s=1.0, timeout_s=0.3, **keys)
         async with running(driver, seen):
             await eventually_async(lambda: seen.deaths)
-            await asyncio.sleep(3)
-    live = [each for name, each in driver.statistics().items() if name != "u10"]
-    due = sum(each.polls + each.missed for each in live) - 1  # one may be under way at the end
-    assert sum(each.answered for each in live) >= 0.95 * due
-    assert due >= 9 * 6
+            await eventually_async(lambda: all(each.polls + each.missed >= 6 for each in live_ones(driver)))
+    due = sum(each.polls + each.missed for each in live_ones(driver)) - 1  # one may be under way at the end
+    assert sum(each.answered for each in live_ones(driver)) >= 0.95 * due
     assert [name for name, _ in seen.deaths] == ["u10"]
 
 
 async def test_a_dead_unit_is_asked_three_times_and_then_only_probed(tmp_path: Path) -> None:
     seen = Recorder()
     async with tcp_server([device(1, holding={0: [1]})]) as port:
-        driver = bus([("u1", 1), ("u2", 2)], profile(tmp_path, numbers(0)), timeout_s=0.05, port=port)
+        driver = bus([("u1", 1), ("u2", 2)], profile(tmp_path, numbers(0)), timeout_s=0.3, port=port)
         async with running(driver, seen):
-            await asyncio.sleep(2)
+            await eventually_async(lambda: seen.deaths)
+            polls = driver.statistics()["u1"].polls
+            await eventually_async(lambda: driver.statistics()["u1"].polls >= polls + 10)
     assert driver.statistics()["u2"].polls == 3
-    assert seen.deaths == [("u2", "unit 2 did not answer within 0.05 s")]
+    assert seen.deaths == [("u2", "unit 2 did not answer within 0.3 s")]
     assert "u2" not in {born.id for born in seen.births}
 
 
@@ -110,7 +115,7 @@ async def test_a_unit_that_falls_silent_is_bad_at_once_then_dead_then_born_again
     slave = Slave(rtu=False, reply=lambda asked: None if deaf.is_set() else answer(asked))
     seen = Recorder()
     async with slave.listening():
-        driver = bus([("d", 1)], profile(tmp_path, numbers(0)), timeout_s=0.05, port=slave.port)
+        driver = bus([("d", 1)], profile(tmp_path, numbers(0)), timeout_s=1.0, port=slave.port)
         async with running(driver, seen):
             await eventually_async(lambda: seen.scans)
             deaf.set()
@@ -135,10 +140,7 @@ async def test_late_answers_never_become_another_registers_value(tmp_path: Path,
         keys = {"transport": transport, "port": slave.port, "timeout_s": 0.05, "period_s": 0.1}
         driver = bus([("d", 1)], profile(tmp_path, POINTS, max_gap=0), **keys)
         async with running(driver, seen):
-            await asyncio.sleep(5)
-    statistics = driver.statistics()["d"]
-    assert statistics.silent + statistics.garbled >= 3
-    assert len(seen.good("d")) >= 30
+            await eventually_async(lambda: late_answers(driver, "d") >= 3 and len(seen.good("d")) >= 30)
     assert is_true(seen)
 
 
@@ -291,7 +293,7 @@ async def test_a_busy_device_is_bad_but_alive(tmp_path: Path) -> None:
     slave = Slave(rtu=False, reply=lambda asked: bytes([asked.unit, asked.function | 0x80, 6]))
     seen = Recorder()
     async with slave.listening():
-        driver = bus([("d", 1)], profile(tmp_path, numbers(0)), timeout_s=0.1, port=slave.port)
+        driver = bus([("d", 1)], profile(tmp_path, numbers(0)), timeout_s=1.0, port=slave.port)
         async with running(driver, seen):
             await eventually_async(lambda: len(seen.scans.get("d", [])) >= 5)
     assert seen.good("d") == []
@@ -302,7 +304,7 @@ async def test_a_gateways_no_from_the_device_counts_as_silence(tmp_path: Path) -
     slave = Slave(rtu=False, reply=lambda asked: bytes([asked.unit, asked.function | 0x80, 11]))
     seen = Recorder()
     async with slave.listening():
-        driver = bus([("d", 1)], profile(tmp_path, numbers(0)), timeout_s=0.1, port=slave.port)
+        driver = bus([("d", 1)], profile(tmp_path, numbers(0)), timeout_s=1.0, port=slave.port)
         async with running(driver, seen):
             await eventually_async(lambda: seen.deaths)
     assert seen.deaths == [("d", "unit 1: gateway target device failed to respond")]
@@ -366,7 +368,7 @@ async def test_a_connection_that_only_looks_alive_is_replaced(tmp_path: Path) ->
             await eventually_async(lambda: seen.deaths)
             before = proxy.connections
             proxy.black_hole = False
-            await eventually_async(lambda: len(seen.births) == 2)
+            await eventually_async(lambda: len(seen.births) >= 2)
     assert proxy.connections > before
 
 
