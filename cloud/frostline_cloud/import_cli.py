@@ -35,7 +35,7 @@ def import_history(  # noqa: PLR0913 - the options of the command
     time_column: Annotated[str, typer.Option(help="RFC 3339, local times, or UTC milliseconds.")] = "timestamp",
     value_column: Annotated[str, typer.Option(help="Numbers, or true and false.")] = "value",
     time_zone: Annotated[str, typer.Option(help="Of times without a zone, for example Europe/Amsterdam.")] = "UTC",
-    source_unit: Annotated[str, typer.Option(help="UCUM code of the file's values, for example [degF].")] = "",
+    source_unit: Annotated[str, typer.Option(help="UCUM code of the file's values, for example \\[degF].")] = "",
     unit: Annotated[str, typer.Option(help="UCUM code of the metric, for example Cel.")] = "",
     delimiter: Annotated[str, typer.Option(help="Between columns.")] = ",",
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,

@@ -52,7 +52,7 @@ def _add(app: typer.Typer, point: EntryPoint) -> None:
 
         app.command(
             point.name,
-            help=f"(not installed: pip install 'frostline[{extra}]')",
+            help=f"(not installed: pip install 'frostline\\[{extra}]')",  # rich takes plain brackets for markup
             context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
         )(absent)
 

@@ -63,7 +63,8 @@ async def _demo(plan: Plan, duration_s: float, console: Console) -> Account:
     async with running(plan, console.print) as started:
         console.print(f"console: [bold]{started.console}[/bold]   API: {started.console}api/docs")
         console.print(
-            "the freezer's door opens in about 12 s; the shelf is emptied a little later; Ctrl-C stops it all"
+            "the freezer's door opens in about 12 s; the shelf is emptied a little later; Ctrl-C stops it all",
+            soft_wrap=True,
         )
         await _watch(started, stop, duration_s, console)
         console.print("\nstopping the field, then draining the gateways ...")

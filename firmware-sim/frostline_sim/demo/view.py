@@ -64,7 +64,8 @@ def summary(console: Console, account: Account) -> None:
     console.print()
     console.print(
         f"readings {account.readings}   kept {account.kept}   committed {account.committed}   "
-        f"written {account.written}   lost {account.lost}   residue {account.residue}"
+        f"written {account.written}   lost {account.lost}   residue {account.residue}",
+        soft_wrap=True,
     )
     if account.residue or account.lost:
         console.print("[red]Something is not accounted for: the logs are in the folder named above.[/red]")
