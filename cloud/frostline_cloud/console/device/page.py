@@ -138,10 +138,10 @@ class DevicePage:
         if chosen not in numbers:
             chosen = metric_of(found.kind, list(numbers)) or next(iter(numbers), None)
         if self._metric.value is None and chosen is not None:
-            unit = next((each.unit for each in found.values if each.metric == chosen), "")
-            self._with_buffer.set_value(unit in _TEMPERATURES)
+            self._with_buffer.set_value(_unit(found, chosen) in _TEMPERATURES)
             history = next((each.history for each in screen.cards if each.key == self._key), NO_HISTORY)
-            if 0 < history.end_ms - history.start_ms <= Range.HOUR.length_ms:
+            shown_ms = history.end_ms - history.start_ms or screen.at_ms - found.birth_ms
+            if shown_ms <= Range.HOUR.length_ms:
                 self._range.set_value(str(Range.HOUR))
         self._metric.set_options(numbers, value=chosen)
 
@@ -162,7 +162,10 @@ class DevicePage:
         if not self._metric.value:
             self._nothing.visible, self._chart.visible = True, False
             return
-        wanted = Wanted(self._key, str(self._metric.value), Range(self._range.value), bool(self._with_buffer.value))
+        metric = str(self._metric.value)
+        self._with_buffer.visible = bool(symbol_of(_unit(found, metric)))  # a switch or a count has no lag worth a line
+        with_buffer = bool(self._with_buffer.visible and self._with_buffer.value)
+        wanted = Wanted(self._key, metric, Range(self._range.value), with_buffer)
         try:
             past = await self._visit.read(self._pasts.of(wanted))
         except (UnavailableError, NotDoneError) as error:
@@ -172,11 +175,11 @@ class DevicePage:
         if past is self._drawn.past:
             return
         self._drawn.past = past
-        self._draw(found, past, sight)
+        self._about.text, self._about.visible = _about(found, past), with_buffer
+        self._draw(past, sight)
 
-    def _draw(self, found: DeviceOut, past: Past, sight: Sight) -> None:
+    def _draw(self, past: Past, sight: Sight) -> None:
         lines = gap_lines(gaps(past), sight.wall)
-        self._about.text, self._about.visible = _about(found, past), bool(self._with_buffer.value)
         self._nothing.visible, self._chart.visible = not past.series.points, bool(past.series.points)
         said = facts(past)
         self._chart.props["aria-label"] = ". ".join(
@@ -217,6 +220,10 @@ def _badges(found: DeviceOut) -> list[tuple[str, str, str]]:
     return [*made, ("state", "upload_file", "history from files")] if found.imported else made
 
 
+def _unit(found: DeviceOut, metric: str) -> str:
+    return next((each.unit for each in found.values if each.metric == metric), "")
+
+
 def _is_number(value: ValueOut) -> bool:
     return not isinstance(value.value, str)
 
@@ -228,7 +235,7 @@ def _row(value: ValueOut, key: DeviceKey) -> Sequence[Cell]:
     name = value.metric.replace("_", " ")
     return (
         Cell(name, link=links.device_page(key, value.metric) if _is_number(value) else ""),
-        Cell(text, tone="f-n is-stale" if value.stale else "f-n"),
+        Cell(text, tone=f"{'f-n' if _is_number(value) else 'f-text'}{' is-stale' if value.stale else ''}"),
         Cell("never" if value.age_ms is None else f"{ago(value.age_ms)} ago", note=stale),
         Cell(quality, icon="" if quality == "good" else "help"),
     )

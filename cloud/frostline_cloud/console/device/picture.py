@@ -8,6 +8,7 @@ from typing import Any
 from frostline_cloud.api.series import PointOut
 from frostline_cloud.console import plot
 from frostline_cloud.console.device.past import Past
+from frostline_cloud.console.front.card import COUNT
 from frostline_cloud.console.front.values import is_switch
 from frostline_cloud.console.holes import Gap, holes, picture_begin_ms
 from frostline_cloud.console.plot import Point, Shade
@@ -26,7 +27,8 @@ def picture(past: Past) -> dict[str, Any]:
     made["yAxis"] |= ends
     shown = [each for each in past.limits if ends and ends["min"] <= each.value <= ends["max"]]
     words = [(each.value, f"{each.text}{' (buffer)' if each.is_of_buffer else ''}") for each in shown]
-    main = plot.line("measured", past.points, is_held=is_switch(value for _, value in past.points))
+    is_held = series.metric.startswith(COUNT) or is_switch(value for _, value in past.points)
+    main = plot.line("measured", _to_now(past) if is_held else past.points, is_held=is_held)
     shades = plot.shades(Shade(gap.from_ms, gap.to_ms, "no data") for gap in unknown)
     made["series"] = [main | {"markArea": shades, "markLine": plot.limits(words)}]
     if any(each.low != each.high for each in series.points):
@@ -67,6 +69,14 @@ def facts(past: Past) -> list[Fact]:
 def _numbers(past: Past) -> list[float]:
     measured = [value for each in past.series.points for value in (each.low, each.high)]
     return measured + [value for _, value in past.buffered if value is not None]
+
+
+def _to_now(past: Past) -> Sequence[Point]:
+    """What stays as it is until it changes, up to the end of the view or of what its newest value speaks for."""
+    if not past.points:
+        return past.points
+    at_ms, value = past.points[-1]
+    return [*past.points, (min(past.series.to_ms, at_ms + past.longest_ms), value)]
 
 
 def _edge(past: Past, side: str) -> Sequence[Point]:
