@@ -7,11 +7,10 @@ import time
 import pytest
 
 from tests.support.link import Link
-from tests.support.services import eventually
+from tests.support.services import SPARE_S, eventually
 from tests.support.stack import Counter, Settings, Stack
 from tests.support.stream import KEEPALIVE_S, NODE, UPLINK, begin, finish
 
-BUSY_S = 1.5  # of a machine with other things to do
 pytestmark = pytest.mark.timeout(400)
 
 
@@ -41,10 +40,10 @@ def test_a_site_that_nothing_reaches_for_ten_keep_alives_notices_in_time_and_los
     before, began = counter.sent, time.monotonic()
     for link in (stack.gateway_link, stack.cloud_link):
         link.black_hole(True)
-    eventually(lambda: not stack.status(NODE)["uplink"]["connected"], 3 * KEEPALIVE_S)
-    assert time.monotonic() - began < 1.5 * KEEPALIVE_S + BUSY_S, "1.5 keep-alives go undetected, not more"
+    eventually(lambda: not stack.status(NODE)["uplink"]["connected"])
+    assert time.monotonic() - began < 1.5 * KEEPALIVE_S + SPARE_S, "1.5 keep-alives go undetected, not more"
     assert counter.sent > before, "meanwhile rows were published into a dead connection"
-    time.sleep(10 * KEEPALIVE_S - (time.monotonic() - began))
+    time.sleep(max(0, 10 * KEEPALIVE_S - (time.monotonic() - began)))
     for link in (stack.gateway_link, stack.cloud_link):
         link.black_hole(False)
     eventually(lambda: stack.born(NODE), 90)
@@ -60,7 +59,7 @@ def test_a_connection_that_only_one_side_still_believes_in_is_replaced(
     link: Link = getattr(stack, side)
     connections = link.connections
     link.abandon()
-    eventually(lambda: link.connections > connections, 4 * KEEPALIVE_S)
+    eventually(lambda: link.connections > connections)
     finish(stack, counter)
 
 

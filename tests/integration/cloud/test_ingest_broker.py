@@ -132,8 +132,8 @@ def test_wake_ends_a_wait(heard: Heard) -> None:
     heard.broker.take(0.0, 100)
     began = time.monotonic()
     heard.broker.wake()
-    heard.broker.take(5.0, 100)
-    assert time.monotonic() - began < 2
+    heard.broker.take(100.0, 100)
+    assert time.monotonic() - began < 50
 
 
 async def test_a_connection_that_has_gone_silent_is_given_up(mosquitto: Mosquitto) -> None:
