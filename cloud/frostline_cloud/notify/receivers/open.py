@@ -6,7 +6,6 @@ from frostline_cloud.notify.config import ReceiverConfig
 from frostline_cloud.notify.receivers.chat import Chat, ChatConfig
 from frostline_cloud.notify.receivers.mail import Mail, MailConfig
 from frostline_cloud.notify.receivers.receiver import Receiver
-from frostline_cloud.notify.receivers.webhook import Webhook
 from frostline_cloud.notify.texts import Catalogue
 
 
@@ -20,4 +19,6 @@ def open_receiver(config: ReceiverConfig, texts: Catalogue) -> Receiver:
         return Mail(config, texts)
     if isinstance(config, ChatConfig):
         return Chat(config, texts)
+    from frostline_cloud.notify.receivers.webhook import Webhook  # with its library
+
     return Webhook(config)
