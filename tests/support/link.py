@@ -11,7 +11,7 @@ from typing import Self
 from tests.support.proxy import TcpProxy
 from tests.support.services import free_port
 
-_WAIT_S = 10.0
+_WAIT_S = 60.0
 
 
 class Link:

@@ -16,7 +16,7 @@ from enum import IntEnum
 from types import TracebackType
 from typing import Self
 
-_WAIT_S = 10.0
+_WAIT_S = 60.0
 _CHUNK = 65536
 
 

@@ -44,7 +44,7 @@ def cloud(tmp_path: Path, mosquitto: Mosquitto, front: InfluxFront) -> Iterator[
     token = SecretStr(f"${{file:{tmp_path}/token}}")
     store = StoreConfig(kind="influxdb2", url=front.url, org="o", token=token)
     rules = RuleSet.of([parse(SILENT, "test"), parse(TOO_WARM, "test")])
-    with Cloud(tmp_path, mosquitto, rules, kept_in=store).running() as started:
+    with Cloud(tmp_path, mosquitto, rules, kept_in=store, offline_after_s=1).running() as started:
         yield started
 
 

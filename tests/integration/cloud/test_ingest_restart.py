@@ -13,7 +13,7 @@ from tests.support.services import Mosquitto
 from tests.support.stack import Program
 
 NODES = 200
-READY_S, BACK_S = 60.0, 60.0
+READY_S, BACK_S = 120.0, 120.0
 Start = Callable[[Manner], Fleet]
 
 

@@ -42,7 +42,7 @@ TURNS = 300
 """Changes of a door, each a message of its own, so that seq goes round."""
 _SETTLE_S = 0.7
 """How long a silence is listened to before it counts as one."""
-_LONG_S = 30.0
+_LONG_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)

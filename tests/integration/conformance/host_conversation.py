@@ -19,7 +19,7 @@ from tests.support.wire import Kind, Packet, Publish, WireRelay
 STATE = "spBv1.0/STATE/frostline"
 RUN = 0xABCD << 48 | 7
 REORDER_MS = 500
-_LONG_S = 40.0
+_LONG_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)

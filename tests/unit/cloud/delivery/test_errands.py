@@ -16,7 +16,7 @@ def test_work_is_done_by_the_thread_that_runs_it_and_its_error_comes_back() -> N
     errands, done_by = Errands(asked.set), []
 
     def serve() -> None:
-        asked.wait(5)
+        asked.wait(60)
         errands.run()
 
     def work() -> None:
@@ -26,7 +26,7 @@ def test_work_is_done_by_the_thread_that_runs_it_and_its_error_comes_back() -> N
     server = threading.Thread(target=serve, name="ingest")
     server.start()
     with pytest.raises(NotPossibleError, match="no such gateway"):
-        errands.ask(work, 5)
+        errands.ask(work, 60)
     server.join()
     assert done_by == ["ingest"]
 
