@@ -8,6 +8,7 @@ from grafana_foundation_sdk.builders import dashboard as board
 from grafana_foundation_sdk.models import common as looks
 from grafana_foundation_sdk.models import dashboard as parts
 
+from dashboards.annotate import TAG
 from dashboards.influx import CHOSEN, QUIET_MS, SOURCE, Target, beginnings, mean, share_on
 
 ROOM = "$tag_site $tag_device"
@@ -27,6 +28,7 @@ def build() -> board.Dashboard:
         .timezone("browser")
         .tooltip(parts.DashboardCursorSync.CROSSHAIR)
         .readonly()
+        .annotation(_alerts())
         .with_variable(_choice("site", 'SHOW TAG VALUES FROM "cold_room" WITH KEY = "site"'))
         .with_variable(_choice("zone", 'SHOW TAG VALUES FROM "cold_room" WITH KEY = "zone" WHERE "site" =~ /^$site$/'))
         .with_variable(_limit())
@@ -41,6 +43,18 @@ def build() -> board.Dashboard:
         .with_panel(_compressor())
         .with_panel(_defrosts())
         .with_panel(_doubtful())
+    )
+
+
+def _alerts() -> board.AnnotationQuery:
+    """Frostline's alerts, which `dashboards.annotate` writes into Grafana's own annotations."""
+    return (
+        board.AnnotationQuery()
+        .name("Alerts")
+        .datasource(parts.DataSourceRef(type_val="grafana", uid="-- Grafana --"))
+        .enable(True)
+        .icon_color("red")
+        .target(board.AnnotationTarget().type("tags").tags([TAG]).match_any(False).limit(500))
     )
 
 
