@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.support.services import eventually
 from tests.support.stack import Counter, Stack, stored
 
 NODE = "gw-1"
-KEEPALIVE_S = 5
+KEEPALIVE_S = int(os.environ.get("FROSTLINE_KEEPALIVE_S", "5"))
+"""Of the gateway's session; 60 is the product's, and makes stories of ten keep-alives last ten minutes."""
 UPLINK = f"keepalive_s = {KEEPALIVE_S}"
 
 
