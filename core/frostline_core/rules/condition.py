@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -66,6 +66,9 @@ class Condition(Rule, Suppression):
     """Whether all that the kind says of the default state follows from the rule's keys alone, and it never asks to look
     again: it is computed once then, not for each series."""
 
+    clears_unseen: ClassVar[bool] = True
+    """Whether what `band` and `rests_until_ms` say when OK counts while it is clearing too, to the sample."""
+
     for_ms: Duration = Field(0, alias="for", description="How long it must last before it fires, for example 10m.")
     clear_for: Duration = Field(0, description="How long it must be back in range before it is resolved.")
     max_gap: Duration = Field(
@@ -86,7 +89,8 @@ class Condition(Rule, Suppression):
     def band(self, state: State, heard: Heard) -> tuple[float, float] | None:
         """The values, lowest and highest, with which `judge` says the same as before; None: every sample counts.
 
-        Asked only when the state is OK and nothing is held back, or FIRING with data.
+        Asked only when the state is OK and nothing is held back, or FIRING with data; while it is clearing, as if it
+        were OK.
         """
         return None
 
@@ -141,6 +145,10 @@ class Condition(Rule, Suppression):
         return self._guard(DEFAULT, Heard(NEVER, NEVER, NEVER))
 
     def _guard(self, state: State, heard: Heard) -> Guard:
+        ends = []
+        if state.phase is Phase.CLEARING and self.clears_unseen:
+            ends = self._clearing_ends(state, heard)
+            state = replace(state, phase=Phase.OK)  # a sample means what it means there: it is in range, or it is not
         calm = state.phase is Phase.OK and state.held_ms == NEVER
         if not calm and (state.phase is not Phase.FIRING or state.blind_ms != NEVER):
             return CLOSED_GUARD
@@ -151,8 +159,12 @@ class Condition(Rule, Suppression):
         if self.hard_limit is not None and calm:
             low = max(low, -HIGHEST if self.hard_limit.below is None else self.hard_limit.below)
             high = min(high, HIGHEST if self.hard_limit.above is None else self.hard_limit.above)
-        ends = [end for end in (self.again_ms(state), self.rests_until_ms(state)) if end is not None]
+        ends += [end for end in (self.again_ms(state), self.rests_until_ms(state)) if end is not None]
         return Guard(low, high, min(ends)) if ends else Guard(low, high)
+
+    def _clearing_ends(self, state: State, heard: Heard) -> list[int]:
+        """When a sample in range resolves, and when one comes after a silence that starts the clearing anew."""
+        return [state.since_ms + self.clear_for, hold.silence_ms(self._hold, replace(heard, listening_ms=NEVER))]
 
     @cached_property
     def _inputs(self) -> tuple[Watch, ...]:

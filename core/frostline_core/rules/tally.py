@@ -46,6 +46,8 @@ class Tally(Condition):
     """A condition on what has added up. Memory: three numbers for each of at most 50 parts, a value and two times."""
 
     judges_missing: ClassVar[bool] = True
+    clears_unseen: ClassVar[bool] = False
+    """What has left the window is seen with the next sample that is looked at."""
 
     @property
     @abstractmethod
