@@ -14,6 +14,7 @@ from sqlalchemy import Engine, insert, text
 from sqlalchemy.exc import IntegrityError
 
 from frostline_cloud.api import Role, build, create_token
+from frostline_cloud.ingest import journal
 from frostline_cloud.sql import (
     RetentionConfig,
     beat,
@@ -27,6 +28,7 @@ from frostline_cloud.sql import (
     tidy,
 )
 from frostline_cloud.sql import registry as sql_registry
+from frostline_cloud.sql.changes import BornDevice, BornNode, Changes
 from frostline_cloud.sql.tables import account, dead_letter, loss, metadata, setting
 from frostline_core.commit import Runs, run_text
 from frostline_core.errors import UnavailableError
@@ -121,21 +123,21 @@ def test_births_of_a_burst_are_written_twice_and_what_is_committed_is_answered(e
     """The same statements as on SQLite: JSON, booleans, rows that are there already, and a retirement."""
     room = DeviceDescription("room", "cold_room", "f", (MetricDescription("t", DataType.DOUBLE, "Cel"),), {"a": "b"})
     for at_ms in (NOW_MS, NOW_MS + 1):
-        changes = births.Changes()
+        changes = Changes()
         for number in range(3):
             runs = Runs(9, {number + 1: at_ms % 100 + 1}, number == 2)
-            changes.born(births.BornNode("pg", f"gw-{number}", True, 0, at_ms, runs, b"n"))
-            changes.device_born(births.BornDevice("pg", f"gw-{number}", room, at_ms, b"d"))
+            changes.born(BornNode("pg", f"gw-{number}", True, 0, at_ms, runs, b"n"))
+            changes.device_born(BornDevice("pg", f"gw-{number}", room, at_ms, b"d"))
         changes.died(("pg", "gw-1"), at_ms)
         with engine.begin() as connection:
             births.write(connection, changes, {}, at_ms)
     with engine.begin() as connection:
-        births.write(connection, retired := births.Changes(), {}, NOW_MS)
+        births.write(connection, retired := Changes(), {}, NOW_MS)
         retired.retire(("pg", "gw-2"), None)
         births.write(connection, retired, {}, NOW_MS)
         births.nobody_listened(connection, NOW_MS + 2)
     with engine.connect() as connection:
-        assert births.committed(connection, [run_text(1), run_text(8)]) == {run_text(1): 0}
+        assert journal.committed(connection, [run_text(1), run_text(8)]) == {run_text(1): 0}
         assert births.announced(connection, [run_text(1)]) == {run_text(1): (NOW_MS + 1) % 100 + 1}
         known = {row.node: (row, devices) for row, devices in births.read(connection) if row.site == "pg"}
         assert known.keys() == {"gw-0", "gw-1"}
