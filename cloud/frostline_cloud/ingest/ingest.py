@@ -185,11 +185,9 @@ class Ingest:
         waited = since_ms is not None and now_ms >= max(since_ms + self._config.linger_ms, self._not_before_ms)
         if waited or self._reader.gathered >= self._config.flush_samples:
             self._launch()
-        status = self.status
-        status.queued, status.dropped = (
-            self._parts.commit.queued + len(self._reader.aside.plain),
-            self._parts.broker.dropped,
-        )
+        status, seen = self.status, self._parts.commit.statistics
+        status.queued = self._parts.commit.queued + len(self._reader.aside.plain)
+        status.dropped, status.holes = self._parts.broker.dropped + seen.dropped_full, seen.holes
         status.online, status.reason = self._presence.open and status.connected, self._presence.reason
 
     def _tick(self, now_ms: int) -> None:

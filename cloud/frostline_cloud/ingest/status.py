@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class IngestStatus:
-    """What the ingest thread is doing; read by other threads, never written by them."""
+    """What the ingest thread is doing; read by other threads, never written by them.
+
+    Attributes:
+        dropped: Messages that found a queue full; gateways send them again.
+        holes: Batches that came although one before them is missing; gateways go back and send both.
+    """
 
     connected: bool = False
     online: bool = False
@@ -27,6 +32,7 @@ class IngestStatus:
     rebirths: int = 0
     queued: int = 0
     dropped: int = 0
+    holes: int = 0
     store_s: float = 0.0
     sql_s: float = 0.0
     nodes: int = 0
@@ -36,4 +42,4 @@ class IngestStatus:
 def count(status: IngestStatus) -> Counter[str]:
     """The counters of a status by name, for metrics."""
     names = ("messages", "samples", "flushes", "flush_failures", "transitions", "duplicates", "refused", "unresolved")
-    return Counter({name: getattr(status, name) for name in (*names, "rebirths", "dropped", "overtaken")})
+    return Counter({name: getattr(status, name) for name in (*names, "rebirths", "dropped", "holes", "overtaken")})

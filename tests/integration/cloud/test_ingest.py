@@ -44,6 +44,7 @@ def test_a_hole_is_answered_and_nothing_behind_it_is_applied(cloud: Cloud, edge:
     eventually(lambda: any(each.hole and each.run == RUN for each in edge.commits))
     assert edge.committed(RUN) <= 1
     assert cloud.count() <= 1
+    eventually(lambda: cloud.ingest.status.holes == 1)
 
 
 def test_a_gap_row_is_listed_as_lost_with_its_reason(cloud: Cloud, edge: EdgeNode) -> None:
@@ -51,6 +52,15 @@ def test_a_gap_row_is_listed_as_lost_with_its_reason(cloud: Cloud, edge: EdgeNod
     eventually(lambda: edge.committed(RUN) == 5)
     (row,) = cloud.rows(loss)
     assert (row.first, row.last, row.reason, row.samples) == (1, 5, "spool budget", 12)
+
+
+def test_a_gap_whose_particulars_make_no_sense_is_listed_and_stops_nothing(cloud: Cloud, edge: EdgeNode) -> None:
+    edge.gap(mark(RUN, 1, 1, 1), '{"reason": "r", "samples": NaN}')
+    edge.gap(mark(RUN, 2, 1, 2), "[" * 50_000)
+    edge.data("freezer-1", {"air_temperature": -20.0}, now_ms(), mark(RUN, 3))
+    eventually(lambda: edge.committed(RUN) == 3)
+    assert {(row.first, row.last, row.samples) for row in cloud.rows(loss) if row.run} == {(1, 1, None), (2, 2, None)}
+    assert cloud.count() == 1
 
 
 def test_readings_that_never_got_a_number_are_listed_as_lost_too(cloud: Cloud, edge: EdgeNode) -> None:
