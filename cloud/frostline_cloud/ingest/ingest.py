@@ -40,7 +40,7 @@ are a flush's whole time."""
 _TICK_MS = 1_000
 _MOST_PAUSE_MS = 50
 """After a flush, the next one waits as long as SQL took or as this thread has worked since the one before, at most so
-long: so SQL never has more than half of the time, and the less of its core is left, the fewer and larger flushes are."""
+long: SQL never has more than half of the time, and the less of its core is left, the fewer and larger flushes are."""
 _LAST_MARK_S = 5.0
 _GC = (200_000, 20, 100)
 """Messages make no cycles, but thousands of them wait for a flush: with Python's own (700, 10, 10) the collector would
