@@ -10,10 +10,19 @@ from hypothesis import settings
 
 from tests.support.postgresql import PostgreSQL
 from tests.support.services import Influxd, Mosquitto, Service, VictoriaMetrics, binary
+from tests.support.sockets import descriptors, left_open
 
 settings.register_profile("frostline", deadline=None)  # properties say what is true, not how fast a busy machine is
 settings.load_profile("frostline")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what the tests start is compiled once, not at each start
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closes_its_sockets() -> Iterator[None]:
+    """Fails a module that leaves a socket open: its ResourceWarning would come in a test that has no part in it."""
+    before = descriptors()
+    yield
+    assert left_open(before) == []
 
 
 @pytest.fixture(scope="session")
