@@ -13,11 +13,12 @@ from sqlalchemy import Engine, func, select
 
 from frostline_cloud.alerts import record
 from frostline_cloud.notify import Plan
-from frostline_cloud.notify.desk import Desk, Tools
+from frostline_cloud.notify.desk import Desk
 from frostline_cloud.notify.dispatch import dispatch
 from frostline_cloud.notify.escalation import escalate
 from frostline_cloud.notify.receivers.receiver import Attempt, Message, Verdict
 from frostline_cloud.notify.receivers.settings import BudgetConfig
+from frostline_cloud.notify.tools import Tools
 from frostline_cloud.sql.tables import outbox
 from frostline_core.rules import Phase, RuleSet, Series, Transition
 from frostline_core.rules import parse as parse_rule

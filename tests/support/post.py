@@ -10,7 +10,7 @@ from random import Random
 from sqlalchemy import Engine, select
 
 from frostline_cloud.alerts import record
-from frostline_cloud.notify import NotifyWorker
+from frostline_cloud.notify import NotifyWorker, Plan
 from frostline_cloud.notify.receivers.webhook import Webhook, WebhookConfig
 from frostline_cloud.notify.receivers.webhook.signature import new_secret
 from frostline_cloud.sql.tables import delivery, outbox
@@ -42,9 +42,9 @@ class Post:
         table = {"name": "ops", "url": url, "secret": f"${{file:{self.folder}/secret}}", "allow": ["127.0.0.0/8"]}
         return parse({**table, **keys}, WebhookConfig, "test")
 
-    def worker(self, *receivers: WebhookConfig | Webhook) -> NotifyWorker:
+    def worker(self, *receivers: WebhookConfig | Webhook, plan: Plan | None = None) -> NotifyWorker:
         """A worker on this SQL and clock."""
-        return NotifyWorker(self.engine, receivers, lambda: self.now, Random(1))  # noqa: S311 - jitter
+        return NotifyWorker(self.engine, receivers, lambda: self.now, Random(1), plan=plan)  # noqa: S311 - jitter
 
     def tell(self, *changes: tuple[Phase, Phase], device: str = "room-1", to: Sequence[str] = ("ops",)) -> None:
         """A device's alert changes; news for `to` is written."""

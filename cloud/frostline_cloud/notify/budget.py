@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Row, func, or_, select, update
 
 from frostline_cloud.alerts.event import EventType
 from frostline_cloud.alerts.message import instant
-from frostline_cloud.notify.bundle import Bundle, bundle_id, settle, take
-from frostline_cloud.notify.outbox import AT_ONCE, RowState, pressed, waiting
+from frostline_cloud.notify.bundle import Bundle, bundle_id, take
+from frostline_cloud.notify.outbox import AT_ONCE, RowState, pressed, settle, waiting
 from frostline_cloud.notify.receivers.settings import BudgetConfig
 from frostline_cloud.sql.tables import outbox
 from frostline_core.rules import Severity

@@ -10,8 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, update
 
 from frostline_cloud.alerts.event import EventType
-from frostline_cloud.notify.outbox import AT_ONCE, RowState, note_attempt
-from frostline_cloud.notify.receivers.receiver import Attempt
+from frostline_cloud.notify.outbox import Fate, RowState, Tried, note, parts
 from frostline_cloud.sql.tables import outbox
 
 
@@ -53,49 +52,37 @@ def take(connection: Connection, rows: Sequence[Row[Any]], until_ms: int) -> int
     return 1 + max(int(row.attempts) for row in rows)
 
 
-def settle(connection: Connection, ids: Sequence[str], state: RowState, now_ms: int) -> None:
-    """Ends rows that wait, without an attempt."""
-    for some in parts(ids):
-        mine = (outbox.c.id.in_(some), outbox.c.state == RowState.WAITING.value)
-        connection.execute(update(outbox).where(*mine).values(state=state.value, done_ms=now_ms))
-
-
-def finish(
-    connection: Connection, bundle: Bundle, attempt: Attempt, when: tuple[int, int], ends: tuple[RowState, int, int]
-) -> int:
-    """Writes what became of a bundle for each of its rows; returns how many are dead.
+def finish(connection: Connection, bundle: Bundle, tried: Tried, fate: Fate, oldest_ms: int) -> list[str]:
+    """Writes what became of a bundle for each of its rows.
 
     Args:
         connection: In a transaction that may write.
         bundle: What was attempted.
-        attempt: What became of it.
-        when: When it began, and how long it took.
-        ends: The rows' state from now on; when to try again, or when it was done; and of what age a row that would
-            wait is dead instead.
+        tried: The attempt.
+        fate: Of the rows.
+        oldest_ms: Where they wait: what was written before that is dead instead.
+
+    Returns:
+        Ids of the rows that are dead.
     """
-    state, due_ms, oldest_ms = ends
-    dead = 0
+    dead: list[str] = []
     for rows in parts(bundle.rows):
-        for ids, becomes in _fates(rows, state, oldest_ms):
-            done = None if becomes is RowState.WAITING else due_ms
-            mark = bundle.id if becomes is RowState.DELIVERED else None
+        for ids, becomes in _fates(rows, fate, oldest_ms):
+            mark = bundle.id if becomes.state is RowState.DELIVERED else None
             mine = (outbox.c.id.in_(ids), outbox.c.due_ms == bundle.lease_ms)
             query = update(outbox).where(*mine, outbox.c.state == RowState.WAITING.value)
-            changed = query.values(state=becomes.value, due_ms=due_ms, done_ms=done, digest=mark)
-            count = connection.execute(changed).rowcount
-            dead += count if becomes is RowState.DEAD else 0
-    note_attempt(connection, bundle.rows[0][0], attempt, when)
+            done_ms = None if becomes.state is RowState.WAITING else tried.at_ms + tried.took_ms
+            values = {"state": becomes.state.value, "due_ms": becomes.due_ms, "done_ms": done_ms, "digest": mark}
+            changed = connection.scalars(query.values(**values).returning(outbox.c.id)).all()
+            dead += changed if becomes.state is RowState.DEAD else []
+    note(connection, bundle.rows[0][0], tried)
     return dead
 
 
-def parts(items: Sequence[Any]) -> list[Sequence[Any]]:
-    """As many as one statement may name."""
-    return [items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE)]
-
-
-def _fates(rows: Sequence[tuple[str, int]], state: RowState, oldest_ms: int) -> list[tuple[list[str], RowState]]:
-    if state is not RowState.WAITING:
-        return [([message_id for message_id, _ in rows], state)]
+def _fates(rows: Sequence[tuple[str, int]], fate: Fate, oldest_ms: int) -> list[tuple[list[str], Fate]]:
+    if fate.state is not RowState.WAITING:
+        return [([message_id for message_id, _ in rows], fate)]
     old = [message_id for message_id, created_ms in rows if created_ms < oldest_ms]
     young = [message_id for message_id, created_ms in rows if created_ms >= oldest_ms]
-    return [(ids, becomes) for ids, becomes in ((old, RowState.DEAD), (young, RowState.WAITING)) if ids]
+    given_up = Fate(RowState.DEAD, fate.due_ms)
+    return [(ids, becomes) for ids, becomes in ((old, given_up), (young, fate)) if ids]

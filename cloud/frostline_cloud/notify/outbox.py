@@ -70,22 +70,29 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an attempt ended.
+class Tried:
+    """An attempt that is over.
 
     Attributes:
-        claim: What was attempted.
         attempt: What became of it.
         at_ms: When it began.
         took_ms: How long it took.
-        state: The row's state from now on.
-        due_ms: When to try again, where `state` is waiting; else when it was done.
     """
 
-    claim: Claim
     attempt: Attempt
     at_ms: int
     took_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of what was attempted.
+
+    Attributes:
+        state: Of its rows from now on.
+        due_ms: When to try again, where `state` is waiting; else when that was written.
+    """
+
     state: RowState
     due_ms: int
 
@@ -165,34 +172,45 @@ def claim(connection: Connection, row: Row[Any], types: Sequence[str], lease_ms:
     return Claim(row.id, row.alert, row.type, severity, row.body, row.created_ms, held["attempts"])
 
 
-def finish(connection: Connection, outcome: Outcome) -> None:
+def finish(connection: Connection, claimed: Claim, tried: Tried, fate: Fate) -> None:
     """Writes what became of an attempt; if the lease had ended and another took the row, only the attempt is noted."""
-    done = None if outcome.state is RowState.WAITING else outcome.at_ms + outcome.took_ms
-    mine = (outbox.c.id == outcome.claim.id, outbox.c.attempts == outcome.claim.attempts)
+    mine = (outbox.c.id == claimed.id, outbox.c.attempts == claimed.attempts)
     still = (*mine, outbox.c.state == RowState.WAITING.value)
-    values = {"state": outcome.state.value, "due_ms": outcome.due_ms, "done_ms": done}
+    done_ms = None if fate.state is RowState.WAITING else tried.at_ms + tried.took_ms
+    values = {"state": fate.state.value, "due_ms": fate.due_ms, "done_ms": done_ms}
     connection.execute(update(outbox).where(*still).values(**values))
-    note_attempt(connection, outcome.claim.id, outcome.attempt, (outcome.at_ms, outcome.took_ms))
+    note(connection, claimed.id, tried)
 
 
-def note_attempt(connection: Connection, message_id: str, attempt: Attempt, when: tuple[int, int]) -> None:
-    """Writes an attempt down; `when` is its beginning and how long it took."""
-    at_ms, took_ms = when
-    values = {"at_ms": at_ms, "status": attempt.status, "error": attempt.error, "took_ms": took_ms}
-    connection.execute(insert(delivery).values(outbox=message_id, **values))
+def note(connection: Connection, message_id: str, tried: Tried) -> None:
+    """Writes an attempt down."""
+    values = {"at_ms": tried.at_ms, "status": tried.attempt.status, "error": tried.attempt.error}
+    connection.execute(insert(delivery).values(outbox=message_id, took_ms=tried.took_ms, **values))
 
 
-def settle(connection: Connection, message_id: str, state: RowState, now_ms: int) -> None:
-    """Ends a row without an attempt."""
-    mine = (outbox.c.id == message_id, outbox.c.state == RowState.WAITING.value)
-    connection.execute(update(outbox).where(*mine).values(state=state.value, done_ms=now_ms))
+def settle(connection: Connection, ids: Sequence[str], state: RowState, now_ms: int) -> None:
+    """Ends rows that wait, without an attempt."""
+    for some in parts(ids):
+        mine = (outbox.c.id.in_(some), outbox.c.state == RowState.WAITING.value)
+        connection.execute(update(outbox).where(*mine).values(state=state.value, done_ms=now_ms))
 
 
-def bury(connection: Connection, served: Sequence[str], before_ms: int, now_ms: int) -> int:
-    """Gives up what was written before a time for receivers that nobody serves; returns how many."""
+def parts(items: Sequence[Any]) -> list[Sequence[Any]]:
+    """As many as one statement may name."""
+    return [items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE)]
+
+
+def bury(connection: Connection, served: Sequence[str], before_ms: int, now_ms: int) -> list[tuple[str, str]]:
+    """Gives up what was written before a time for receivers that nobody serves, `AT_ONCE` rows at most.
+
+    Returns:
+        The id and the receiver of each.
+    """
     old = (outbox.c.state == RowState.WAITING.value, outbox.c.created_ms < before_ms)
-    unserved = update(outbox).where(*old, outbox.c.receiver.not_in([UNADDRESSED, *served]))
-    return connection.execute(unserved.values(state=RowState.DEAD.value, done_ms=now_ms)).rowcount
+    unserved = select(outbox.c.id, outbox.c.receiver).where(*old, outbox.c.receiver.not_in([UNADDRESSED, *served]))
+    found = [(row.id, row.receiver) for row in connection.execute(unserved.limit(AT_ONCE))]
+    settle(connection, [message_id for message_id, _ in found], RowState.DEAD, now_ms)
+    return found
 
 
 def redirect(connection: Connection, receiver: str, to: str, now_ms: int) -> int:
@@ -209,16 +227,21 @@ def redirect(connection: Connection, receiver: str, to: str, now_ms: int) -> int
     return moved
 
 
-def stand_in(connection: Connection, message_id: str, to: str, now_ms: int) -> bool:
-    """Gives a copy of a notification to another receiver, unless that has it or something newer of the incident."""
-    row = connection.execute(select(outbox).where(outbox.c.id == message_id)).one()
-    has = select(outbox.c.id).where(
-        outbox.c.alert == row.alert, outbox.c.receiver == to, outbox.c.revision >= row.revision
-    )
-    if connection.execute(has.limit(1)).first() is not None:
-        return False
-    connection.execute(insert(outbox).values(**addressed(row, (to, row.route), now_ms)))
-    return True
+def stand_in(connection: Connection, ids: Sequence[str], to: str, now_ms: int) -> int:
+    """Gives copies of notifications to another receiver, but where that has it or something newer of the incident.
+
+    Returns:
+        How many.
+    """
+    there = outbox.alias("there")
+    has = exists().where(there.c.alert == outbox.c.alert, there.c.receiver == to, there.c.revision >= outbox.c.revision)
+    made = 0
+    for some in parts(ids):
+        lacking = connection.execute(select(outbox).where(outbox.c.id.in_(some), ~has)).all()
+        if lacking:
+            connection.execute(insert(outbox), [addressed(row, (to, row.route), now_ms) for row in lacking])
+        made += len(lacking)
+    return made
 
 
 def addressed(

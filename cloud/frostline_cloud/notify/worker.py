@@ -15,7 +15,7 @@ from frostline_cloud.alerts import releasable, release
 from frostline_cloud.instant import now_ms
 from frostline_cloud.notify import backoff, escalation, health, outbox
 from frostline_cloud.notify.config import ReceiverConfig
-from frostline_cloud.notify.desk import Counters, Desk, Tools, served
+from frostline_cloud.notify.desk import Desk
 from frostline_cloud.notify.dispatch import dispatch
 from frostline_cloud.notify.grouping import telling
 from frostline_cloud.notify.links import Links, forget_links
@@ -25,6 +25,7 @@ from frostline_cloud.notify.receivers.open import open_receiver
 from frostline_cloud.notify.receivers.receiver import Receiver
 from frostline_cloud.notify.receivers.settings import BudgetConfig, ReceiverSettings
 from frostline_cloud.notify.texts import Catalogue
+from frostline_cloud.notify.tools import Counters, Tools
 from frostline_cloud.sql import read_only, translated
 from frostline_core.errors import UnavailableError
 
@@ -205,13 +206,27 @@ class NotifyWorker:
             await asyncio.sleep(_BURY_EVERY_MS / 1000)
 
     def _bury_now(self) -> None:
-        now = self._tools.clock()
+        now, names = self._tools.clock(), [desk.name for desk in self._desks]
         with translated("outbox"), self._tools.engine.begin() as connection:
-            dead = outbox.bury(connection, served(self._desks), now - backoff.GIVE_UP_MS, now)
             forget_links(connection, now - _LINKS_KEPT_MS)
-            names = [desk.name for desk in self._desks]
             telling.forget(connection, names)
             health.forget(connection, names)
+        dead = 0
+        while some := self._bury_some(now):
+            dead += some
         if dead:
-            self._tools.counters.dead += dead
             log.error("%d notifications for receivers that are gone, down or not configured were given up", dead)
+
+    def _bury_some(self, now: int) -> int:
+        """Gives up a bounded number of what nobody serves, with copies to the fallbacks; returns how many."""
+        tools, by_receiver = self._tools, dict[str, list[str]]()
+        with translated("outbox"), tools.engine.begin() as connection:
+            served = [desk.name for desk in self._desks if desk.is_served(connection)]
+            dead = outbox.bury(connection, served, now - backoff.GIVE_UP_MS, now)
+            for message_id, receiver in dead:
+                by_receiver.setdefault(receiver, []).append(message_id)
+            for receiver, ids in by_receiver.items():
+                if fallback := tools.plan.fallback(receiver):
+                    tools.counters.redirected += outbox.stand_in(connection, ids, fallback, now)
+        tools.counters.dead += len(dead)
+        return len(dead)

@@ -7,6 +7,7 @@ import logging
 
 import pytest
 
+from frostline_cloud.notify import Plan
 from frostline_cloud.notify.dead_letters import revive
 from frostline_cloud.notify.health import enable
 from tests.support.hook import Answer, Hook
@@ -93,6 +94,27 @@ async def test_what_was_given_up_and_overtaken_stays_so(post: Post) -> None:
 
     with post.engine.begin() as connection:
         assert revive(connection, post.now) == 0
+
+
+async def test_what_waited_a_day_for_a_receiver_that_is_down_goes_to_its_fallback(post: Post) -> None:
+    devices = [f"room-{number}" for number in range(12)]
+    for device in devices:
+        post.tell(FIRES, device=device)
+    plan = Plan(("ops", "boss"), fallbacks=(("ops", "boss"),))
+    with Hook(*(Answer(503) for _ in range(1000))) as down, Hook() as boss:
+        both = (post.receiver(down), post.receiver(boss, name="boss"))
+        first = post.worker(*both, plan=plan)
+        for _ in range(3):  # after five failures it rests, and is tried with one at a time
+            await first.run_once()
+            post.now += 60_000
+        await first.close()
+        post.now += 25 * HOUR
+        running = asyncio.create_task(post.worker(*both, plan=plan).run())
+        await eventually_async(lambda: {each.content["series"]["device"] for each in boss.requests} >= set(devices))
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    assert {state for _, state in post.states() if state != "delivered"} == {"dead"}
 
 
 async def test_what_nobody_serves_is_given_up_after_a_day(post: Post, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,13 +15,14 @@ from sqlalchemy import Engine, func, select
 
 from frostline_cloud.alerts import record
 from frostline_cloud.notify import UNADDRESSED, NotifyWorker, Plan, RouteConfig
-from frostline_cloud.notify.desk import Desk, Tools
+from frostline_cloud.notify.desk import Desk
 from frostline_cloud.notify.dispatch import dispatch
 from frostline_cloud.notify.links import Links, LinkState, link_key
 from frostline_cloud.notify.links.token import token_of
 from frostline_cloud.notify.links.using import use
 from frostline_cloud.notify.receivers.receiver import Attempt, Message, Verdict
 from frostline_cloud.notify.receivers.settings import BudgetConfig
+from frostline_cloud.notify.tools import Tools
 from frostline_cloud.sql.tables import alert, alert_event, bundle_link, outbox
 from frostline_core.config import parse
 from frostline_core.rules import Phase, RuleSet, Series, Transition

@@ -8,10 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
-from frostline_cloud.notify.bundle import parts
 from frostline_cloud.notify.grouping.config import GroupConfig
 from frostline_cloud.notify.grouping.group import Group, Standing, next_look
-from frostline_cloud.notify.outbox import RowState
+from frostline_cloud.notify.outbox import RowState, parts
 from frostline_cloud.sql.tables import alert, notice_group, outbox
 from frostline_core.rules import OPEN
 

@@ -18,12 +18,12 @@ from frostline_cloud.alerts import Gate, Incident
 from frostline_cloud.alerts.event import EventType
 from frostline_cloud.alerts.message import content, render
 from frostline_cloud.notify import budget
-from frostline_cloud.notify.bundle import Bundle, bundle_id, settle, take
+from frostline_cloud.notify.bundle import Bundle, bundle_id, take
 from frostline_cloud.notify.grouping.body import body
 from frostline_cloud.notify.grouping.config import GroupConfig
 from frostline_cloud.notify.grouping.group import Group, Standing, next_look
 from frostline_cloud.notify.grouping.joining import is_any_open, open_of
-from frostline_cloud.notify.outbox import RowState, new_id, waiting
+from frostline_cloud.notify.outbox import Fate, RowState, new_id, settle, waiting
 from frostline_cloud.sql.tables import alert, handling, notice_group, outbox
 from frostline_core.rules import Severity
 
@@ -137,28 +137,25 @@ def is_due(connection: Connection, receiver: str, now_ms: int) -> bool:
     return connection.execute(_ready(receiver, now_ms).limit(1)).first() is not None
 
 
-def finish(
-    connection: Connection, bundle: Bundle, configs: Mapping[str, GroupConfig], ends: tuple[RowState, int], now_ms: int
-) -> None:
+def finish(connection: Connection, bundle: Bundle, configs: Mapping[str, GroupConfig], fate: Fate, now_ms: int) -> None:
     """Says when a group is looked at next, after what became of its message was written.
 
     Args:
         connection: In a transaction that may write.
         bundle: The message.
         configs: Of the routes that group, by name.
-        ends: The rows' state from now on, and when to try again.
+        fate: Of its rows.
         now_ms: UTC.
     """
     mine = (notice_group.c.id == bundle.group, notice_group.c.lease_ms == bundle.lease_ms)
     row = connection.execute(select(notice_group).where(*mine).with_for_update()).first()
     if row is None:  # the lease had ended, and another has it
         return
-    state, due_ms = ends
     group = Group.from_row(row)
-    if state is RowState.WAITING:
-        connection.execute(update(notice_group).where(*mine).values(lease_ms=0, next_ms=due_ms))
+    if fate.state is RowState.WAITING:
+        connection.execute(update(notice_group).where(*mine).values(lease_ms=0, next_ms=fate.due_ms))
         return
-    if state is RowState.DELIVERED:
+    if fate.state is RowState.DELIVERED:
         group = replace(group, told_ms=now_ms, firing=bundle.firing)
     look(connection, group, configs.get(group.route), now_ms)
 

@@ -113,6 +113,17 @@ def test_what_waits_for_a_receiver_that_is_gone_is_told_by_its_fallback(office: 
     assert {each["series"]["device"] for each in boss.taken} == {"room-1", "duty"}
 
 
+def test_a_group_that_was_rejected_goes_to_the_fallback(office: Office) -> None:
+    plan = Plan(("duty", "boss"), (route(),), (("duty", "boss"),))
+    ours = Duty(office, plan, Inbox("duty", script=[Attempt(Verdict.REJECTED, 550, "no such user")]))
+    ours.tell("critical", FIRES, "room-1", "room-2")
+    boss = Inbox("boss")
+    drain(office.desk(boss, plan))
+
+    assert office.states() == {"dead": 2}
+    assert {each["series"]["device"] for each in boss.taken} == {"room-1", "room-2"}
+
+
 def test_a_group_that_was_rejected_can_be_replayed(office: Office) -> None:
     ours = duty(office, inbox=Inbox("duty", script=[Attempt(Verdict.REJECTED, 400, "no")]))
     ours.tell("critical", FIRES, "room-1", "room-2")

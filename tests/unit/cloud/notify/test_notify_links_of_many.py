@@ -16,11 +16,12 @@ from sqlalchemy import func, select
 
 from frostline_cloud.alerts import acknowledge
 from frostline_cloud.notify import UNADDRESSED, Plan, RouteConfig
-from frostline_cloud.notify.desk import Desk, Tools
+from frostline_cloud.notify.desk import Desk
 from frostline_cloud.notify.links import Links, forget_links, link_key
 from frostline_cloud.notify.links.page import acknowledge_router
 from frostline_cloud.notify.receivers.settings import BudgetConfig
 from frostline_cloud.notify.texts import Catalogue
+from frostline_cloud.notify.tools import Tools
 from frostline_cloud.sql.tables import alert, bundle_link
 from frostline_core.config import parse
 from tests.support.office import ENDS, FIRES, HOUR, MINUTE, NO, Inbox, Office, drain
