@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
+from secrets import token_hex
 
 from sqlalchemy import inspect, text
 
 from frostline_cloud import identity
 from frostline_cloud.config import CloudConfig
 from frostline_cloud.ingest import forgotten
+from frostline_cloud.ingest.dial import dial
 from frostline_cloud.instant import now_ms
 from frostline_cloud.notify import check_notify
 from frostline_cloud.notify.canary import with_canary
@@ -18,9 +19,8 @@ from frostline_cloud.sql import open_engine, translated
 from frostline_cloud.sql.tables import setting
 from frostline_cloud.store import open_store
 from frostline_core.errors import FrostlineError, UnavailableError
+from frostline_core.mqtt_wire import DISCONNECT
 from frostline_core.rules import load_folder
-
-_TIMEOUT_S = 5.0
 
 
 def findings(config: CloudConfig) -> dict[str, str]:
@@ -70,9 +70,7 @@ def _store(config: CloudConfig) -> None:
 
 
 def _broker(config: CloudConfig) -> None:
-    host, port = config.broker.address
-    try:
-        with socket.create_connection((host, port), timeout=_TIMEOUT_S):
-            pass
-    except OSError as error:
-        raise UnavailableError(f"cannot reach the broker at {host}:{port}: {error}") from error
+    """A session of its own, with no will, that ends at once: the one of an ingest that runs is left alone."""
+    own = config.broker.model_copy(update={"client_id": f"frostline-check-{token_hex(4)}"})
+    with closing(dial(own, None).socket) as begun, suppress(OSError):  # it had answered, and that was the question
+        begun.sendall(DISCONNECT)

@@ -42,12 +42,14 @@ class Session:
     first: list[Received | Packet]
 
 
-def dial(config: BrokerConfig, will: Will) -> Session:
+def dial(config: BrokerConfig, will: Will | None) -> Session:
     """Begins a clean session.
 
     Raises:
+        ConfigError: The password is not where the config says.
         UnavailableError: The broker cannot be reached, refuses, or does not answer in time.
     """
+    login = _login(config)
     host, port = config.address
     until = time.monotonic() + TIMEOUT_S
     with _translated(f"{host}:{port}"):
@@ -59,7 +61,7 @@ def dial(config: BrokerConfig, will: Will) -> Session:
             raw.close()
             raise
         with closing(_Guard(connected)) as guard:
-            connected.sendall(mqtt_wire.connect(_login(config), will))
+            connected.sendall(mqtt_wire.connect(login, will))
             parser = Parser()
             first = _answer(connected, parser, until)
             connected.setblocking(False)

@@ -12,8 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from frostline_cloud.check import findings
+from frostline_cloud.config import CloudConfig, RulesConfig
 from frostline_cloud.ingest.broker import Broker, Connected, Disconnected, Incoming
 from frostline_cloud.ingest.config import BrokerConfig
+from frostline_cloud.sql import SqlConfig
+from frostline_cloud.store.config import StoreConfig
 from tests.support.proxy import TcpProxy
 from tests.support.services import Mosquitto, binary
 
@@ -220,6 +224,31 @@ def test_who_is_not_let_in_says_why_and_never_the_password(
         assert password not in lost
     finally:
         subject.broker.stop()
+
+
+@pytest.mark.parametrize(("password", "found"), [("right", ""), ("wrong", "refused the connection")])
+def test_the_check_logs_in_as_ingest_does_and_takes_no_session_over(
+    secure: SecureMosquitto, tmp_path: Path, password: str, found: str
+) -> None:
+    running = Heard(secure_config(secure, tmp_path, "right", ca=True))
+    try:
+        running.session()
+        (tmp_path / "other").mkdir()
+        broker = secure_config(secure, tmp_path / "other", password, ca=True)
+        config = CloudConfig(
+            broker=broker,
+            store=StoreConfig(path=tmp_path / "history.duckdb"),
+            sql=SqlConfig(url=f"sqlite:///{tmp_path}/frostline.db"),
+            rules=RulesConfig(folder=tmp_path),
+        )
+        said = findings(config)["broker"]
+        assert found in said
+        assert bool(said) is bool(found)
+        running.broker.publish("t/still", b"1")
+        running.until(running.messages)
+        assert not running.count(Disconnected)
+    finally:
+        running.broker.stop()
 
 
 def test_what_is_no_broker_is_named(tmp_path: Path) -> None:

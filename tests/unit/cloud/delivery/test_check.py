@@ -51,3 +51,14 @@ def test_each_part_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     assert f"127.0.0.1:{port}" in found["broker"]
     assert found["sql"]
     assert (found["rules"], found["store"]) == ("", "")
+
+
+def test_a_missing_secret_is_named_although_the_broker_is_away(tmp_path: Path) -> None:
+    url = f"mqtt://127.0.0.1:{free_port()}"
+    config = CloudConfig(
+        broker=BrokerConfig.model_validate({"url": url, "username": "a", "password": "${file:/no/such/file}"}),
+        store=StoreConfig(path=tmp_path / "history.duckdb"),
+        sql=SqlConfig(url=f"sqlite:///{tmp_path}/frostline.db"),
+        rules=RulesConfig(folder=tmp_path),
+    )
+    assert "/no/such/file" in findings(config)["broker"]
