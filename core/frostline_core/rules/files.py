@@ -28,7 +28,7 @@ def load_folder(path: Path) -> RuleSet:
             line, in YAML), rule and key.
     """
     if not path.is_dir():
-        raise ConfigError(f"{path}: is not a folder of rule files")
+        raise ConfigError(f"{path}: is not a folder of rule files; make it (it may be empty)")
     return load_files(sorted(each for each in path.iterdir() if each.suffix in SUFFIXES))
 
 
