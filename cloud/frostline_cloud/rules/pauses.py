@@ -135,7 +135,8 @@ def asset_state(known: Sequence[Pause], site: str, node: str, device: str, at_ms
 class Pauses:
     """What ingest knows of pauses: looked up each second, and told to the evaluator when they have changed.
 
-    While SQL does not answer, what was known counts.
+    While SQL does not answer, what was known counts. Of pauses that are over, those of the last 40 days are known, as far
+    as there are not more than `MOST_PAUSES` with those in force and to come.
 
     Attributes:
         revision: Of what is known: another number for other pauses; -1 before SQL has answered.
@@ -173,12 +174,18 @@ class Pauses:
             revision = connection.scalar(select(func.max(pause.c.revision))) or 0
             if revision == self.revision:
                 return False
-            found = pauses(connection, now_ms - _LOOK_BACK_MS)
+            found = _known(connection, now_ms - _LOOK_BACK_MS)
         was_empty = not self._by_site
         self.revision, self._by_site = revision, {}
         for each in found:
             self._by_site.setdefault(each.site, []).append(each)
         return not (was_empty and not found)
+
+
+def _known(connection: Connection, since_ms: int) -> list[Pause]:
+    """Those that end last: what is in force or to come is among them, however many are over."""
+    query = select(pause).where(pause.c.to_ms > since_ms).order_by(pause.c.to_ms.desc(), pause.c.id)
+    return [Pause.of(row) for row in connection.execute(query.limit(MOST_PAUSES))]
 
 
 def _revision(connection: Connection) -> int:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert
 
 from frostline_cloud.rules import AssetState, Pause, Pauses, add_pause, asset_state, end_pause, pauses
-from frostline_cloud.rules.pauses import LONGEST_MS
+from frostline_cloud.rules.pauses import LONGEST_MS, MOST_PAUSES
 from frostline_cloud.sql import migrate, open_engine
+from frostline_cloud.sql.tables import pause
 from frostline_core.errors import ConfigError
 from frostline_core.rules import Evaluator, Series, parse
 
@@ -129,3 +130,17 @@ def test_another_evaluator_is_told_too(engine: Engine) -> None:
     second.observe(slot, 9.0, NOW + 5 * MINUTE)
 
     assert second.staged().transitions == ()
+
+
+def test_what_is_in_force_is_known_however_much_is_over(engine: Engine) -> None:
+    add(engine)
+    over = {"state": "idle", "site": "hamburg", "node": "gw-1", "reason": "r", "author": "a", "changed_ms": 1}
+    rows = [
+        {**over, "device": f"d-{n}", "from_ms": NOW - n - 2, "to_ms": NOW - n - 1, "revision": 1}
+        for n in range(MOST_PAUSES)
+    ]
+    with engine.begin() as connection:
+        connection.execute(insert(pause), rows)
+    known = Pauses(engine)
+    known.refresh(Evaluator([RULE]), NOW)
+    assert known.spans(ROOM) == [(WASHING.from_ms, WASHING.to_ms)]
