@@ -135,8 +135,8 @@ def asset_state(known: Sequence[Pause], site: str, node: str, device: str, at_ms
 class Pauses:
     """What ingest knows of pauses: looked up each second, and told to the evaluator when they have changed.
 
-    While SQL does not answer, what was known counts. Of pauses that are over, those of the last 40 days are known, as far
-    as there are not more than `MOST_PAUSES` with those in force and to come.
+    While SQL does not answer, what was known counts. Of pauses that are over, those of the last 40 days are known, as
+    far as there are not more than `MOST_PAUSES` with those in force and to come.
 
     Attributes:
         revision: Of what is known: another number for other pauses; -1 before SQL has answered.
