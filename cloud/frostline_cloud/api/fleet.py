@@ -14,10 +14,12 @@ from frostline_cloud.api.paging import Cursor, Limit, Page, decode, encode
 from frostline_cloud.api.parameters import NodeFilter, SiteFilter, Text
 from frostline_cloud.api.problems import not_found
 from frostline_cloud.api.services import Services, Wired
+from frostline_cloud.rules import in_force
 from frostline_cloud.rules.taken import Taken, taken
 from frostline_cloud.sql import ledger, registry
 from frostline_cloud.sql.registry import KnownDevice, KnownNode, Scope
 from frostline_core.reading import Quality
+from frostline_core.rules.bundle import unsendable
 from frostline_core.rules.derived import tau_of
 
 router = APIRouter(tags=["fleet"])
@@ -88,6 +90,10 @@ class NodeOut(BaseModel):
     account: AccountOut = Field(description="Its samples over all time.")
     lost: LostOut = Field(description="Its losses over all time.")
     local_rules: LocalRulesOut | None = Field(description="Null where it has said nothing of local rules.")
+    rules_unsent: str = Field(
+        default="",
+        description="Why its rules cannot be sent to it, so that it goes on with those it has; empty where they can.",
+    )
     in_doubt: list[DoubtOut] = Field(description="Runs whose tail may be lost; at most 100.")
 
 
@@ -164,7 +170,7 @@ def list_nodes(
     after = decode(cursor, (str, str)) if cursor else None
     with services.reading() as connection:
         found = registry.nodes(connection, Scope(site=site), _pair(after), limit + 1)
-        items = _nodes(connection, found[:limit])
+        items = _nodes(services, connection, found[:limit])
     last = items[-1] if len(found) > limit else None
     return Page(items=items, next=encode((last.site, last.node)) if last else None)
 
@@ -173,7 +179,7 @@ def list_nodes(
 def show_node(services: Wired, _caller: Viewer, site: SitePath, node: NodePath) -> NodeOut:
     """One gateway with its account, losses and doubts."""
     with services.reading() as connection:
-        found = _nodes(connection, registry.nodes(connection, Scope(site=site, node=node), most=1))
+        found = _nodes(services, connection, registry.nodes(connection, Scope(site=site, node=node), most=1))
     if not found:
         raise not_found(f"gateway {site}/{node}")
     return found[0]
@@ -219,11 +225,12 @@ def known_device(services: Services, scope: Scope) -> KnownDevice:
     return found[0]
 
 
-def _nodes(connection: Connection, found: list[KnownNode]) -> list[NodeOut]:
+def _nodes(services: Services, connection: Connection, found: list[KnownNode]) -> list[NodeOut]:
     keys = [(each.site, each.node) for each in found]
     accounts, losses = ledger.totals(connection, keys), ledger.lost(connection, keys)
     rules = {(each.site, each.node): each for each in taken(connection, keys)}
-    return [
+    unsent = unsendable(in_force(connection, services.rules, services.clock()).rules, keys)
+    made = [
         _node(
             each,
             rules.get(key),
@@ -233,6 +240,7 @@ def _nodes(connection: Connection, found: list[KnownNode]) -> list[NodeOut]:
         )
         for key, each in zip(keys, found, strict=True)
     ]
+    return [each.model_copy(update={"rules_unsent": unsent.get((each.site, each.node), "")}) for each in made]
 
 
 def _node(

@@ -14,8 +14,10 @@ from frostline_cloud.alerts.noise import DAY_MS, noisiest
 from frostline_cloud.alerts.read import NEEDS_SOMEBODY
 from frostline_cloud.api.services import Services
 from frostline_cloud.notify import exposition as notify
+from frostline_cloud.rules import in_force
 from frostline_cloud.sql import ledger, letters, told
 from frostline_cloud.sql.tables import alert, handling, node, outbox
+from frostline_core.rules.bundle import unsendable
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _NODE = ("site", "node")
@@ -34,6 +36,7 @@ def exposition(services: Services) -> bytes:
             *_losses(connection),
             *_letters(services, connection),
             *_states(connection),
+            *_unsent(services, connection),
             *_noise(connection, services.clock()),
             *notify.families(connection, services.clock()),
         ]
@@ -121,6 +124,14 @@ def _states(connection: Connection) -> Iterator[Metric]:
     yield online
     yield alerts
     yield waiting
+
+
+def _unsent(services: Services, connection: Connection) -> Iterator[Metric]:
+    unsent = GaugeMetricFamily("frostline_rules_unsent", "1: its rules are too large to be sent to it.", labels=_NODE)
+    gateways = [(row.site, row.node) for row in connection.execute(select(node.c.site, node.c.node))]
+    for key in unsendable(in_force(connection, services.rules, services.clock()).rules, gateways):
+        unsent.add_metric(key, 1)
+    yield unsent
 
 
 def _noise(connection: Connection, now_ms: int) -> Iterator[Metric]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from frostline_core.errors import ConfigError
@@ -24,6 +24,7 @@ MOST_BYTES = 128 * 1024
 """Longest text of a bundle; half of what brokers commonly take as a payload."""
 MOST_RULES = 200
 """Most rules of one gateway: a Pi evaluates them beside its other work."""
+_ADVICE = "have each select its site and node, or leave some to the cloud (without `where`)"
 _VERSION = re.compile(r"[0-9a-f]{16}")
 
 
@@ -52,12 +53,32 @@ def pack(rules: Sequence[Rule]) -> str:
         ConfigError: They are too many, or too long.
     """
     if len(rules) > MOST_RULES:
-        raise ConfigError(f"{len(rules)} rules for one gateway; the most is {MOST_RULES}")
+        raise ConfigError(f"{len(rules)} rules for one gateway; the most is {MOST_RULES}: {_ADVICE}")
     tables = [rule.content for rule in rules]
     text = json.dumps({"version": RuleSet.of(rules).version, "rules": tables}, separators=(",", ":"))
     if len(text.encode()) > MOST_BYTES:
-        raise ConfigError(f"the rules for one gateway have {len(text)} characters; the most is {MOST_BYTES} bytes")
+        raise ConfigError(f"rules for one gateway of {len(text.encode())} bytes; the most is {MOST_BYTES}: {_ADVICE}")
     return text
+
+
+def unsendable(rules: Sequence[Rule], gateways: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Why a gateway cannot be sent its rules, and goes on with those it has; only of such, by site and node."""
+    local = [rule for rule in rules if rule.where is Where.GATEWAY]
+    found: dict[tuple[str, str], str] = {}
+    if not _fault(local):  # nor has any part of them one
+        return found
+    for key in gateways:
+        if fault := _fault(rules_for(local, *key)):
+            found[key] = fault
+    return found
+
+
+def _fault(rules: Sequence[Rule]) -> str:
+    try:
+        pack(rules)
+    except ConfigError as error:
+        return str(error)
+    return ""
 
 
 def unpack(text: str) -> Bundle:

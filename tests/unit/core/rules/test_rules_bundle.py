@@ -9,7 +9,7 @@ import pytest
 
 from frostline_core.errors import ConfigError
 from frostline_core.rules import RuleSet, parse
-from frostline_core.rules.bundle import MOST_BYTES, MOST_RULES, pack, rules_for, unpack
+from frostline_core.rules.bundle import MOST_BYTES, MOST_RULES, pack, rules_for, unpack, unsendable
 
 
 def rule(id_: str = "r", **keys: Any) -> Any:
@@ -34,6 +34,23 @@ def test_too_many_or_too_long_is_not_packed() -> None:
         pack([rule(f"r{number}") for number in range(MOST_RULES + 1)])
     with pytest.raises(ConfigError, match="the most is"):
         pack([rule(f"r{number}", select={"metric": ["m" * 200] * 10}) for number in range(MOST_RULES)])
+
+
+def test_which_gateways_cannot_be_sent_their_rules_and_what_to_do() -> None:
+    many = [rule(f"r{number}", select={"metric": "m", "site": "big"}) for number in range(MOST_RULES)]
+    rules = [*many, rule("all")]
+
+    found = unsendable(rules, [("big", "gw-1"), ("small", "gw-1")])
+
+    assert found.keys() == {("big", "gw-1")}
+    assert "201 rules for one gateway; the most is 200" in found["big", "gw-1"]
+    assert "select its site" in found["big", "gw-1"]
+
+
+def test_rules_of_the_cloud_are_not_sent_however_many() -> None:
+    many = [rule(f"r{number}", where="cloud", output=None) for number in range(MOST_RULES + 1)]
+
+    assert unsendable(many, [("site", "gw-1")]) == {}
 
 
 VERSION = "0123456789abcdef"
