@@ -25,7 +25,8 @@ MAX_RANGE_MS: Final = 400 * 24 * 3600 * 1000
 MAX_BUFFERED_MS: Final = 31 * 24 * 3600 * 1000
 _DAY_MS = 24 * 3600 * 1000
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
-_NUMERIC = NUMBERS | {DataType.BOOLEAN, DataType.DATETIME}
+NUMERIC: Final = NUMBERS | {DataType.BOOLEAN, DataType.DATETIME}
+"""What has a series."""
 
 
 class PointOut(BaseModel):
@@ -98,7 +99,7 @@ def show_series(  # noqa: PLR0913 - the query parameters of the endpoint
         tau_ms = _tau_of(known.description, tau_ms)
     if described is None:
         raise not_found(f"metric {metric} of {site}/{node}/{device}")
-    if described.datatype not in _NUMERIC:
+    if described.datatype not in NUMERIC:
         raise unfit("query.metric", "is no number; only numbers have a series")
     if tau_ms is None:
         buckets = services.store.series(known.place, metric, from_ms, to_ms, length_ms)

@@ -28,6 +28,7 @@ class Header:
                         link.props("aria-current=page")
             pages.props["aria-label"] = "Pages"
             with ui.element("div").classes("f-links"):
+                self._zone = ui.label().classes("f-fact")
                 ui.link("API", "/api/docs")
                 self._turner = ui.button("Theme: auto", on_click=self._turn, color=None).props("flat dense no-caps")
                 if may_log_out:
@@ -40,7 +41,6 @@ class Header:
                 self._oldest = ui.label().classes("f-fact")
                 self._nodes = ui.label().classes("f-fact")
                 self._account = ui.label().classes("f-fact")
-                self._zone = ui.label().classes("f-fact f-zone")
 
     def show(self, screen: Screen) -> None:
         """Shows the state of the system."""

@@ -68,7 +68,7 @@ def _row(noise: NoiseOut) -> Sequence[Cell]:
             note=f"{noise.flaps:,} again and again" if noise.flaps else "",
         ),
         Cell(noise.noisiest_series, note=f"{noise.noisiest_count:,} of {noise.alerts:,}"),
-        Cell("hysteresis, `for` or `clear_for`" if flaps else _advice(noise)),
+        Cell("hysteresis, for or clear_for" if flaps else _advice(noise)),
     )
 
 

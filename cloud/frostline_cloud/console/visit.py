@@ -56,7 +56,11 @@ class Visit:
             NotDoneError: There is no such thing, or nobody is logged in.
             UnavailableError: SQL or the store does not answer.
         """
-        return await self._as(Role.VIEWER, call)
+        try:
+            return await self._as(Role.VIEWER, call)
+        except NotDoneError as error:
+            said = str(error)
+            raise NotDoneError(said[:1].upper() + said[1:]) from error
 
     async def act(self, call: Call[T]) -> T:
         """Changes something, as an operator.
@@ -66,19 +70,21 @@ class Visit:
         """
         try:
             return await self._as(Role.OPERATOR, call)
+        except NotDoneError as error:
+            raise NotDoneError(f"Not done: {error}") from error
         except UnavailableError as error:
             raise NotDoneError(f"Not done: {error}. Try again in a moment.") from error
 
     async def _as(self, role: Role, call: Call[T]) -> T:
         caller = await self.caller()
         if caller is None:
-            raise NotDoneError("Not done: you are logged out. Log in again.")
+            raise NotDoneError("you are logged out. Log in again.")
         if not caller.role.may(role):
-            raise NotDoneError(f"Not done: this needs the role {role}, and {caller.name} is {caller.role}.")
+            raise NotDoneError(f"this needs the role {role}, and {caller.name} is {caller.role}.")
         try:
             return await asyncio.to_thread(call, self.services, caller)
         except (HTTPException, RequestValidationError, ValidationError) as error:
-            raise NotDoneError(f"Not done: {_words(error)}.") from error
+            raise NotDoneError(f"{_words(error)}.") from error
 
 
 def _words(error: HTTPException | RequestValidationError | ValidationError) -> str:

@@ -16,7 +16,7 @@ def ago(age_ms: int | None) -> str:
     if minutes < 60:
         return f"{minutes} min"
     if hours < 48:
-        return f"{hours} h {minutes % 60} min"
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
     return f"{hours // 24} d"
 
 

@@ -44,6 +44,15 @@ def test_a_device_shows_what_was_measured_and_its_virtual_buffer_together(shared
     expect(page.locator(".f-pair", has_text="Lowest")).to_contain_text("°C")
 
 
+def test_text_has_no_chart_to_choose(shared: Server, page: Page) -> None:
+    shared.log_in(page, CHILLER)
+    expect(page.get_by_role("row").filter(has_text="note")).to_be_visible()
+    expect(page.get_by_role("link", name="note")).to_have_count(0)
+    page.get_by_role("combobox", name="Metric").click()
+    expect(page.get_by_role("option", name="setpoint")).to_be_visible()
+    expect(page.get_by_role("option", name="note")).to_have_count(0)
+
+
 def test_another_metric_and_another_range_are_a_choice_away(shared: Server, page: Page) -> None:
     shared.log_in(page, f"{CHILLER}?metric=setpoint")
     expect(page.get_by_role("img", name="Chart of setpoint")).to_be_visible()
@@ -55,7 +64,7 @@ def test_another_metric_and_another_range_are_a_choice_away(shared: Server, page
 
 def test_a_device_that_nobody_told_of_is_said_so(shared: Server, page: Page) -> None:
     shared.log_in(page, "/devices/berlin/gw-1/nothing")
-    expect(page.get_by_role("alert")).to_contain_text("device berlin/gw-1/nothing")
+    expect(page.get_by_role("alert")).to_have_text("Device berlin/gw-1/nothing is not known here.")
 
 
 def test_a_gateway_shows_its_losses_its_doubts_and_what_it_refuses(anew: Server, page: Page) -> None:

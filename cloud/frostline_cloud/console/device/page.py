@@ -9,8 +9,10 @@ from typing import Final
 
 from nicegui import ui
 
+from frostline_cloud.api import Caller, Services
 from frostline_cloud.api.alerts import AlertOut, StateFilter, list_alerts
-from frostline_cloud.api.fleet import DeviceOut, ValueOut, show_device
+from frostline_cloud.api.fleet import DeviceOut, ValueOut, known_device, show_device
+from frostline_cloud.api.series import NUMERIC
 from frostline_cloud.console import links
 from frostline_cloud.console.device.past import Past, Pasts, Range, Wanted
 from frostline_cloud.console.device.picture import facts, gaps, picture
@@ -24,6 +26,7 @@ from frostline_cloud.console.pairs import show_pairs
 from frostline_cloud.console.table import Cell, Table
 from frostline_cloud.console.visit import NotDoneError, Visit
 from frostline_cloud.console.words import ago, span, symbol_of
+from frostline_cloud.sql.registry import Scope
 from frostline_core.errors import UnavailableError
 from frostline_core.rules.buffer import SETTLED
 from frostline_core.rules.derived import TAU_MS, measured
@@ -60,6 +63,7 @@ class DevicePage:
 
     def __init__(self, visit: Visit, pasts: Pasts, key: DeviceKey, metric: str) -> None:
         self._visit, self._pasts, self._key, self._first = visit, pasts, key, measured(metric) or metric
+        self._numbers: frozenset[str] = frozenset()
         self._drawn = _Drawn()
 
     def build(self) -> None:
@@ -106,19 +110,25 @@ class DevicePage:
 
     async def show(self, sight: Sight) -> None:
         """See `Content`."""
-        site, node, device = self._key
-        found = await self._visit.read(partial(show_device, site=site, node=node, device=device))
+        found, self._numbers = await self._visit.read(self._read)
         self._head(found, sight.screen)
-        self._table.show([_row(each, self._key) for each in found.values])
+        self._table.show([_row(each, self._key, self._numbers) for each in found.values])
         await self._show_alerts(sight)
         await self._show_past(found, sight)
+
+    def _read(self, services: Services, caller: Caller) -> tuple[DeviceOut, frozenset[str]]:
+        """The device, and which of its metrics have a series."""
+        site, node, device = self._key
+        known = known_device(services, Scope(site, node, device)).description
+        numbers = frozenset(each.name for each in known.metrics if each.datatype in NUMERIC)
+        return show_device(services, caller, site, node, device), numbers
 
     def _head(self, found: DeviceOut, screen: Screen) -> None:
         badges = _badges(found)
         zone = [found.zone] if found.zone else []
         labels = [f"{name}: {value}" for name, value in found.labels.items()]
         where = " · ".join([found.site, found.node, *zone, found.kind.replace("_", " "), *labels])
-        numbers = {each.metric: each.metric.replace("_", " ") for each in found.values if _is_number(each)}
+        numbers = {each.metric: each.metric.replace("_", " ") for each in found.values if each.metric in self._numbers}
         about = (badges, where, numbers)
         if about == self._drawn.head:
             return
@@ -224,18 +234,14 @@ def _unit(found: DeviceOut, metric: str) -> str:
     return next((each.unit for each in found.values if each.metric == metric), "")
 
 
-def _is_number(value: ValueOut) -> bool:
-    return not isinstance(value.value, str)
-
-
-def _row(value: ValueOut, key: DeviceKey) -> Sequence[Cell]:
+def _row(value: ValueOut, key: DeviceKey, numbers: frozenset[str]) -> Sequence[Cell]:
     text = "–" if value.value is None else _said(value)  # noqa: RUF001 - what people read as "no value"
     stale = f"stale: {value.stale_reason}" if value.stale else ""
     quality = value.quality or "never measured"
-    name = value.metric.replace("_", " ")
+    name, is_number = value.metric.replace("_", " "), value.metric in numbers
     return (
-        Cell(name, link=links.device_page(key, value.metric) if _is_number(value) else ""),
-        Cell(text, tone=f"{'f-n' if _is_number(value) else 'f-text'}{' is-stale' if value.stale else ''}"),
+        Cell(name, link=links.device_page(key, value.metric) if is_number else ""),
+        Cell(text, tone=f"{'f-n' if is_number else 'f-text'}{' is-stale' if value.stale else ''}"),
         Cell("never" if value.age_ms is None else f"{ago(value.age_ms)} ago", note=stale),
         Cell(quality, icon="" if quality == "good" else "help"),
     )

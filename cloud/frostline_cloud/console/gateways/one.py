@@ -64,7 +64,7 @@ class GatewayPage:
             _heading("Runs in doubt")
             ui.label(
                 "The gateway no longer has them, and nobody knows whether they came to their end. If nothing will come "
-                "any more (a destroyed card), give them up: `frostline cloud write-off`."
+                "any more (a destroyed card), give them up with frostline cloud write-off."
             ).classes("f-verdict")
             self._doubts = Table("Runs in doubt", ("Run", "In doubt from batch", "Highest batch told of"), "")
         with ui.element("section").props('aria-label="Local rules"') as self._local:

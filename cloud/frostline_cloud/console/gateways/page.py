@@ -37,7 +37,7 @@ class GatewaysPage:
         with ui.element("h1").classes("f-title"):
             ui.label("Gateways")
         ui.label("What each has sent, over all time, and what became of it.").classes("f-verdict")
-        empty = "No gateway was ever heard. Give one this broker and start it: `frostline gateway run`."
+        empty = "No gateway was ever heard. Give one this broker and start it: frostline gateway run."
         self._table = Table("Gateways", _COLUMNS, empty)
         self._more = ui.link("More gateways", "").classes("f-more")
         self._more.visible = False

@@ -67,7 +67,7 @@ def test_losses_that_nobody_could_count_are_not_nothing() -> None:
 
 
 def test_a_gateway_that_never_died_is_offline_since_its_birth_at_the_latest() -> None:
-    assert state(node(online=False), NOW) == "offline for 1 h 0 min"
+    assert state(node(online=False), NOW) == "offline for 1 h"
 
 
 def test_the_account_says_that_every_sample_has_a_fate() -> None:
