@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +18,7 @@ from frostline_cloud.notify.dispatch import dispatch
 from frostline_cloud.notify.escalation import escalate
 from frostline_cloud.notify.plan import CANARY_RULE, Plan
 from frostline_cloud.notify.routing import RouteConfig
-from frostline_cloud.sql import open_engine
-from frostline_cloud.sql.tables import escalation, metadata, outbox
+from frostline_cloud.sql.tables import escalation, outbox
 from frostline_core.config import parse
 from frostline_core.errors import ConfigError
 from frostline_core.rules import Phase, RuleSet, Series, Severity, Transition
@@ -36,14 +34,6 @@ ANNA = Doing("anna", NOW)
 PLAN = Plan(("a", "b"))
 STEPS = parse({"name": "r", "to": ["a"], "escalate": [{"after_minutes": 10, "to": ["b"]}]}, RouteConfig, "test")
 ESCALATING = Plan(("a", "b"), (STEPS,))
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path}/frostline.db")
-    metadata.create_all(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from sqlalchemy import Engine, insert, select, update
 
 from frostline_cloud import alerts
@@ -13,22 +9,13 @@ from frostline_cloud.alerts.topology import GATEWAY_RULE, SETTLE_MS, SITE_RULE, 
 from frostline_cloud.notify import UNADDRESSED
 from frostline_cloud.notify.dispatch import dispatch
 from frostline_cloud.notify.plan import Plan
-from frostline_cloud.sql import open_engine
-from frostline_cloud.sql.tables import alert, handling, metadata, node, outbox
+from frostline_cloud.sql.tables import alert, handling, node, outbox
 from frostline_core.rules import Phase, RuleSet, Series, Transition
 from frostline_core.rules import parse as parse_rule
 
 NOW = 1_770_000_000_000
 AFTER = 300_000
 PLAN = Plan(("ops",))
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path}/frostline.db")
-    metadata.create_all(engine)
-    yield engine
-    engine.dispose()
 
 
 def born(engine: Engine, *names: str, site: str = "hamburg") -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, insert, select, update
 
 from frostline_cloud.audit import DOUBT, RESIDUE, RULE, audit
-from frostline_cloud.sql import migrate, open_engine
 from frostline_cloud.sql.tables import account, alert, node, outbox, run
 
 NOW = 1_790_000_000_000
@@ -18,13 +15,10 @@ DAY = {"site": "s", "node": "n", "day": "2026-01-31", "received": 10, "written":
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_engine(f"sqlite:///{tmp_path}/a.db")
-    migrate(opened)
-    with opened.begin() as connection:
+def engine(engine: Engine) -> Engine:
+    with engine.begin() as connection:
         connection.execute(insert(account).values(**DAY))
-    yield opened
-    opened.dispose()
+    return engine
 
 
 def alerts(engine: Engine) -> list[Any]:

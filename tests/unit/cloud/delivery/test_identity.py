@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, Table, select
 
 from frostline_cloud import identity
-from frostline_cloud.sql import births, migrate, open_engine
+from frostline_cloud.sql import births
 from frostline_cloud.sql.changes import BornNode, Changes
 from frostline_cloud.sql.tables import alert, outbox, setting
 from frostline_core.commit import Runs
@@ -18,14 +16,6 @@ from frostline_core.errors import ConfigError
 from frostline_core.rules import RuleSet
 
 NOW = 1_770_000_000_000
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path}/frostline.db")
-    migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 def rows(engine: Engine, table: Table) -> list[Any]:

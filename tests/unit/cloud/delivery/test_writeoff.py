@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, insert, select, update
 
 from frostline_cloud.audit import audit
-from frostline_cloud.sql import ledger, migrate, open_engine
+from frostline_cloud.sql import ledger
 from frostline_cloud.sql.ledger import Span
 from frostline_cloud.sql.tables import alert, node, run
 from frostline_cloud.writeoff import NothingToWriteOffError, WriteOff, write_off
@@ -32,14 +30,11 @@ CARD = WriteOff("s", "n", GONE, "the card broke", "ops")
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_engine(f"sqlite:///{tmp_path}/a.db")
-    migrate(opened)
-    with opened.begin() as connection:
+def engine(engine: Engine) -> Engine:
+    with engine.begin() as connection:
         connection.execute(insert(node).values(**NODE))
         connection.execute(insert(run), [ROW | {"run": GONE}, ROW | {"run": HELD}])
-    yield opened
-    opened.dispose()
+    return engine
 
 
 def listed(engine: Engine) -> list[Any]:

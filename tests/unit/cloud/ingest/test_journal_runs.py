@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import Engine, select
 
 from frostline_cloud.ingest import journal
 from frostline_cloud.ingest.journal import OpenedRun
-from frostline_cloud.sql import births, migrate, open_engine
+from frostline_cloud.sql import births
 from frostline_cloud.sql.changes import BornNode, Changes
 from frostline_cloud.sql.tables import node, run
 from frostline_core.commit import Runs, run_text
 
 SPOOL, OTHER = 0xAAAA, 0xBBBB
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path}/frostline.db")
-    migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 def text(spool: int, number: int) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from sqlalchemy import Engine, event, select, text, update
 from frostline_cloud.ingest.refusal import RefusedDataError
 from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.series import SeriesTable
-from frostline_cloud.sql import migrate, open_engine
+from frostline_cloud.sql import open_engine
 from frostline_cloud.sql.tables import device, metric, node, rule_state, run, site
 from frostline_core.commit import COMMIT, RUNS, Commit, Runs, pack_runs, run_text
 from frostline_core.errors import UnavailableError
@@ -78,14 +77,6 @@ def births(edge: EdgeSession, *devices: DeviceDescription, runs: bytes | None = 
     said = pack_runs(Runs(9, {RUN: 3}, False)) if runs is None else runs
     extra = [BirthMetric(RUNS, DataType.BYTES, said, 500), BirthMetric(COMMIT, DataType.BYTES)]
     return edge.birth(500, extra, [DeviceBirth(each) for each in devices])
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_engine(f"sqlite:///{tmp_path}/a.db")
-    migrate(opened)
-    yield opened
-    opened.dispose()
 
 
 def rows(engine: Engine, table: Any) -> list[Any]:
@@ -215,10 +206,10 @@ def test_a_birth_that_sql_refuses_is_named_and_the_others_are_written(engine: En
     assert not host.registry.pending
 
 
-def test_while_sql_is_away_only_the_newest_of_each_is_kept(engine: Engine, tmp_path: Path) -> None:
+def test_while_sql_is_away_only_the_newest_of_each_is_kept(engine: Engine) -> None:
     host, edge = Host(engine), edge_node()
     host.hear(*births(edge, ROOM))
-    other = open_engine(f"sqlite:///{tmp_path}/a.db")
+    other = open_engine(str(engine.url))
     with engine.connect() as fast:
         fast.exec_driver_sql("PRAGMA busy_timeout = 1")
     with other.begin() as connection:

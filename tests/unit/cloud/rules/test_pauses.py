@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, insert
 
 from frostline_cloud.rules import AssetState, Pause, Pauses, add_pause, asset_state, end_pause, pauses
 from frostline_cloud.rules.pauses import LONGEST_MS, MOST_PAUSES
-from frostline_cloud.sql import migrate, open_engine
 from frostline_cloud.sql.tables import pause
 from frostline_core.errors import ConfigError
 from frostline_core.rules import Evaluator, Series, parse
@@ -23,14 +20,6 @@ WASHING = Pause(
     0, AssetState.MAINTENANCE, "hamburg", "gw-1", "room-1", NOW, NOW + 60 * MINUTE, "washing the evaporator", "anna"
 )
 RULE = parse({"type": "threshold", "id": "r", "title": "R", "select": {"metric": "air_temperature"}, "above": 8}, "t")
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path}/a.db")
-    migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 def add(engine: Engine, wanted: Pause = WASHING) -> int:

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import Engine, select
 
 from frostline_cloud import reminders
 from frostline_cloud.rules import AssetState, Pause, add_pause, end_pause
-from frostline_cloud.sql import migrate, open_engine
 from frostline_cloud.sql.tables import alert, outbox
 
 DAY = 86_400_000
 NOW = 1_767_571_200_000
 WEEK = 7 * DAY
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = open_engine(f"sqlite:///{tmp_path}/frostline.db")
-    migrate(made)
-    yield made
-    made.dispose()
 
 
 def paused(engine: Engine, from_day: float, to_day: float, device: str = "room-1", state: str = "idle") -> int:

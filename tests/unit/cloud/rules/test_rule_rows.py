@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,22 +21,13 @@ from frostline_cloud.rules import (
     versions,
 )
 from frostline_cloud.rules.rows import AHEAD_MS, LOOK_BACK_MS
-from frostline_cloud.sql import open_engine
-from frostline_cloud.sql.tables import metadata, rule_version
+from frostline_cloud.sql.tables import rule_version
 from frostline_core.errors import ConfigError
 from frostline_core.rules import RuleSet, parse
 
 A: dict[str, Any] = {"id": "a", "type": "threshold", "title": "A", "select": {"metric": "m"}, "above": 1.0}
 B = A | {"id": "b"}
 FILES = RuleSet.of([parse(A, "test")])
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = open_engine(f"sqlite:///{tmp_path}/frostline.db")
-    metadata.create_all(made)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import Engine, insert, select, update
 
 from frostline_cloud.ingest.journal import DeadLetter
 from frostline_cloud.ingest.letters import LetterBox
-from frostline_cloud.sql import RetentionConfig, letters, migrate, open_engine, tidy
+from frostline_cloud.sql import RetentionConfig, letters, tidy
 from frostline_cloud.sql.letters import Amount, Kept
 from frostline_cloud.sql.retention import DAY_MS
 from frostline_cloud.sql.tables import dead_letter, loss
@@ -31,14 +28,6 @@ LETTER = {
     "run": None,
     "n": None,
 }
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_engine(f"sqlite:///{tmp_path}/a.db")
-    migrate(opened)
-    yield opened
-    opened.dispose()
 
 
 def add(engine: Engine, *rows: dict[str, Any]) -> None:

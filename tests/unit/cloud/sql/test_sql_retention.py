@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, Table, func, insert, select
 
-from frostline_cloud.sql import RetentionConfig, ledger, migrate, open_engine, tidy
+from frostline_cloud.sql import RetentionConfig, ledger, tidy
 from frostline_cloud.sql.retention import AT_ONCE, DAY_MS, RUN_KEEP_MS
 from frostline_cloud.sql.tables import (
     account,
@@ -27,14 +25,6 @@ from frostline_cloud.sql.tables import (
 
 NOW = 2_000_000_000_000
 CONFIG = RetentionConfig(alert_days=1000, notification_days=400, loss_days=1000, account_days=1000)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_engine(f"sqlite:///{tmp_path}/a.db")
-    migrate(opened)
-    yield opened
-    opened.dispose()
 
 
 def add(engine: Engine, table: Table, *rows: dict[str, Any]) -> None:

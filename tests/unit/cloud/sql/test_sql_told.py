@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import Engine, select
 
-from frostline_cloud.sql import RetentionConfig, ledger, migrate, open_engine, tidy, told
+from frostline_cloud.sql import RetentionConfig, ledger, tidy, told
 from frostline_cloud.sql.tables import account, gateway_account
 from frostline_core.commit.account import DayAccount, GatewayAccount
 
@@ -18,14 +15,6 @@ NOW = 2_000_000_000_000
 KEY = ("s", "n")
 FIRST = DayAccount("2033-05-17", read=10, kept=4, filtered=5, rejected=1, committed=3, lost=1)
 SECOND = DayAccount("2033-05-18", read=3, kept=3, committed=2)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_engine(f"sqlite:///{tmp_path}/a.db")
-    migrate(opened)
-    yield opened
-    opened.dispose()
 
 
 def tell(engine: Engine, *days: DayAccount, pending: int = 0, unexplained: int = 0) -> None:
