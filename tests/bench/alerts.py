@@ -33,13 +33,13 @@ _RULES = RuleSet.of(
 )
 
 
-def measure() -> dict[str, Any]:
+def measure(count: int = COUNT) -> dict[str, Any]:
     """The three storms."""
     return {
-        "transitions": COUNT,
-        "alerts": _storm("warm"),
-        "with 20 silences": _storm("warm", silences=20),
-        "behind one gateway": _storm("silent"),
+        "transitions": count,
+        "alerts": _storm("warm", count),
+        "with 20 silences": _storm("warm", count, silences=20),
+        "behind one gateway": _storm("silent", count),
     }
 
 
@@ -49,13 +49,13 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(storms)
 
 
-def _storm(rule: str, silences: int = 0) -> dict[str, Any]:
+def _storm(rule: str, count: int, silences: int = 0) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         engine = open_engine(f"sqlite:///{Path(folder) / 'bench.db'}")
         try:
             migrate(engine)
             _prepare(engine, silences)
-            return _run(engine, rule)
+            return _run(engine, rule, count)
         finally:
             engine.dispose()
 
@@ -69,12 +69,12 @@ def _prepare(engine: Engine, silences: int) -> None:
             add_silence(connection, Silence(0, matchers, "bench", "bench", NOW, NOW + 3_600_000, NOW))
 
 
-def _run(engine: Engine, rule: str) -> dict[str, Any]:
+def _run(engine: Engine, rule: str, count: int) -> dict[str, Any]:
     steps = [
         Transition(
             rule, Series("site", "gw", f"room-{n}", "cold_room", "", "m"), Phase.OK, Phase.FIRING, NOW, 9.0, 8.0, ""
         )
-        for n in range(COUNT)
+        for n in range(count)
     ]
     began = time.perf_counter()
     with engine.begin() as connection:
@@ -91,10 +91,10 @@ def _run(engine: Engine, rule: str) -> dict[str, Any]:
         held_back = len(releasable(connection, NOW))
         looked = time.perf_counter() - began
         states = select(outbox.c.receiver, outbox.c.state, func.count()).group_by(outbox.c.receiver, outbox.c.state)
-        rows = {f"{receiver} {state}": count for receiver, state, count in connection.execute(states)}
+        rows = {f"{receiver} {state}": number for receiver, state, number in connection.execute(states)}
         kept = connection.scalar(select(func.count()).select_from(alert))
-    if kept != COUNT or held_back:
-        raise RuntimeError(f"{kept} alerts of {COUNT} are there, {held_back} would be told that should not")
+    if kept != count or held_back:
+        raise RuntimeError(f"{kept} alerts of {count} are there, {held_back} would be told that should not")
     return {
         "record_s": round(recorded, 3),
         "dispatch_s": round(sum(held), 3),

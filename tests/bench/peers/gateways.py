@@ -29,6 +29,7 @@ from tests.bench.peers import tree
 from tests.bench.peers.install import thingsboard
 from tests.bench.peers.streams import CORE, OTHER_CORE, made
 from tests.support.services import Mosquitto, eventually, free_port
+from tests.support.sockets import end
 
 UNITS, SECONDS = 50, 20.0
 _START_S, _STOP_S = 60.0, 10.0
@@ -131,8 +132,7 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        end(self._client)
 
     def _came(self, client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         if message.topic != _TELEMETRY:

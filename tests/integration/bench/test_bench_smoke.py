@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench import card, edge, growth, ingest, metered, spool
+from tests.bench import alerts, card, edge, growth, ingest, metered, restart, spool, storm
 from tests.bench.peers import gateways, install, kills, run, streams
 from tests.bench.recording import Load
 from tests.support.services import binary
 
 SMALL = Load(nodes=2, devices=2, metrics=20, per_message=20, messages=200)
+STORM = Load(nodes=2, devices=2, metrics=20, per_message=20, messages=300, interval_ms=2.0, storm_at=150)
 SIZE = streams.Size(2, 2, 20, 20, each=40, batched=40, ours=200, runs=1)
 KILLS = kills.Plan(kills=1, every_s=1.5, start_s=5, per_s=100)
 
@@ -69,6 +70,26 @@ def test_edge_bench_reads_and_commits() -> None:
 def test_metered_bench_counts_bytes_of_both_ways() -> None:
     found = metered.measure(minutes=10)
     assert found["at_once"]["mb_per_day"] > found["bursts_of_10_minutes"]["mb_per_day"] > 0
+
+
+@pytest.mark.usefixtures("broker_and_stores")
+def test_storm_bench_counts_what_is_told_of_every_series() -> None:
+    found = storm.measure(STORM)
+    assert (found["transitions"], found["lost_or_doubled"]) == (80, 0)
+    assert found["live_committed_ms"]["before"]["n"] > 0
+
+
+def test_alerts_bench_tells_one_receiver_of_every_transition() -> None:
+    found = alerts.measure(50)
+    assert found["alerts"]["rows"]["ops waiting"] == found["with 20 silences"]["rows"]["ops waiting"] == 50
+
+
+@pytest.mark.usefixtures("broker_and_stores")
+def test_restart_bench_sees_everything_committed_again() -> None:
+    name = "nodes that go on"
+    found = restart.measure(10, {name: restart.CASES[name]})["cases"][name]
+    assert found["rebirths_asked"] == 0
+    assert found["messages"] > 0
 
 
 @pytest.mark.usefixtures("broker_and_stores")
