@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, partial
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -123,12 +124,12 @@ def _unknown(path: str) -> None:
 
 
 def _describe(app: FastAPI) -> None:
-    document = _openapi(app)
-    app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+    document = cache(partial(_openapi, app))  # a tenth of a second, for whoever asks first
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
 
     @app.get(f"{V1}/openapi.json", include_in_schema=False)
     def openapi() -> dict[str, Any]:
-        return document
+        return document()
 
     @app.get("/docs", include_in_schema=False)
     def where() -> RedirectResponse:
@@ -136,7 +137,7 @@ def _describe(app: FastAPI) -> None:
 
     @app.get(DOCS, include_in_schema=False, response_class=HTMLResponse)
     def docs() -> HTMLResponse:
-        return HTMLResponse(reference.page(document))
+        return HTMLResponse(reference.page(document()))
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
