@@ -323,6 +323,11 @@ unit = "1"
         """Begins to count."""
         self._thread.start()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it counts no more."""
+        return self._stop.is_set()
+
     def stop(self) -> None:
         """Counts no more."""
         self._stop.set()

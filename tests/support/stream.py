@@ -24,7 +24,7 @@ def begin(stack: Stack, counter: Counter) -> None:
 def settle(stack: Stack, counter: Counter) -> None:
     """Stops the device once the gateway hears it, and waits until all that it sent is read and committed."""
     sent = counter.sent
-    eventually(lambda: stack.counted(NODE) > sent)
+    eventually(lambda: counter.stopped or stack.counted(NODE) > sent)
     counter.stop()
     eventually(lambda: stack.counted(NODE) == counter.sent)
     eventually(lambda: stack.drained(NODE), 120)
