@@ -53,7 +53,7 @@ class Clocks:
         self._numbers: dict[Stamp, int] = {}
         self._named: list[Stamp] = []
         self._flushes = self._bytes = 0
-        self._is_folded = False
+        self._is_folded = self._is_ours = self._begins = False
 
     def save(self, connection: Connection, number: int, times: Mapping[Stamp, int]) -> None:
         """Writes what a flush has moved.
@@ -63,9 +63,12 @@ class Clocks:
             number: Of no other flush, ever, and greater than that of any before.
             times: The newest time of each group of metrics.
         """
-        self._is_folded, self._named = False, []
+        self._is_folded, self._begins, self._named = False, False, []
         if not times:
             return
+        if not self._is_ours:  # only within a flush: whoever else writes is overtaken by it, and builds on no row here
+            fold(connection)
+            self._begins = True
         self._named = [stamp for stamp in times if stamp not in self._numbers]
         raw = pack(times, self._numbers, self._named)
         self._flushes, self._bytes = self._flushes + 1, self._bytes + len(raw)
@@ -81,13 +84,16 @@ class Clocks:
         """The flush is durable."""
         if self._is_folded:
             self.restart()
+            self._is_ours = True
             return
+        self._is_ours = self._is_ours or self._begins
         for stamp in self._named:
             self._numbers[stamp] = len(self._numbers)
         self._named = []
 
     def restart(self) -> None:
-        """Rows of flushes may be gone, or another process's: what comes names its groups itself."""
+        """Rows of flushes may be another process's: they are folded, and what comes names its groups itself."""
+        self._is_ours = False
         self._numbers.clear()
         self._named = []
         self._flushes = self._bytes = 0
@@ -147,7 +153,11 @@ def read(connection: Connection) -> dict[DeviceKey, bytes]:
 
 
 def fold(connection: Connection) -> dict[DeviceKey, bytes]:
-    """The same, for whoever goes on writing: rows of flushes, whoever wrote them, become rows of devices."""
+    """The same, for whoever goes on writing: rows of flushes, whoever wrote them, become rows of devices.
+
+    Args:
+        connection: In the transaction of a flush, which another process that writes cannot overlook.
+    """
     found, flushes = _rows(connection)
     moved = _moved(found, flushes.values())
     if moved:

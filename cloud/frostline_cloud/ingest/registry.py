@@ -195,7 +195,7 @@ class Registry:
 
     def _read_states(self, connection: Connection) -> None:
         self._states = journal.all_rule_states(connection)
-        self._clocks = clocks.fold(connection)
+        self._clocks = clocks.read(connection)
 
     def _forget_known_states(self) -> None:
         """What is bound has its state in the evaluator; the rest waits here for a device that comes back."""

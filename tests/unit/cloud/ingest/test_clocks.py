@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, func, select
 
 from frostline_cloud.ingest.clocks import Clocks, Group, fold, pack, read, unpack
+from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.series import DeviceKey, SeriesTable, Stamp, metric_hash, read_clock
 from frostline_cloud.sql import migrate, open_engine
 from frostline_cloud.sql.tables import series_clock
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription
 from frostline_core.rules import NEVER, Evaluator
-from frostline_core.sparkplug import NodeView
+from frostline_core.sparkplug import HostSession, NodeView
 
 MOST = 12
 NAMES = ("a", "b", "c")
@@ -175,6 +176,35 @@ def test_after_another_process_has_folded_rows_ours_name_their_groups_again(engi
         ingest.clocks.restart()
         ingest.flush(connection, 2, {0: 2})
         assert told(read(connection)) == ingest.truth()
+
+
+def test_a_process_that_starts_beside_one_that_writes_takes_nothing_that_it_builds_on(engine: Engine) -> None:
+    ingest = Ingest()
+    with engine.begin() as connection:
+        ingest.flush(connection, 1, {0: 1, 4: 1})
+        ingest.clocks.settled()
+    Registry(engine, SeriesTable(Evaluator([]))).restore(HostSession("frostline"), 0)
+    with engine.begin() as connection:
+        ingest.flush(connection, 2, {0: 2})
+        assert told(read(connection)) == ingest.truth()
+
+
+def test_a_process_begins_with_rows_of_devices_in_its_first_flush(engine: Engine) -> None:
+    before, ingest = Ingest(), Ingest()
+    with engine.begin() as connection:
+        before.flush(connection, 1, {0: 1, 4: 1})
+        before.clocks.settled()
+    with engine.connect() as connection:
+        ingest.flush(connection, 2, {0: 2})
+        connection.rollback()
+    with engine.begin() as connection:
+        ingest.flush(connection, 2, {0: 2})
+        ingest.clocks.settled()
+        assert rows(connection) == len(KEYS) + 1
+        ingest.flush(connection, 3, {1: 3})
+        ingest.clocks.settled()
+        assert rows(connection) == len(KEYS) + 2
+        assert told(read(connection)) == {("d", "a"): 2, ("e", "b"): 1, ("d", "b"): 3}
 
 
 def test_a_row_whose_predecessor_is_missing_is_refused(engine: Engine) -> None:
