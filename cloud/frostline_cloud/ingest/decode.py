@@ -11,7 +11,7 @@ from frostline_cloud.ingest.series import Plan
 from frostline_core.commit import Queued, Regular, mark_of
 from frostline_core.errors import ProtocolError
 from frostline_core.reading import INTEGERS, DataType, Quality
-from frostline_core.sparkplug import DataCame, value_of
+from frostline_core.sparkplug import DataCame, quality_of, value_of
 from frostline_core.sparkplug.codec import content_of
 
 _NUMBERS = INTEGERS | {DataType.FLOAT, DataType.DOUBLE, DataType.BOOLEAN, DataType.DATETIME}
@@ -128,7 +128,7 @@ def samples_of(event: DataCame, latest_ms: int) -> tuple[list[Sample], list[tupl
         if at_ms > latest_ms:
             refused.append((bound.description.name, _late(at_ms)))
             continue
-        quality = _quality(metric) if metric.HasField("properties") else _GOOD
+        quality = int(quality_of(metric)) if metric.HasField("properties") else _GOOD
         try:
             value = None if quality == Quality.BAD else _value(metric, bound.description.datatype)
         except ProtocolError as error:
@@ -158,11 +158,3 @@ def _value(metric: Any, datatype: DataType) -> float | str | None:
     if datatype in _ARRAYS:
         return json.dumps(content, default=str)
     raise ProtocolError(f"type {datatype.name} cannot be kept as a time series")
-
-
-def _quality(metric: Any) -> int:
-    properties = metric.properties
-    for key, value in zip(properties.keys, properties.values, strict=False):
-        if key == "Quality":
-            return int(value.int_value)
-    return Quality.GOOD

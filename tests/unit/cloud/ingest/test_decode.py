@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,17 @@ from frostline_cloud.ingest.series import Plan, SeriesTable
 from frostline_core.commit import BATCH, BatchMark, Regular, pack_batch
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription, Quality, Stream
 from frostline_core.rules import Evaluator
-from frostline_core.sparkplug import DataCame, DeviceBirth, EdgeSession, HostSession, Metric, Skimmed, parse
+from frostline_core.sparkplug import (
+    QUALITY,
+    DataCame,
+    DeviceBirth,
+    EdgeSession,
+    HostSession,
+    Metric,
+    Property,
+    Skimmed,
+    parse,
+)
 
 NOW_MS = 1_700_000_000_000
 TYPES = {
@@ -131,6 +142,16 @@ def test_what_is_no_number_is_no_value_and_bad(number: float, repeat: int) -> No
         wire.taken(at("air_temperature", -20.5))
     batch = wire.taken(at("air_temperature", number))
     assert [(value, quality) for _, value, _, quality in batch.samples] == [(None, Quality.BAD)]
+
+
+@pytest.mark.parametrize(
+    ("code", "kept"),
+    [(192, (1.5, 192)), (0, (None, 0)), (500, (1.5, 500)), (64, (1.5, 500)), (2**31 - 1, (1.5, 500))],
+)
+def test_a_quality_that_sparkplug_does_not_know_is_uncertain(code: int, kept: tuple[float | None, int]) -> None:
+    said = replace(at("air_temperature", 1.5), properties={QUALITY: Property(DataType.INT32, code)})
+    ((_, value, _, quality),) = Wire().taken(said).samples
+    assert (value, quality) == kept
 
 
 def test_a_value_of_another_type_than_declared_is_refused_and_the_rest_is_kept() -> None:
