@@ -20,9 +20,11 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200, help="how many SIGKILLs; half as many other faults")
     parser.add_argument("--seed", type=int, default=None, help="decides every fault; drawn where absent")
     parser.add_argument("--minutes", type=float, default=None, help="over which they are spread; 4 s a kill if absent")
+    parser.add_argument("--ingests", type=int, choices=(1, 2), default=1, help="two: on one SQL, both are killed")
     options = parser.parse_args()
     seed = random.SystemRandom().randrange(1_000_000) if options.seed is None else options.seed
-    scenario = Scenario(seed, options.kills, options.minutes or options.kills * _SECONDS_PER_KILL / 60)
+    minutes = options.minutes or options.kills * _SECONDS_PER_KILL / 60
+    scenario = Scenario(seed, options.kills, minutes, ingests=options.ingests)
     sys.stderr.write(f"chaos: {scenario.command}\n")
     RESULTS.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"seed-{seed}-", dir=RESULTS))

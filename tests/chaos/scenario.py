@@ -28,6 +28,7 @@ class Scenario:
         minutes: Over which the faults are spread.
         every_s: Pause between two numbers of the device.
         rest_s: How long the system may take, after the last fault, to come to rest.
+        ingests: One, or two beside each other on one SQL.
     """
 
     seed: int
@@ -35,11 +36,13 @@ class Scenario:
     minutes: float
     every_s: float = 0.02
     rest_s: float = 180.0
+    ingests: int = 1
 
     @property
     def command(self) -> str:
         """Runs it again."""
-        return f"make chaos HISTORIES=0 SEED={self.seed} KILLS={self.kills} MINUTES={self.minutes:g}"
+        options = f"--seed {self.seed} --kills {self.kills} --minutes {self.minutes:g} --ingests {self.ingests}"
+        return f"python -m tests.chaos {options}"
 
 
 @dataclass(slots=True)
@@ -83,14 +86,14 @@ class Report:
 
 def run(scenario: Scenario, folder: Path) -> Report:
     """Runs a scenario; everything that it needs is below `folder`, which must be empty."""
-    faults = schedule(scenario.seed, scenario.kills, scenario.minutes * 60)
+    faults = schedule(scenario.seed, scenario.kills, scenario.minutes * 60, scenario.ingests)
     report = Report(
         scenario.command,
         kills=dict(Counter(fault.target for fault in faults if fault.kind == "kill")),
         faults=dict(Counter(fault.kind for fault in faults if fault.kind != "kill")),
     )
     began = time.monotonic()
-    with World(folder, scenario.every_s) as world:
+    with World(folder, scenario.every_s, scenario.ingests) as world:
         world.counter.start()
         _play(world, faults)
         world.counter.stop()

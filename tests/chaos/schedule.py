@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-PROCESSES = ("gateway", "cloud", "broker", "store")
+PROCESSES = ("gateway", "cloud", "broker", "store", "standby")
 LINKS = ("gateway_link", "cloud_link")
 
 # How often each is killed, of ten kills: the broker and the store are other people's programs.
-_KILL_WEIGHTS = (4, 4, 1, 1)
+_KILL_WEIGHTS = (4, 4, 1, 1, 0)
+_KILL_WEIGHTS_OF_TWO = (3, 2.5, 1, 1, 2.5)
 _LEAD_S = 1.0
 
 
@@ -69,17 +70,19 @@ KINDS = (
 )
 
 
-def schedule(seed: int, kills: int, duration_s: float) -> list[Fault]:
+def schedule(seed: int, kills: int, duration_s: float, ingests: int = 1) -> list[Fault]:
     """Faults in order of time: `kills` kills and half as many others, no two at once of one target.
 
     Args:
         seed: Decides everything.
         kills: How many SIGKILLs.
         duration_s: Over which they are spread; the last faults may end a little later.
+        ingests: Two: the cloud has a standby that is killed as well.
     """
+    kill = partial(_kill, _KILL_WEIGHTS if ingests == 1 else _KILL_WEIGHTS_OF_TWO)
     dice = random.Random(seed)  # noqa: S311 - a test's dice
     busy: dict[str, list[Fault]] = {}
-    faults = [_placed(dice, busy, duration_s, _kill) for _ in range(kills)]
+    faults = [_placed(dice, busy, duration_s, kill) for _ in range(kills)]
     # Each kind comes once before any comes again, so that short scenarios are broad.
     deck: list[Kind] = []
     for _ in range(kills // 2):
@@ -89,8 +92,8 @@ def schedule(seed: int, kills: int, duration_s: float) -> list[Fault]:
     return sorted(faults, key=lambda fault: fault.at_s)
 
 
-def _kill(dice: random.Random, at_s: float) -> Fault:
-    target = dice.choices(PROCESSES, _KILL_WEIGHTS)[0]
+def _kill(weights: Sequence[float], dice: random.Random, at_s: float) -> Fault:
+    target = dice.choices(PROCESSES, weights)[0]
     return Fault(at_s, "kill", target, dice.uniform(0.0, 2.0))
 
 

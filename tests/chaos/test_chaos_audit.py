@@ -133,10 +133,10 @@ def test_a_seed_is_a_schedule() -> None:
 
 
 def test_a_schedule_has_its_kills_and_every_kind_of_fault() -> None:
-    faults = schedule(1, 30, 90)
-    assert sum(fault.kind == "kill" for fault in faults) == 30
+    faults = schedule(1, 2 * len(KINDS), 90)
+    assert sum(fault.kind == "kill" for fault in faults) == 2 * len(KINDS)
     assert {fault.kind for fault in faults} == {"kill", *(kind.name for kind in KINDS)}
-    assert {fault.target for fault in schedule(1, 200, 600) if fault.kind == "kill"} == set(PROCESSES)
+    assert {fault.target for fault in schedule(1, 200, 600, 2) if fault.kind == "kill"} == set(PROCESSES)
 
 
 def test_no_two_faults_of_a_target_overlap() -> None:

@@ -56,7 +56,7 @@ class World:
             supervises them starts them again.
     """
 
-    def __init__(self, folder: Path, every_s: float) -> None:
+    def __init__(self, folder: Path, every_s: float, ingests: int = 1) -> None:
         for name in ("influxd", "stack"):
             (folder / name).mkdir(parents=True)
         self.influxd = Influxd(folder / "influxd")
@@ -74,7 +74,8 @@ class World:
             "cloud": PowerCut(stack, folder / "power-2"),
         }
         environment = _together(self.wall.environment, self.power["gateway"].environment)
-        settings = Settings(store, _INGEST, "keepalive_s = 5", links=True, environment=environment)
+        command = "run" if ingests == 1 else "serve"
+        settings = Settings(store, _INGEST, "keepalive_s = 5", command, links=True, environment=environment)
         self.stack = Stack(stack, settings=settings)
         self.stack.cloud = Program("cloud", self.stack.cloud.arguments, stack, self.power["cloud"].environment)
         self.counter = Counter(folder / "field", every_s)
@@ -92,6 +93,8 @@ class World:
             self.influxd.create_database(DATABASE)
             started.enter_context(self.front)
             started.enter_context(self.stack)
+            if self.stack.ingests:
+                self.stack.add_ingest("ingest-2")
             started.enter_context(self.counter)
             self.stack.add_gateway(NODE, _SPOOL + self.counter.driver, _UPLINK)
             self.lives.append(Life(_now_ms(), FOREVER_MS))
@@ -123,12 +126,18 @@ class World:
 
     def supervise(self) -> None:
         """Starts again what ended by itself, as systemd would, and notes it."""
-        for name, program in (("cloud", self.stack.cloud), ("gateway", self.gateway)):
+        for name, program in self._ours.items():
             if name not in self._down and not program.running:
                 if time.monotonic() > self._excused_s.get(name, 0.0):
                     self.falls.append(f"{name} ended by itself:\n{program.text()[-1500:]}")
                 self._kill(name)
                 self._start(name)
+
+    @property
+    def _ours(self) -> dict[str, Program]:
+        """Who may be killed; of two ingests the API's process goes on."""
+        ingests = self.stack.ingests or [self.stack.cloud]
+        return {"gateway": self.gateway, **dict(zip(("cloud", "standby"), ingests, strict=False))}
 
     @property
     def gateway(self) -> Program:
@@ -144,6 +153,8 @@ class World:
     def _switch_off(self, fault: Fault) -> None:
         """The machine of a process that has just been killed had its power cut."""
         if fault.target == "cloud":
+            if self.stack.ingests:
+                return  # the other one is on that machine, and lives
             self._lock(False)  # whoever held SQL was on that machine as well
         dice = random.Random(fault.for_s)  # noqa: S311 - a test's dice
         self.power[fault.target].cut(dice, _SPARED[fault.target])
@@ -155,13 +166,8 @@ class World:
         self._down.discard(target)
 
     def _process(self, target: str) -> Program | Service:
-        everything: dict[str, Program | Service] = {
-            "gateway": self.gateway,
-            "cloud": self.stack.cloud,
-            "broker": self.stack.broker,
-            "store": self.influxd,
-        }
-        return everything[target]
+        services: dict[str, Service] = {"broker": self.stack.broker, "store": self.influxd}
+        return services.get(target) or self._ours[target]
 
     def _apply(self, fault: Fault, *, on: bool) -> None:
         if fault.target.endswith("_link"):
@@ -190,6 +196,7 @@ class World:
 
     def _lock(self, on: bool) -> None:
         self._excuse("cloud", on)
+        self._excuse("standby", on)
         if on:
             self._sql = sqlite3.connect(self.sql_path, isolation_level=None, timeout=5)
             try:

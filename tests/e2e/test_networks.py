@@ -11,7 +11,7 @@ from tests.support.services import SPARE_S, eventually
 from tests.support.stack import Counter, Settings, Stack
 from tests.support.stream import KEEPALIVE_S, NODE, UPLINK, begin, finish
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(400 + 14 * KEEPALIVE_S)
 
 
 @pytest.fixture
