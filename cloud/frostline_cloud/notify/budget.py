@@ -6,29 +6,25 @@ notifications are neither counted nor held, and neither is what must go before o
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Connection, Row, func, or_, select, update
 
 from frostline_cloud.alerts.event import EventType
 from frostline_cloud.alerts.message import instant
 from frostline_cloud.notify.bundle import Bundle, bundle_id, take
+from frostline_cloud.notify.grouping.body import MOST_LISTED, gravity
 from frostline_cloud.notify.outbox import AT_ONCE, RowState, pressed, settle, waiting
 from frostline_cloud.notify.receivers.settings import BudgetConfig
 from frostline_cloud.sql.tables import outbox
-from frostline_core.rules import Severity
 
 MOST_ROWS: Final = 5_000
 """Notifications that one digest stands for; what is beyond comes with the next."""
 
-MOST_LISTED: Final = 50
-"""Incidents that a digest lists; the others are counted."""
-
 _MOST_COUNTED = 20
-_RANK = {Severity.CRITICAL.value: 0, Severity.WARNING.value: 1, Severity.INFO.value: 2}
 
 
 def left(connection: Connection, receiver: str, budget: BudgetConfig, now_ms: int) -> int | None:
@@ -112,7 +108,7 @@ def claim_digest(
     query = select(outbox).where(*waiting(receiver), outbox.c.due_ms <= now_ms, outbox.c.alert.in_(first))
     query = query.where(or_(outbox.c.held_ms.is_not(None), outbox.c.grouping.is_(None)))  # a group tells its own
     query = query.order_by(outbox.c.created_ms, outbox.c.revision, outbox.c.id).with_for_update()
-    found = [(row, json.loads(row.body)) for row in connection.execute(query.limit(MOST_ROWS))]
+    found = [(row, orjson.loads(row.body)) for row in connection.execute(query.limit(MOST_ROWS))]
     kept = [(row, body) for row, body in found if wants(row.type, body["incident"]["severity"])]
     ids = {row.id for row, _ in kept}
     settle(connection, [row.id for row, _ in found if row.id not in ids], RowState.SKIPPED, now_ms)
@@ -120,7 +116,7 @@ def claim_digest(
         return None
     rows = [row for row, _ in kept]
     made = _body(bundle_id("dig", rows), kept, now_ms)
-    text = json.dumps(made, ensure_ascii=False, separators=(",", ":"))
+    text = orjson.dumps(made).decode()
     attempts = take(connection, rows, until_ms)
     return Bundle(
         made["id"], EventType.DIGEST, text, tuple((row.id, row.created_ms) for row in rows), attempts, until_ms
@@ -130,7 +126,7 @@ def claim_digest(
 def _body(digest_id: str, rows: Sequence[tuple[Row[Any], dict[str, Any]]], now_ms: int) -> dict[str, Any]:
     """One entry an incident, its newest; the gravest first."""
     newest = {row.alert: body for row, body in rows}  # rows come in the order of revisions
-    entries = sorted(newest.values(), key=lambda body: _RANK.get(body["incident"]["severity"], 3))
+    entries = sorted(newest.values(), key=lambda body: gravity(body["incident"]["severity"]))
     return {
         "type": EventType.DIGEST.value,
         "id": digest_id,

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from frostline_cloud.notify import routing
 from frostline_cloud.notify.config import CanaryConfig, NotifyConfig, ReceiverConfig
 from frostline_cloud.notify.links import Links, link_key
-from frostline_cloud.notify.oncall import Rotation, RotationConfig
-from frostline_cloud.notify.oncall import cover as oncall
+from frostline_cloud.notify.oncall import Rotation, RotationConfig, cover
 from frostline_cloud.notify.plan import Plan
 from frostline_cloud.notify.receivers.open import open_receiver
-from frostline_cloud.notify.routing import RouteConfig, gaps
+from frostline_cloud.notify.routing import RouteConfig
 from frostline_cloud.notify.texts import Catalogue
 from frostline_cloud.notify.worker import NotifyWorker
 from frostline_cloud.sql import translated
@@ -52,7 +52,7 @@ class Tables:
 
     def gaps(self, now_ms: int) -> list[str]:
         """Alerts that nobody gets, hours in which nobody is on call, and what is never used: a sentence each."""
-        return gaps(self.routes, now_ms) + oncall.faults(self.plan.rotations, self.routes, now_ms)
+        return routing.gaps(self.routes, now_ms) + cover.gaps(self.plan.rotations, self.routes, now_ms)
 
     def texts(self) -> Catalogue:
         """Every text, checked.

@@ -87,7 +87,7 @@ class _Post:
         for name, route in _standing_in(receivers, self.plan, self.gone).items():
             said = body
             if body["type"] == EventType.UPDATED and name not in told.routes:
-                said = body | {"type": EventType.FIRING.value}  # the first that it hears of the incident
+                said = _first_heard(body)
             new = outbox.addressed(row, (name, route), self.now_ms, said)
             self.new.append(new | {"grouping": self._join(new, body, told)})
             made += 1
@@ -114,6 +114,11 @@ class _Post:
         urgent = new["critical"] and new["type"] != EventType.RESOLVED
         self.joining.add(group, config, critical=urgent)
         return group.id
+
+
+def _first_heard(body: dict[str, Any]) -> dict[str, Any]:
+    """News of an incident that goes on, for who has not heard of it: it fires, now, however it was found."""
+    return body | {"type": EventType.FIRING.value, "incident": body["incident"] | {"retroactive": False}}
 
 
 def _take(connection: Connection, ids: Sequence[str], now_ms: int) -> set[str]:

@@ -6,11 +6,11 @@ notifications that it makes become durable together.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from frostline_cloud.alerts import handlings
@@ -98,7 +98,7 @@ def _tell(connection: Connection, plan: Plan, steps: Sequence[Row[Any]], now_ms:
         if newest is None:
             continue
         after_s = max(0, (step.due_ms - news.began_ms.get(step.alert, step.due_ms)) // 1000)
-        body = json.loads(newest.body) | {
+        body = orjson.loads(newest.body) | {
             "type": EventType.ESCALATED.value,
             "noted_at": instant(now_ms),
             "escalation": {"route": step.route, "step": step.step, "after_s": after_s},

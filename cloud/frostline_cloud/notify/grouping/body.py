@@ -14,7 +14,7 @@ from frostline_cloud.notify.grouping.group import Group
 from frostline_core.rules import Severity
 
 MOST_LISTED: Final = 50
-"""Alerts that each part of a message lists, the gravest; the others are counted."""
+"""Alerts that each part of a message lists, the gravest, and a digest in all; the others are counted."""
 
 PARTS: Final = ("fired", "worse", "escalated", "resolved", "firing")
 """The parts of a message: new, told before and changed in three ways, and told before and unchanged."""
@@ -25,7 +25,11 @@ _PART = {
     EventType.ESCALATED.value: "escalated",
     EventType.RESOLVED.value: "resolved",
 }
-_RANK = {Severity.CRITICAL.value: 0, Severity.WARNING.value: 1, Severity.INFO.value: 2}
+
+
+def gravity(severity: str) -> int:
+    """A number to sort by: the gravest has the least."""
+    return -Severity(severity).rank
 
 
 def body(
@@ -56,7 +60,7 @@ def body(
     for entries in parts.values():
         entries.sort(key=_order)
     severe = [entry for name in PARTS if name != "resolved" for entry in parts[name]] or parts["resolved"]
-    gravest = min((entry["incident"]["severity"] for entry in severe), key=lambda name: _RANK.get(name, len(_RANK)))
+    gravest = min((entry["incident"]["severity"] for entry in severe), key=gravity)
     return {
         "type": EventType.GROUP.value,
         "id": message_id,
@@ -74,7 +78,7 @@ def _order(entry: Mapping[str, Any]) -> tuple[Any, ...]:
     """The gravest first, of those the oldest, of those by name."""
     series, incident = entry["series"], entry["incident"]
     names = (series["site"], series["device"], series["metric"], entry["rule"]["id"])
-    return (_RANK.get(incident["severity"], len(_RANK)), entry["timestamp"], *names)
+    return (gravity(incident["severity"]), entry["timestamp"], *names)
 
 
 def _newest(rows: Sequence[Row[Any]]) -> list[tuple[str, dict[str, Any], set[str]]]:

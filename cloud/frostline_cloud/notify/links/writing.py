@@ -8,12 +8,12 @@ joins the group later nor one that an earlier attempt did not list is among them
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
+import orjson
 from sqlalchemy import Connection, insert, select
 
 from frostline_cloud.alerts.event import EventType
@@ -90,9 +90,9 @@ class Links:
             message_id: Its id.
             created_ms: When it was written: its link ends so many hours after that, whenever it is sent.
         """
-        body = json.loads(text)
+        body = orjson.loads(text)
         token = self._token(message_id, created_ms) if to_note(body) else ""
-        return _text(linked(body, self.base_url, token))
+        return orjson.dumps(linked(body, self.base_url, token)).decode()
 
     def into_many(self, connection: Connection, text: str, receiver: str, now_ms: int) -> str:
         """The same for a message that tells of many; in a transaction that may write.
@@ -103,7 +103,7 @@ class Links:
             receiver: Who gets it.
             now_ms: UTC.
         """
-        body = json.loads(text)
+        body = orjson.loads(text)
         needed = sorted(set(to_note(body)))
         token = ""
         if needed:
@@ -115,7 +115,7 @@ class Links:
                 values = {"receiver": receiver, "alerts": needed, "unlisted": _unlisted(body), "made_ms": made_ms}
                 connection.execute(insert(bundle_link).values(id=link_id, **values))
             token = self._token(link_id, made_ms)
-        return _text(linked(body, self.base_url, token))
+        return orjson.dumps(linked(body, self.base_url, token)).decode()
 
     def _token(self, link_id: str, from_ms: int) -> str:
         return token_of(self.key, link_id, from_ms // 1000 + round(self.hours * 3600))
@@ -130,7 +130,3 @@ def _unlisted(body: Mapping[str, Any]) -> int:
     if "counts" not in body:
         return max(0, int(body["incidents"]) - len(body["items"]))
     return sum(body["counts"][name] - len(body[name]) for name in PARTS if name != "resolved")
-
-
-def _text(body: Mapping[str, Any]) -> str:
-    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -29,7 +29,7 @@ def holes(rotations: Sequence[Rotation], from_ms: int) -> Iterator[tuple[int, in
         yield began_ms, at_ms
 
 
-def faults(rotations: Sequence[Rotation], routes: Sequence[RouteConfig], now_ms: int) -> list[str]:
+def gaps(rotations: Sequence[Rotation], routes: Sequence[RouteConfig], now_ms: int) -> list[str]:
     """What is wrong with rotations that can be read, a sentence each: nobody on call, and no use.
 
     Args:

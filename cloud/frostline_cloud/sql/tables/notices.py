@@ -75,7 +75,7 @@ escalation = Table(
     Column("alert", String(36), ForeignKey("alert.id"), nullable=False),
     Column("route", String(200), nullable=False),
     Column("step", Integer, nullable=False),  # 1 is the first
-    Column("receivers", JSON, nullable=False),  # as configured when the alert fired
+    Column("receivers", JSON, nullable=False),  # and rotations, as named when the alert fired
     Column("due_ms", BigInteger, nullable=False),
     Column("state", String(20), nullable=False),  # waiting, sent, stopped
     Column("done_ms", BigInteger),

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from frostline_cloud.notify.config import CanaryConfig, NotifyConfig
 from frostline_cloud.notify.grouping import GroupConfig
-from frostline_cloud.notify.oncall import Rotation, RotationConfig
-from frostline_cloud.notify.oncall.cover import faults
+from frostline_cloud.notify.oncall import Rotation, RotationConfig, cover
 from frostline_cloud.notify.receivers.settings import BudgetConfig
 from frostline_cloud.notify.routing import RouteConfig, gaps
 from frostline_cloud.notify.texts.fields import DIGEST_FIELDS, FIELDS, GROUP_FIELDS
@@ -56,7 +55,7 @@ def test_the_rotation_of_the_page_leaves_nobody_out_and_shows_the_defaults() -> 
     routes = [parse(each, RouteConfig, "docs") for each in tomllib.loads(text)["route"]]
 
     assert parse({**made, **defaults}, RotationConfig, "docs") == parse(made, RotationConfig, "docs")
-    assert faults([Rotation.of(parse(made, RotationConfig, "docs"))], routes, NOW) == []
+    assert cover.gaps([Rotation.of(parse(made, RotationConfig, "docs"))], routes, NOW) == []
 
 
 def test_the_page_names_every_field() -> None:

@@ -10,7 +10,7 @@ import pytest
 from frostline_cloud.notify import Plan, RouteConfig, faults_of
 from frostline_cloud.notify.config import CanaryConfig
 from frostline_cloud.notify.oncall import Rotation, RotationConfig
-from frostline_cloud.notify.oncall.cover import faults
+from frostline_cloud.notify.oncall.cover import gaps
 from frostline_cloud.notify.receivers.webhook import WebhookConfig
 from frostline_cloud.notify.routing import Facts
 from frostline_core.config import parse
@@ -111,7 +111,7 @@ def test_who_was_on_call_hears_that_it_is_over_after_the_hand_over(office: Offic
 
 
 def wrong(routes: list[RouteConfig], *rotations: RotationConfig) -> list[str]:
-    return faults([Rotation.of(each) for each in rotations], routes, NOON)
+    return gaps([Rotation.of(each) for each in rotations], routes, NOON)
 
 
 def test_hours_in_which_nobody_is_on_call_are_found_and_named() -> None:
