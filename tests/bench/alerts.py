@@ -45,7 +45,7 @@ def measure(count: int = COUNT) -> dict[str, Any]:
 
 def table(result: dict[str, Any]) -> str:
     """As lines."""
-    storms = [f"{name}: {storm}" for name, storm in result.items() if isinstance(storm, dict)]
+    storms = [f"{name}: {storm}" for name, storm in result.items() if isinstance(storm, dict) and "rows" in storm]
     return "\n".join(storms)
 
 
