@@ -135,16 +135,17 @@ async def _start(plan: Plan, processes: Processes, client: httpx.AsyncClient, sa
         fleet.write(name, values)
     cloud = await processes.start("cloud", ["cloud", "run", "-c", str(fleet.write("cloud.toml", values))], env)
     client.base_url = httpx.URL(f"http://127.0.0.1:{values['http']}")
-    await _ready(client, f"{client.base_url}/readyz", cloud)
-    say("starting two gateways")
-    gateways = {}
+    say("starting two gateways")  # they measure and keep while the cloud starts
+    gateways, starting = {}, {f"{client.base_url}/readyz": cloud}
     values |= {"modbus": _port(ports, "bus-1"), "llrp": _port(ports, "reader-1")}
     for name in GATEWAYS:
         values["http"] = free_port()
         config = fleet.write(f"{name}.toml", values)
         gateway = await processes.start(name, ["gateway", "run", "-c", str(config)], env)
         gateways[name] = f"http://127.0.0.1:{values['http']}"
-        await _ready(client, f"{gateways[name]}/healthz", gateway)
+        starting[f"{gateways[name]}/healthz"] = gateway
+    for url, process in starting.items():
+        await _ready(client, url, process)
     return Demo(f"{client.base_url}/", gateways, client, processes, world, listener)
 
 
