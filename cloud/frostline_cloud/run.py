@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine, text
 
-from frostline_cloud import identity, reminders
+from frostline_cloud import current, identity, reminders
 from frostline_cloud.alerts import topology
 from frostline_cloud.api.listener import listen
 from frostline_cloud.audit import EVERY_S, audit
@@ -181,6 +181,7 @@ def _jobs(config: CloudConfig, engine: Engine) -> tuple[tuple[str, float, Callab
         ("audit", EVERY_S, lambda: audit(engine, config.told, now_ms())),
         ("identity", identity.EVERY_S, lambda: identity.watch(engine, config.told, now_ms())),
         ("topology", topology.EVERY_S, lambda: _watch_gateways(config, engine)),
+        ("current", current.EVERY_S, lambda: current.watch(engine, config.told, now_ms())),
         ("reminders", reminders.EVERY_S, lambda: _remind(config, engine)),
         ("tidy", _TIDY_S, lambda: tidy(engine, config.retention, now_ms())),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import RowMapping
 
@@ -14,6 +14,10 @@ from frostline_core.units import UNITS
 
 RETROACTIVE_MS = 15 * 60_000
 """An incident that is noticed later than this after it fired was found in late samples, and says so."""
+CURRENT: Final = "current"
+"""In the evidence of a retroactive incident: people know that it lasts."""
+STILL: Final = "noticed late, and still so now"
+"""The note of a retroactive incident that turns out to last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,8 @@ class Incident:
             what the rule's kind adds, `track` ("backlog" while nothing has joined it to the live samples),
             `continued_by` and `continues` (ids of incidents that turned out to be the same), `withheld` (nobody has
             been told yet: it is most likely the beginning of a live alert that fires), `back_in_range_ms` (a backlog
-            says that it was over then, which the live samples could not know).
+            says that it was over then, which the live samples could not know), `current` (it is retroactive, and people
+            have been told that it lasts).
         acknowledged_ms: When somebody took note.
         acknowledged_by: Who.
     """
@@ -182,7 +187,7 @@ class Joined:
 def join(late: Incident, live: Incident | None, transition: Transition) -> Joined:
     """Makes one incident of two: the one that people know of goes on, with the earlier beginning."""
     if live is None or (live.fired_ms is None and late.fired_ms is not None):
-        evidence = {k: v for k, v in told(late).items() if k != "track"}
+        evidence = {k: v for k, v in told(late).items() if k != "track"} | {CURRENT: True}
         state = transition.after.value if live is None else late.state
         going = replace(late, state=state, revision=late.revision + 1, evidence=evidence)
         tell = EventType.UPDATED if late.fired_ms is not None and going.state == Phase.FIRING else None
@@ -307,7 +312,7 @@ def _news(before: Incident, after: Incident, transition: Transition) -> EventTyp
         return EventType.FIRING
     if after.track is Track.BACKLOG:
         return None  # it was told as retroactive, once
-    worse = transition.before is Phase.FIRING and transition.note == WORSE
+    worse = transition.before is Phase.FIRING and transition.note in (WORSE, STILL)
     return EventType.UPDATED if worse or before.severity != after.severity else None
 
 
