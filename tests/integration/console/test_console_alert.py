@@ -180,4 +180,4 @@ def test_an_alert_is_downloaded(anew: Server, page: Page, link: str, name: str) 
 
 def test_an_alert_that_is_not_there_says_so(anew: Server, page: Page) -> None:
     anew.log_in(page, "/alerts/nope")
-    expect(page.get_by_role("alert")).to_contain_text("alert nope is not known here")
+    expect(page.get_by_role("alert")).to_have_text("Alert nope is not known here.")

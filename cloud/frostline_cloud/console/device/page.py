@@ -113,7 +113,7 @@ class DevicePage:
         found, self._numbers = await self._visit.read(self._read)
         self._head(found, sight.screen)
         self._table.show([_row(each, self._key, self._numbers) for each in found.values])
-        await self._show_alerts(sight)
+        await self._show_alerts()
         await self._show_past(found, sight)
 
     def _read(self, services: Services, caller: Caller) -> tuple[DeviceOut, frozenset[str]]:
@@ -155,7 +155,7 @@ class DevicePage:
                 self._range.set_value(str(Range.HOUR))
         self._metric.set_options(numbers, value=chosen)
 
-    async def _show_alerts(self, sight: Sight) -> None:
+    async def _show_alerts(self) -> None:
         site, node, device = self._key
         asked = partial(list_alerts, site=site, node=node, device=device, state=StateFilter.OPEN, limit=20)
         page = await self._visit.read(asked)

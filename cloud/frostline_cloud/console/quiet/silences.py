@@ -141,7 +141,7 @@ class SilencesPage:
                 found = await self._visit.read(lambda services, caller: preview_silence(services, caller, wanted))
                 said = covers(found)
             except NotDoneError as error:
-                said = str(error).replace("Not done", "No silence")
+                said = f"No silence: {str(error)[:1].lower()}{str(error)[1:]}"
         self._covers.text = said
         self._hits.clear()
         if found is not None:
