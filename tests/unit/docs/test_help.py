@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-import click
 from rich.text import Text
 from typer.main import get_command
 
 from frostline_core.cli import build
 
 
-def _helps(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
+def _helps(command: Any, path: str) -> Iterator[tuple[str, str]]:
     yield path, command.help or ""
     for each in command.params:
         yield f"{path} {each.name}", str(getattr(each, "help", "") or "")
