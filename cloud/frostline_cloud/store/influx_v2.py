@@ -75,7 +75,12 @@ class V2Posts:
             raise UnavailableError(f"store write: {error}") from error
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections; the client alone would leave those of its pool to the collector."""
+        if self._client.api_client is None:
+            return
+        pools = self._client.api_client.rest_client.pool_manager.pools
+        for key in pools.keys():  # noqa: SIM118 - it is no dictionary
+            pools[key].close()
         self._client.close()
 
 

@@ -15,6 +15,7 @@ from frostline_cloud.store import Bucket, Latest, Place, RejectedError, Row, Sto
 from frostline_core.errors import UnavailableError
 from tests.support.influx_front import TOKEN, InfluxFront
 from tests.support.services import Influxd, VictoriaMetrics, eventually, free_port
+from tests.support.sockets import descriptors, left_open
 
 T = 1_700_000_000_000
 MINUTE = 60_000
@@ -320,6 +321,20 @@ def test_a_type_conflict_is_named_and_the_others_are_stored(kind: Kind, store: S
     kind.settle()
     (bucket,) = store.series(place, "air_temperature", T, T + 1000, MINUTE)
     assert bucket.count == 97
+
+
+def test_a_closed_store_leaves_no_connection_open(kind: Kind, place: Place) -> None:
+    def used() -> None:
+        store = kind.open()
+        store.write(_rows(place, {0: 1.0}))
+        store.generation()
+        store.latest(place)
+        store.close()
+
+    used()  # what stands between us and a server has a connection of its own from now on
+    before = descriptors()
+    used()
+    eventually(lambda: not left_open(before))
 
 
 def test_nothing_to_write_is_fine(store: Store) -> None:
