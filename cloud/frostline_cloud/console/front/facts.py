@@ -43,6 +43,7 @@ class Facts:
         handled: What people made of them.
         to_close: Alerts about compliance that are over and wait for cause and disposition.
         refusals: Gateways that refuse the rules that they were sent.
+        unsent: Why a gateway's rules cannot be sent to it, by site and name.
         unshown: Devices that the page has no room for.
         delivery: None while it has not been read.
     """
@@ -57,5 +58,6 @@ class Facts:
     handled: Mapping[str, Handling] = field(default_factory=dict)
     to_close: int = 0
     refusals: Sequence[Taken] = ()
+    unsent: Mapping[tuple[str, str], str] = field(default_factory=dict)
     unshown: int = 0
     delivery: Delivery | None = None

@@ -49,6 +49,7 @@ def needs(facts: Facts, cards: Sequence[Card]) -> list[Need]:
         *_faults(facts),
         *_alerts(facts),
         *_refusals(facts),
+        *_unsent(facts),
         *_absent(facts),
         *_silent(cards, facts),
         *_to_close(facts),
@@ -135,6 +136,23 @@ def _refusals(facts: Facts) -> list[Need]:
             link=gateway_page(each.site, each.node),
         )
         for each in facts.refusals
+    ]
+
+
+def _unsent(facts: Facts) -> list[Need]:
+    """Gateways that do not get the rules that the cloud has."""
+    return [
+        Need(
+            alert=None,
+            severity="warning",
+            state="not sent",
+            text=f"Gateway goes on with its local rules of before: {reason}",
+            where=f"{site} · {node}",
+            age_ms=None,
+            seen="",
+            link=gateway_page(site, node),
+        )
+        for (site, node), reason in sorted(facts.unsent.items())
     ]
 
 

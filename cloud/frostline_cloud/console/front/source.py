@@ -8,7 +8,7 @@ the truth.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Final
@@ -32,6 +32,7 @@ from frostline_cloud.console.front.values import (
     with_gaps,
 )
 from frostline_cloud.console.limits import in_force_on
+from frostline_cloud.rules import in_force
 from frostline_cloud.rules.taken import refusals
 from frostline_cloud.sql import ledger, registry
 from frostline_cloud.sql.registry import KnownDevice, KnownNode, Scope
@@ -39,6 +40,7 @@ from frostline_cloud.sql.tables import device
 from frostline_cloud.store.port import Latest
 from frostline_core.errors import UnavailableError
 from frostline_core.rules import RuleSet
+from frostline_core.rules.bundle import unsendable
 
 SPANS: Final = ((12 * 3600_000, 600_000), (3600_000, 30_000), (600_000, 5_000))
 """(length, interval) of a history: the longest, unless a device is younger than the next."""
@@ -79,6 +81,7 @@ class ScreenSource:
     _screen: Screen | None = None
     _delivery: Delivery | None = None
     _to_close: int = 0
+    _unsent: Mapping[tuple[str, str], str] = field(default_factory=dict)
     _slow_at: float = 0.0
     _made_at: float = 0.0
 
@@ -106,13 +109,15 @@ class ScreenSource:
             if self._delivery is None or self.tick() - self._slow_at >= _SLOW_EVERY_S:
                 self._delivery, self._slow_at = _delivery(connection), self.tick()
                 self._to_close = count_alerts(connection, TO_CLOSE)
+                rules = in_force(connection, services.rules, services.clock()).rules
+                self._unsent = unsendable(rules, [(each.site, each.node) for each in nodes])
         fault = services.ingest_fault()
         try:
             self._ask_store(devices)
         except UnavailableError as error:
             fault = fault or f"the store does not answer: {error}"
         facts = self._facts(nodes, devices, fault, count - len(devices))
-        return screen(replace(facts, alerts=alerts, handled=handled, refusals=refused))
+        return screen(replace(facts, alerts=alerts, handled=handled, refusals=refused, unsent=self._unsent))
 
     def _facts(
         self,

@@ -89,7 +89,7 @@ class GatewayPage:
         show_pairs(self._account, account(found.node))
         self._doubtful.visible = bool(found.node.in_doubt)
         self._doubts.show([_doubt(each) for each in found.node.in_doubt])
-        said = local_rules(found.node.local_rules, sight.wall)
+        said = local_rules(found.node, sight.wall)
         self._local.visible = bool(said)
         show_pairs(self._rules, said)
         self._devices.show([_device(each) for each in found.devices if each.description.id])

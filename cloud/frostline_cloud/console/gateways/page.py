@@ -75,4 +75,6 @@ def _doubts(node: NodeOut) -> str:
         found.append(f"runs in doubt: {len(node.in_doubt)}")
     if node.local_rules is not None and node.local_rules.reason:
         found.append("refuses its local rules")
+    if node.rules_unsent:
+        found.append("its rules cannot be sent")
     return ", ".join(found) or "nothing"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frostline_cloud.api.fleet import LocalRulesOut, NodeOut
+from frostline_cloud.api.fleet import NodeOut
 from frostline_cloud.console.wall import Wall
 from frostline_cloud.console.words import ago
 
@@ -32,6 +32,8 @@ def badges(node: NodeOut, now_ms: int) -> list[Badge]:
         found.append(("doubt", "help", f"{many} in doubt"))
     if node.local_rules is not None and node.local_rules.reason:
         found.append(("warning", "rule", "refuses its local rules"))
+    if node.rules_unsent:
+        found.append(("warning", "rule", "its rules cannot be sent"))
     return found
 
 
@@ -57,11 +59,13 @@ def account(node: NodeOut) -> list[Fact]:
     ]
 
 
-def local_rules(told: LocalRulesOut | None, wall: Wall) -> list[Fact]:
-    """What it says of the rules that it evaluates itself."""
+def local_rules(node: NodeOut, wall: Wall) -> list[Fact]:
+    """What it says of the rules that it evaluates itself, and why it does not get others."""
+    said: list[Fact] = [("Not sent", node.rules_unsent)] if node.rules_unsent else []
+    told = node.local_rules
     if told is None:
-        return []
-    said: list[Fact] = [("In use there", f"version {told.version}" if told.version else "none")]
+        return said
+    said.append(("In use there", f"version {told.version}" if told.version else "none"))
     if told.reason:
         said.append(("Refused", f"version {told.refused}" if told.refused else "a set that it could not read"))
         said.append(("Why", told.reason))

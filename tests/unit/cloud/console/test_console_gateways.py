@@ -61,6 +61,12 @@ def test_every_doubt_is_said(changed: dict[str, object], said: str) -> None:
     assert said in words(**changed)
 
 
+def test_rules_that_are_too_large_to_be_sent_are_said_with_what_to_do() -> None:
+    unsent = {"rules_unsent": "they are too large; make them fewer"}
+    assert "its rules cannot be sent" in words(**unsent)
+    assert dict(local_rules(node(**unsent), Wall()))["Not sent"] == "they are too large; make them fewer"
+
+
 def test_losses_that_nobody_could_count_are_not_nothing() -> None:
     uncounted = LostOut(listings=1, samples=0, uncounted=1, recovered=0, recovered_samples=0)
     assert lost(node(lost=uncounted)) == "0 samples and 1 uncounted"
@@ -75,9 +81,9 @@ def test_the_account_says_that_every_sample_has_a_fate() -> None:
 
 
 def test_local_rules_say_what_was_refused_and_why() -> None:
-    assert local_rules(None, Wall()) == []
+    assert local_rules(node(), Wall()) == []
     told = LocalRulesOut(version="a1", refused="b2", reason="no output 'siren' here", at_ms=NOW)
-    said = dict(local_rules(told, Wall()))
+    said = dict(local_rules(node(local_rules=told), Wall()))
     assert said["In use there"] == "version a1"
     assert said["Refused"] == "version b2"
     assert said["Why"] == "no output 'siren' here"

@@ -250,3 +250,9 @@ def test_a_gateway_that_refuses_its_local_rules_is_said_with_the_reason() -> Non
     (need,) = screen(facts(refusals=[refused])).needs
     assert (need.severity, need.where, need.age_ms) == ("warning", "berlin · gw-1", 60_000)
     assert need.text.endswith("no output 'siren'")
+
+
+def test_a_gateway_that_does_not_get_its_rules_needs_somebody() -> None:
+    (need,) = screen(facts(unsent={("berlin", "gw-1"): "they are too large"})).needs
+    assert need.text == "Gateway goes on with its local rules of before: they are too large"
+    assert (need.severity, need.where, need.link) == ("warning", "berlin · gw-1", "/gateways/berlin/gw-1")
