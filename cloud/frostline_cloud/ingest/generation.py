@@ -114,7 +114,7 @@ class Generation:
 
     def due(self, now_ms: int) -> bool:
         """Whether the store should be told."""
-        return self._known.number > self._marked and now_ms - self._marked_ms >= MARK_EVERY_MS
+        return self._known.number > self._marked and not 0 <= now_ms - self._marked_ms < MARK_EVERY_MS
 
     def mark(self, now_ms: int, *, last: bool = False) -> None:
         """Tells the store, each 10 s at most and at a clean stop; a store that is away is told later."""

@@ -38,6 +38,7 @@ _SWITCH_S = 0.001
 """How long the thread that decodes may keep the interpreter while the one that writes waits for it; Python's own 5 ms
 are a flush's whole time."""
 _TICK_MS = 1_000
+_SET_BACK_MS = 100
 _MOST_PAUSE_MS = 50
 """After a flush, the next one waits as long as SQL took or as this thread has worked since the one before, at most so
 long: SQL never has more than half of the time, and the less of its core is left, the fewer and larger flushes are."""
@@ -64,7 +65,7 @@ class Ingest:
         self._waiting_since_ms: int | None = None
         self._not_before_ms = 0
         self._worked_s = 0.0
-        self._ticked_ms = 0
+        self._ticked_ms = self._turned_ms = 0
         self._unregistered_ms = 0
         self._flight: _Flight | None = None
         self._stale = False
@@ -130,6 +131,9 @@ class Ingest:
                 most = _TAKE_MOST if self._reader.gathered < _MOST_AHEAD * self._config.flush_samples else 0
                 items = self._parts.broker.take(self._wait_s(self._clock_ms()), most)
                 now_ms = self._clock_ms()
+                if now_ms < self._turned_ms - _SET_BACK_MS:
+                    self._begin_anew(now_ms)
+                self._turned_ms = now_ms
                 self._reader.read(items, now_ms)
                 self._turn(now_ms)
             self._finish()
@@ -141,7 +145,17 @@ class Ingest:
         due = [self._ticked_ms + _TICK_MS]
         if self._waiting_since_ms is not None and self._flight is None:
             due.append(max(self._waiting_since_ms + self._config.linger_ms, self._not_before_ms))
-        return max(0, min(due) - now_ms) / 1000
+        return min(_TICK_MS, max(0, min(due) - now_ms)) / 1000
+
+    def _begin_anew(self, now_ms: int) -> None:
+        """The machine's clock was set back: what was due by the old time is due now, not when that comes again."""
+        log.warning("the clock was set back by %.1f s", (self._turned_ms - now_ms) / 1000)
+        self._ticked_ms = self._not_before_ms = 0
+        self._unregistered_ms = min(self._unregistered_ms, 1)
+        if self._waiting_since_ms is not None:
+            self._waiting_since_ms = now_ms
+        if self._flight is not None:
+            self._flight.began_ms = now_ms
 
     # ---- births ----------------------------------------------------------------------------------------------------
     def _register(self, now_ms: int) -> None:
