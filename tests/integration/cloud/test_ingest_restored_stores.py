@@ -13,9 +13,9 @@ from frostline_cloud.sql.tables import alert
 from frostline_cloud.store.config import StoreConfig
 from frostline_core.rules import RuleSet, parse
 from tests.support.edge_node import EdgeNode, now_ms, room
-from tests.support.ingest_cloud import TOO_WARM, Cloud
-from tests.support.restored import LATER, MINUTE, left, looks_back, restore, send, told
-from tests.support.services import Influxd, Mosquitto, VictoriaMetrics
+from tests.support.ingest_cloud import PLACE, TOO_WARM, Cloud
+from tests.support.restored import LATER, MINUTE, Samples, left, looks_back, restore, send, told
+from tests.support.services import Influxd, Mosquitto, VictoriaMetrics, eventually
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,26 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path, mosquitto: Mosquitto) 
             cloud.stop()
 
 
+def goes_back(scene: Scene, known: Samples, forgotten_samples: Samples, now: int) -> None:
+    """SQL forgets; the store shows all that it has, which the clock of `looks_back` takes for granted."""
+    restore(scene.cloud, scene.edge, known, forgotten_samples, now)
+    shows(scene, len(known) + len(forgotten_samples))
+
+
+def shows(scene: Scene, samples: int) -> None:
+    def does() -> bool:
+        scene.settle()
+        now = now_ms()
+        day_ms = 24 * 60 * MINUTE
+        found = scene.cloud.store.series(PLACE, "air_temperature", now - 7 * day_ms, now + MINUTE, day_ms)
+        return sum(each.count for each in found) == samples
+
+    eventually(does)
+
+
 def test_a_forgotten_excursion_is_found_once_in_a_server(scene: Scene) -> None:
     now, cloud = now_ms(), scene.cloud
-    restore(cloud, scene.edge, [(60, -20.0)], [(50, -5.0), (45, -4.0), (40, -20.0)], now)
+    goes_back(scene, [(60, -20.0)], [(50, -5.0), (45, -4.0), (40, -20.0)], now)
 
     looks_back(cloud)
 
@@ -64,7 +81,7 @@ def test_days_are_ruled_part_by_part_from_a_server(scene: Scene) -> None:
     now, day, cloud = now_ms(), 24 * 60, scene.cloud
     warm = [4 * day, 2 * day, day]
     changes = [each for began in warm for each in ((began, -5.0), (began - 5, -20.0))]
-    restore(cloud, scene.edge, [(5 * day, -20.0)], changes, now)
+    goes_back(scene, [(5 * day, -20.0)], changes, now)
     again = looks_back(cloud)
     while again.left:
         again.step()
@@ -74,12 +91,12 @@ def test_days_are_ruled_part_by_part_from_a_server(scene: Scene) -> None:
 
 def test_what_lasts_beyond_the_span_is_followed_in_a_server_to_its_end(scene: Scene) -> None:
     cloud = scene.cloud
-    restore(cloud, scene.edge, [(60, -20.0)], [(9, -5.0), (2, -5.0)], now_ms())
+    goes_back(scene, [(60, -20.0)], [(9, -5.0), (2, -5.0)], now_ms())
     looks_back(cloud)
     assert cloud.rows(alert)[0].state == "firing"
     ended = now_ms()
     send(scene.edge, LATER, [(0, -20.0)], ended)
-    scene.settle()
+    shows(scene, 4)
 
     looks_back(cloud, lambda: now_ms() + 2 * FOLLOW_MS)
 
