@@ -63,7 +63,6 @@ def _loaded(arguments: list[str]) -> typer.Typer:
     try:
         return build(arguments)
     finally:
-        gc.freeze()  # modules stay; no later collection looks at them
         gc.enable()
 
 
