@@ -102,7 +102,7 @@ async def _one(case: Case, simulated_s: int) -> dict[str, float]:
             if not case.away:
                 _commit(spool)
         written = written_bytes(os.getpid()) - before
-        account = spool.account()
+        account = spool.view().account
     a_day = 86_400 / simulated_s
     return {
         "mb_per_day": round(written * a_day / 1e6, 1),

@@ -44,11 +44,6 @@ class Gate:
         self._flowing = asyncio.Event()
         self._flowing.set()
 
-    @property
-    def is_up(self) -> bool:
-        """Whether it listens."""
-        return self._server is not None
-
     async def start(self) -> None:
         """Takes the port and opens.
 

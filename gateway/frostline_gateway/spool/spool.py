@@ -33,7 +33,7 @@ from frostline_core.reading import DeviceDescription, Stream
 from frostline_gateway.spool import account as accounts
 from frostline_gateway.spool import budget, devices, disk, ring, waiting
 from frostline_gateway.spool import draft as drafts
-from frostline_gateway.spool.rows import Account, AccountDelta, Lost, NewRow, loss_notice
+from frostline_gateway.spool.rows import AccountDelta, Lost, NewRow, loss_notice
 from frostline_gateway.spool.state import State
 from frostline_gateway.spool.view import SpoolView, look
 
@@ -295,14 +295,6 @@ class Spool:
         with self._state.sound() as connection:
             return SpoolView.of(connection, self._state.runs)
 
-    def account(self) -> Account:
-        """What became of every reading since the spool was made.
-
-        Raises:
-            UnavailableError: The disk does not let us.
-        """
-        return self.view().account
-
     def told(self, most: int) -> GatewayAccount:
         """The account as the cloud is told of it: the newest days, and what all days together do not explain.
 
@@ -313,22 +305,6 @@ class Spool:
             whole = SpoolView.of(connection, self._state.runs).account
             residue = whole.kept - whole.committed - whole.pending - sum(whole.lost.values())
             return GatewayAccount(accounts.recent(connection, most), whole.pending, residue)
-
-    def waiting_samples(self) -> int:
-        """Samples that wait for the time of day; part of what is pending.
-
-        Raises:
-            UnavailableError: The disk does not let us.
-        """
-        return self.view().waiting_samples
-
-    def ring_bytes(self) -> int:
-        """What the rows weigh that the cloud has and that can be sent again.
-
-        Raises:
-            UnavailableError: The disk does not let us.
-        """
-        return self.view().ring_bytes
 
     @property
     def read_ms(self) -> int:

@@ -73,5 +73,5 @@ def test_what_was_acknowledged_survives_every_kill(tmp_path: Path, seed: int) ->
                 assert row is not None
                 assert row.n == n
                 n += 1
-        assert balanced(spool.account())
-        assert spool.account().lost == {}
+        assert balanced(spool.view().account)
+        assert spool.view().account.lost == {}

@@ -56,6 +56,6 @@ def test_what_was_acknowledged_survives_every_power_cut(tmp_path: Path, seed: in
                 assert row is not None
                 assert row.n == n
                 n += 1
-        assert balanced(spool.account())
-        assert spool.account().lost == {}
+        assert balanced(spool.view().account)
+        assert spool.view().account.lost == {}
     assert not list(folder.glob("*.corrupt-*")), "nothing was taken for damaged"

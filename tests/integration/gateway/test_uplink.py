@@ -34,7 +34,7 @@ async def test_everything_arrives_once_in_order_and_leaves_the_spool(
             assert live == list(range(100, 150))
             assert backlog == list(range(100))
             assert host.values("door_open") == [True, False, True]
-            account = spool.account()
+            account = spool.view().account
             assert (account.committed, account.pending, account.lost) == (153, 0, {})
 
 

@@ -102,13 +102,13 @@ async def test_a_span_that_the_host_asks_for_is_sent_again_as_history(
             first_ms = SYSTEM_CLOCKS.utc_ms()
             for n in range(20):
                 spool.append([row(n)], AccountDelta(read=1, kept=1))
-            await eventually_async(lambda: spool.account().committed == 20)
+            await eventually_async(lambda: spool.view().account.committed == 20)
             span = json.dumps({"from_ms": first_ms, "to_ms": SYSTEM_CLOCKS.utc_ms() + 1, "device": "room-1"})
             host.client.publish(*host.session.command("site", "gw", "", [Metric(REFETCH, value=span)], first_ms))
-            await eventually_async(lambda: spool.account().committed == 40)
+            await eventually_async(lambda: spool.view().account.committed == 40)
             again = [each.value for each in host.sql.stored if each.historical]
             assert again == list(range(20))
             assert len(set(host.sql.committed)) == 2
-            assert (spool.account().kept, spool.account().lost) == (40, {})
+            assert (spool.view().account.kept, spool.view().account.lost) == (40, {})
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -56,7 +56,7 @@ async def test_what_the_budget_dropped_is_listed_with_its_numbers(fresh_mosquitt
             await eventually_async(is_empty(spool))
             assert host.values("air_temperature") == list(range(7, 12))
             assert [(first, last, reason) for _, first, last, reason in host.sql.lost] == [(1, 7, "spool budget")]
-            assert spool.account().lost == {"spool budget": 7}
+            assert spool.view().account.lost == {"spool budget": 7}
 
 
 async def test_a_row_that_is_damaged_is_listed_and_stops_nothing(
@@ -107,7 +107,7 @@ async def test_what_was_thinned_is_listed_with_its_reason_and_its_extremes_arriv
             spool.append([row(n % 6)], AccountDelta(read=1, kept=1))
         clock[0] = now_ms
         spool.append([row(n % 6) for n in range(100)], AccountDelta(read=100, kept=100))
-        lost = dict(spool.account().lost)
+        lost = dict(spool.view().account.lost)
         assert list(lost) == [THINNED]
         async with TestHost(fresh_mosquitto.port) as host, running(fresh_mosquitto.port, spool):
             await eventually_async(is_empty(spool))
@@ -115,4 +115,4 @@ async def test_what_was_thinned_is_listed_with_its_reason_and_its_extremes_arriv
             assert sum(last - first + 1 for _, first, last, _ in host.sql.lost) == lost[THINNED]
             assert len(host.sql.stored) == 600 - lost[THINNED]
             assert {0.0, 5.0} <= {each.value for each in host.sql.stored}
-            assert spool.account().pending == 0
+            assert spool.view().account.pending == 0

@@ -59,7 +59,7 @@ async def test_what_says_nothing_new_makes_no_row(spool: Spool, writer: ThreadPo
         intake.scan("room-1", [reading(-18.5)])
     await intake.flush(writer)
     assert len(rows_of(spool)) == 1
-    account = spool.account()
+    account = spool.view().account
     assert (account.read, account.kept, account.filtered, account.rejected) == (3, 1, 2, 0)
 
 

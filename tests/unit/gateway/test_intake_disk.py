@@ -33,7 +33,7 @@ async def test_rows_wait_in_memory_and_keep_their_order(spool: Spool, writer: Th
     intake.scan("room-1", [reading(2.0)])
     assert await intake.flush(writer)
     assert [payload.metrics[0].value for payload in payloads_of(spool)] == [1.0, 2.0]
-    assert spool.account().lost == {}
+    assert spool.view().account.lost == {}
 
 
 async def test_a_failing_disk_is_said_once_and_its_end_once(
@@ -67,7 +67,7 @@ async def test_beyond_the_bound_the_oldest_are_lost_with_reason_count_and_span(
     assert told == {"samples": 3, "from_ms": NOW_MS - 100, "to_ms": NOW_MS}
     values = [m.value for payload in payloads_of(spool) for m in payload.metrics if m.name == "air_temperature"]
     assert values == [3.0, 4.0, 5.0]
-    account = spool.account()
+    account = spool.view().account
     assert (account.kept, account.pending, sum(account.lost.values())) == (6, 3, 3)
 
 
@@ -121,7 +121,7 @@ def test_the_account_never_leaks(tmp_path_factory: pytest.TempPathFactory, steps
             intake.born(ROOM, {"air_temperature": Sampling()})
             for number, step in enumerate(steps):
                 await _step(intake, spool, writer, step, number)
-                document = account_document(spool.account(), intake.unbooked)
+                document = account_document(spool.view().account, intake.unbooked)
                 assert document["residue"] == {"sampler": 0, "spool": 0}
                 assert document["read"] == intake.sampler.account.read
             await intake.flush(writer)

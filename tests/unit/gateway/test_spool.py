@@ -132,9 +132,9 @@ def test_an_append_that_fails_leaves_the_commit_before_it_and_can_be_repeated(sp
     spool.delete_through(run, 2)
     with pytest.raises(UnavailableError):
         spool.append([replace(new(), payload="no bytes")])  # type: ignore[arg-type]  # a disk that refuses
-    assert (spool.runs()[0].base, spool.held_rows, spool.account().committed) == (3, 1, 6)
+    assert (spool.runs()[0].base, spool.held_rows, spool.view().account.committed) == (3, 1, 6)
     spool.append([new()], AccountDelta(read=3, kept=3))
-    assert spool.account() == Account(read=12, kept=12, committed=6, pending=6)
+    assert spool.view().account == Account(read=12, kept=12, committed=6, pending=6)
 
 
 def test_many_commits_do_not_wait_for_an_append(tmp_path: Path) -> None:
@@ -229,13 +229,13 @@ def test_the_account_balances_at_every_step_and_survives_a_restart(tmp_path: Pat
 
     with open_spool(tmp_path, 3 * ROW + GAP) as spool:
         spool.append([new()] * 2, AccountDelta(read=10, kept=6, filtered=3, rejected=1))
-        assert balanced(spool.account())
+        assert balanced(spool.view().account)
         spool.append([new()] * 2, AccountDelta(read=8, kept=8, lost={"disk full": 2}))
-        assert balanced(spool.account())
+        assert balanced(spool.view().account)
         spool.delete_through(spool.runs()[0].run, 3)
-        assert balanced(spool.account())
+        assert balanced(spool.view().account)
     with open_spool(tmp_path) as spool:
-        assert spool.account() == Account(18, 14, 3, 1, 6, 3, {"disk full": 2, "spool budget": 3})
+        assert spool.view().account == Account(18, 14, 3, 1, 6, 3, {"disk full": 2, "spool budget": 3})
 
 
 def test_bd_seq_starts_at_zero_rises_over_restarts_and_wraps_at_256(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def append(spool: Spool, rows: Sequence[NewRow]) -> None:
 
 
 def balanced(spool: Spool) -> bool:
-    account = spool.account()
+    account = spool.view().account
     return account.kept == account.committed + account.pending + sum(account.lost.values())
 
 
@@ -68,7 +68,7 @@ def test_raw_identifications_go_before_any_other_row(tmp_path: Path) -> None:
         gaps = [each for each in held(spool) if each.gap]
         assert [(each.first, each.n, each.samples, each.reason) for each in gaps] == [(4, 6, 3, RAW)]
         assert [value(each) for each in held(spool, Stream.SAMPLES) if not each.gap] == [0, 1, 2]
-        assert spool.account().lost == {RAW: 3}
+        assert spool.view().account.lost == {RAW: 3}
 
 
 def test_old_telemetry_is_thinned_before_any_of_it_is_dropped(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_old_telemetry_is_thinned_before_any_of_it_is_dropped(tmp_path: Path) ->
             append(spool, [row(float(i % 6), clock.now_ms)])
         clock.now_ms += FRESH_MS
         append(spool, [row(0.0, clock.now_ms)] * 30)
-        lost = spool.account().lost
+        lost = spool.view().account.lost
         assert list(lost) == [THINNED]
         whole_minutes = [i for i in range(600) if i % 6 in (0, 5)]
         kept = [each.first_ms for each in held(spool) if not each.gap][:200]
@@ -92,7 +92,7 @@ def test_the_last_hour_is_dropped_from_its_old_end_and_never_thinned(tmp_path: P
         for i in range(300):
             clock.now_ms = T0 + 1_000 * i
             append(spool, [row(float(i), clock.now_ms)])
-        assert list(spool.account().lost) == [OVER_BUDGET]
+        assert list(spool.view().account.lost) == [OVER_BUDGET]
         (gap, *data) = held(spool)
         assert gap.gap
         assert [value(each) for each in data] == [float(i) for i in range(300 - len(data), 300)]
@@ -106,7 +106,7 @@ def test_rows_dropped_for_different_reasons_are_one_gap_that_tells_each(tmp_path
         (gap, *_) = held(spool)
         whole = Lost(gap.reason, gap.samples, gap.first_ms, gap.last_ms)
         lost = {part.reason: part for part in gaps.unpack(gap.payload, whole)}
-        assert {reason: part.samples for reason, part in lost.items()} == spool.account().lost
+        assert {reason: part.samples for reason, part in lost.items()} == spool.view().account.lost
         assert lost[RAW] == Lost(RAW, 2, T0 + 10, T0 + 11)
         assert lost[OVER_BUDGET].from_ms == T0
 
@@ -190,15 +190,15 @@ def test_numbers_have_no_holes_and_the_account_balances_whatever_goes(
                 gone += reasons(each for each in held(spool) if each.run == run.run and each.n <= through)
                 spool.delete_through(run.run, through)
             assert_whole(spool, budget_rows * WEIGHT)
-            assert reasons(held(spool)) + gone == spool.account().lost, "each drop keeps its reason"
-        before = spool.runs(), spool.held_bytes, spool.account()
+            assert reasons(held(spool)) + gone == spool.view().account.lost, "each drop keeps its reason"
+        before = spool.runs(), spool.held_bytes, spool.view().account
         spool.close()
         spool = Spool.open(Path(folder) / "spool.db", budget_rows * WEIGHT, clock, keep_ms)
         kept = [run for run in before[0] if not run.empty]
         assert [(run.run, run.base, run.last) for run in spool.runs()] == [
             (run.run, run.base, run.last) for run in kept
         ]
-        assert (spool.held_bytes, spool.account()) == before[1:]
+        assert (spool.held_bytes, spool.view().account) == before[1:]
         spool.close()
 
 
@@ -228,5 +228,5 @@ def assert_whole(spool: Spool, budget_bytes: int) -> None:
         weight += len(each.payload) + ROW_COST
         lost[each.reason] += each.samples
     assert weight == spool.held_bytes
-    assert spool.account().pending == lost[""]
-    assert weight + spool.ring_bytes() <= budget_bytes or all(each.gap for each in rows)
+    assert spool.view().account.pending == lost[""]
+    assert weight + spool.view().ring_bytes <= budget_bytes or all(each.gap for each in rows)

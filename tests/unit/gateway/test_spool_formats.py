@@ -102,7 +102,7 @@ def test_the_first_format_keeps_its_rows_and_account(path: Path) -> None:
         assert [(each.run, each.base, each.last) for each in spool.runs()] == [(RUN, 3, 5)]
         assert [(row.n, len(row.payload)) for row in held(spool)] == [(3, 3), (4, 4), (5, 5)]
         assert spool.held_bytes == 3 + 4 + 5 + 3 * ROW_COST
-        assert spool.account() == Account(12, 10, 2, 0, 4, 6)
+        assert spool.view().account == Account(12, 10, 2, 0, 4, 6)
         assert spool.next_bd_seq() == 8
 
 
@@ -115,8 +115,8 @@ def test_the_second_format_keeps_its_ring_its_waiting_rows_and_what_was_asked_fo
     write(path, _ONE + _TWO, [run, ring, wait, asked, account, *rows(1, 5, 11)])
     with Spool.open(path, 1 << 24, lambda: T0 + 100, 30 * DAY) as spool:
         assert [row.n for row in held(spool)] == [4, 5]
-        assert (spool.ring_bytes(), spool.waiting_samples()) == (6 + 3 * ROW_COST, 3)
-        assert spool.account() == Account(13, 13, 0, 0, 6, 7)
+        assert (spool.view().ring_bytes, spool.view().waiting_samples) == (6 + 3 * ROW_COST, 3)
+        assert spool.view().account == Account(13, 13, 0, 0, 6, 7)
         spool.append([NewRow(Stream.SAMPLES, "room", b"new", 1, T0, T0)], AccountDelta(1, 1))
         again = [row for row in held(spool) if row.run not in (RUN, spool.current(Stream.SAMPLES))]
         assert [row.payload for row in again] == [b"x", b"xx"]

@@ -83,8 +83,8 @@ def test_what_is_no_lot_is_refused(data: bytes) -> None:
 
 
 def test_a_ring_takes_a_fraction_of_the_room_once_the_tables_are_written(spool: Spool) -> None:
-    assert 0 < spool.ring_bytes() < 1_000 * WEIGHT / 10
-    assert spool.account() == Account(2_000, 2_000, committed=2_000)
+    assert 0 < spool.view().ring_bytes < 1_000 * WEIGHT / 10
+    assert spool.view().account == Account(2_000, 2_000, committed=2_000)
 
 
 def test_a_span_of_one_device_comes_out_of_its_lot_and_the_rest_stays(spool: Spool) -> None:
@@ -101,7 +101,7 @@ def test_a_span_of_one_device_comes_out_of_its_lot_and_the_rest_stays(spool: Spo
 def test_lots_leave_after_their_days(spool: Spool, clock: Clock) -> None:
     clock.now_ms += 31 * DAY
     fill(spool, clock, 1)
-    assert spool.ring_bytes() == 0
+    assert spool.view().ring_bytes == 0
 
 
 def test_lots_give_way_to_what_the_cloud_does_not_have(path: Path, clock: Clock) -> None:
@@ -109,9 +109,9 @@ def test_lots_give_way_to_what_the_cloud_does_not_have(path: Path, clock: Clock)
         fill(spool, clock, 500)
         commit_all(spool)
     with opened(path, clock, 600 * WEIGHT) as spool:
-        assert spool.ring_bytes() > 0
+        assert spool.view().ring_bytes > 0
         fill(spool, clock, 600)
-        assert (spool.held_rows, spool.ring_bytes(), spool.account().lost) == (600, 0, {})
+        assert (spool.held_rows, spool.view().ring_bytes, spool.view().account.lost) == (600, 0, {})
 
 
 def test_a_damaged_lot_has_nothing_to_send_and_stops_nothing(path: Path, clock: Clock, spool: Spool) -> None:

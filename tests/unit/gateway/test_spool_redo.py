@@ -296,7 +296,7 @@ def test_a_crash_that_forgets_commits_sends_their_rows_again_under_the_same_numb
     spool.abandon()
     with open_spool(path, clock) as spool:
         assert all_rows(spool) == before
-        assert spool.account().committed == 0
+        assert spool.view().account.committed == 0
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -336,7 +336,7 @@ def test_a_torn_end_of_the_redo_file_costs_only_what_nobody_was_told(path: Path)
         file.seek(found.ends[-1] - redo.BLOCK)
         file.write(os.urandom(redo.BLOCK))
     with open_spool(path, clock) as spool:
-        assert (spool.held_rows, spool.account().kept) == (4, 8)
+        assert (spool.held_rows, spool.view().account.kept) == (4, 8)
 
 
 def test_what_a_reader_sees_is_what_the_process_holds(path: Path) -> None:

@@ -54,15 +54,15 @@ def test_a_committed_row_leaves_the_queue_and_stays_on_the_disk(spool: Spool, cl
     run = spool.runs()[0]
     assert (run.empty, spool.held_rows, spool.held_bytes) == (True, 0, 0)
     assert spool.next_row(run.run, 1) is None
-    assert spool.ring_bytes() == 3 * (100 + ROW_COST)
-    assert spool.account() == Account(read=6, kept=6, committed=6)
+    assert spool.view().ring_bytes == 3 * (100 + ROW_COST)
+    assert spool.view().account == Account(read=6, kept=6, committed=6)
 
 
 def test_without_days_to_keep_nothing_stays(tmp_path: Path, clock: Clock) -> None:
     with Spool.open(tmp_path / "spool.db", 1 << 24, clock) as spool:
         fill(spool, clock, 3)
         commit_all(spool)
-        assert spool.ring_bytes() == 0
+        assert spool.view().ring_bytes == 0
 
 
 def test_a_span_is_sent_again_in_a_run_of_its_own_behind_what_is_live(spool: Spool, clock: Clock) -> None:
@@ -88,9 +88,9 @@ def test_a_sample_sent_again_is_read_and_kept_a_second_time(spool: Spool, clock:
     fill(spool, clock, 4)
     commit_all(spool)
     spool.refetch(Refetch(T0, clock.now_ms + 1))
-    assert spool.account() == Account(read=16, kept=16, committed=8, pending=8)
+    assert spool.view().account == Account(read=16, kept=16, committed=8, pending=8)
     commit_all(spool)
-    assert spool.account() == Account(read=16, kept=16, committed=16)
+    assert spool.view().account == Account(read=16, kept=16, committed=16)
 
 
 def test_what_was_sent_again_can_be_asked_for_once_more(spool: Spool, clock: Clock) -> None:
@@ -99,7 +99,7 @@ def test_what_was_sent_again_can_be_asked_for_once_more(spool: Spool, clock: Clo
     for _ in range(3):
         spool.refetch(Refetch(T0, clock.now_ms + 1))
         assert len(commit_all(spool)) == 3
-    assert spool.ring_bytes() == 3 * (100 + ROW_COST)
+    assert spool.view().ring_bytes == 3 * (100 + ROW_COST)
 
 
 def test_a_long_span_goes_in_lots_and_over_a_restart(tmp_path: Path, clock: Clock) -> None:
@@ -113,7 +113,7 @@ def test_a_long_span_goes_in_lots_and_over_a_restart(tmp_path: Path, clock: Cloc
     with Spool.open(tmp_path / "spool.db", 1 << 24, clock, KEEP) as spool:
         again += drained(spool)
         assert [row.first_ms for row in again] == [T0 + i for i in range(4_500)]
-        assert spool.account().pending == 0
+        assert spool.view().account.pending == 0
 
 
 def test_a_span_that_the_ring_does_not_hold_sends_nothing(spool: Spool, clock: Clock) -> None:
@@ -134,7 +134,7 @@ def test_rows_leave_the_ring_after_their_days(spool: Spool, clock: Clock) -> Non
     commit_all(spool)
     clock.now_ms += KEEP + DAY
     fill(spool, clock, 300)
-    assert spool.ring_bytes() == 0
+    assert spool.view().ring_bytes == 0
 
 
 def test_the_ring_gives_way_to_what_the_cloud_does_not_have(tmp_path: Path, clock: Clock) -> None:
@@ -144,9 +144,9 @@ def test_the_ring_gives_way_to_what_the_cloud_does_not_have(tmp_path: Path, cloc
         commit_all(spool)
         fill(spool, clock, 60)
         assert spool.held_rows == 60
-        assert 0 < spool.ring_bytes() <= budget - spool.held_bytes
+        assert 0 < spool.view().ring_bytes <= budget - spool.held_bytes
         fill(spool, clock, 40)
-        assert (spool.held_rows, spool.ring_bytes(), spool.account().lost) == (100, 0, {})
+        assert (spool.held_rows, spool.view().ring_bytes, spool.view().account.lost) == (100, 0, {})
 
 
 def test_only_so_many_spans_wait(spool: Spool, clock: Clock) -> None:

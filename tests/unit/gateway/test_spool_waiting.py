@@ -95,8 +95,8 @@ async def test_samples_wait_without_a_number_and_are_pending(gateway: Gateway) -
     gateway.read(1.0)
     assert await gateway.flush()
     assert gateway.spool.runs() == []
-    assert gateway.spool.waiting_samples() == 1
-    assert gateway.spool.account() == Account(read=1, kept=1, pending=1)
+    assert gateway.spool.view().waiting_samples == 1
+    assert gateway.spool.view().account == Account(read=1, kept=1, pending=1)
     assert gateway.spool.read_ms == 0
 
 
@@ -116,7 +116,7 @@ async def test_once_the_clock_is_set_they_have_true_times_in_order_and_are_uncer
     qualities = [metric.properties["Quality"].value if metric.properties else 192 for metric in metrics]
     assert qualities == [Quality.UNCERTAIN, Quality.UNCERTAIN, Quality.GOOD]
     assert next((row.first_ms, row.last_ms) for row in gateway.rows()) == (NOW - 1_000, NOW - 1_000)
-    assert gateway.spool.account() == Account(read=3, kept=3, pending=3)
+    assert gateway.spool.view().account == Account(read=3, kept=3, pending=3)
 
 
 async def test_what_waits_in_memory_when_the_clock_is_set_is_dated_as_well(gateway: Gateway) -> None:
@@ -125,7 +125,7 @@ async def test_what_waits_in_memory_when_the_clock_is_set_is_dated_as_well(gatew
     await gateway.flush()
     (payload,) = gateway.payloads()
     assert payload.metrics[0].timestamp_ms == NOW
-    assert gateway.spool.waiting_samples() == 0
+    assert gateway.spool.view().waiting_samples == 0
 
 
 async def test_a_restart_of_the_process_goes_on_waiting(machine: Machine, tmp_path: Path) -> None:
@@ -151,11 +151,11 @@ async def test_after_a_power_cut_they_are_lost_with_a_reason_and_a_count(machine
     second = Gateway(machine, tmp_path / "spool.db")
     second.read(9.0)
     await second.flush()
-    assert second.spool.account().lost == {}
+    assert second.spool.view().account.lost == {}
     machine.set()
     second.read(10.0)
     await second.flush()
-    assert second.spool.account() == Account(read=7, kept=7, pending=2, lost={NEVER_SET: 5})
+    assert second.spool.view().account == Account(read=7, kept=7, pending=2, lost={NEVER_SET: 5})
     notice = next(payload.metrics[0] for payload in second.payloads() if payload.metrics[0].name == GAP)
     told = json.loads(str(notice.value))
     assert (told["reason"], told["samples"], told["from_ms"]) == (NEVER_SET, 5, None)
@@ -168,12 +168,12 @@ async def test_beyond_a_quarter_of_the_budget_the_oldest_are_lost(machine: Machi
         gateway.read(float(value))
         if value % 40 == 39:
             await gateway.flush()
-    lost = gateway.spool.account().lost[OVER_BOUND]
-    assert lost + gateway.spool.waiting_samples() == 1_000
+    lost = gateway.spool.view().account.lost[OVER_BOUND]
+    assert lost + gateway.spool.view().waiting_samples == 1_000
     machine.set()
     gateway.read(1_000.0)
     await gateway.flush()
-    account = gateway.spool.account()
+    account = gateway.spool.view().account
     assert (account.kept, account.pending, account.lost) == (1_001, 1_001 - lost, {OVER_BOUND: lost})
     (told,) = [row for row in gateway.rows() if GAP.encode() in row.payload]
     assert f'"samples":{lost}'.encode() in told.payload
@@ -186,11 +186,11 @@ async def test_losses_of_that_time_are_told_once_it_is_known_when(gateway: Gatew
     for value in range(250):
         gateway.read(float(value))
     await gateway.flush()
-    assert (gateway.spool.account().lost, gateway.rows()) == ({}, [])
+    assert (gateway.spool.view().account.lost, gateway.rows()) == ({}, [])
     gateway.machine.set()
     gateway.read(1.0)
     await gateway.flush()
-    account = gateway.spool.account()
+    account = gateway.spool.view().account
     assert (account.kept, account.pending, sum(account.lost.values())) == (251, 201, 50)
     notices = [json.loads(str(each.metrics[0].value)) for each in gateway.payloads() if each.metrics[0].name == GAP]
     assert [(each["samples"], each["from_ms"]) for each in notices] == [(None, NOW - 5_000), (50, None)]
