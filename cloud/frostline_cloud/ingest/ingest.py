@@ -271,7 +271,7 @@ class Ingest:
         pause_s = max(done.sql_s, self._worked_s - worked_s)
         self._not_before_ms = self._clock_ms() + min(round(pause_s * 1000), _MOST_PAUSE_MS)
         if parts.generation.due(now_ms):
-            self._writer.submit(parts.generation.mark, now_ms)
+            self._writer.submit(parts.generation.mark, now_ms).add_done_callback(_report)
 
     def _again(self, load: Load, now_ms: int) -> None:
         """Nothing of a flush is committed: the gateways send it again, and what is sent only once is kept."""
@@ -320,10 +320,19 @@ class Ingest:
         self._reader.aside.lose(self._reader.parking.close())
         self._launch()
         self._home()
-        wait([self._writer.submit(self._parts.generation.mark, self._clock_ms(), last=True)], _LAST_MARK_S)
+        marking = self._writer.submit(self._parts.generation.mark, self._clock_ms(), last=True)
+        marking.add_done_callback(_report)
+        wait([marking], _LAST_MARK_S)
 
     def _home(self) -> None:
         """Waits for the flush under way."""
         if self._flight is not None:
             wait([self._flight.writing])
             self._land(self._flight, self._clock_ms())
+
+
+def _report(marking: Future[None]) -> None:
+    """A marker that is refused must be known: without it a store or an SQL that went back is not noticed."""
+    error = None if marking.cancelled() else marking.exception()
+    if error is not None:
+        log.error("the store could not be told of flushes: %s", error, exc_info=error)

@@ -32,7 +32,7 @@ class Skimmed:
         batches: Of nodes that number them.
         plain: Of other nodes.
         samples: How many samples all of them have.
-        size: How many bytes of payload.
+        size: How many bytes of payload the batches have.
     """
 
     batches: list[Regular] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Shortcut:
         Returns:
             Where it stopped: the place of the one that is `HostSession.receive`'s, or behind the last.
         """
-        routes, read_single = self._routes, self._singles.read
+        routes, read_single, batches = self._routes, self._singles.read, skimmed.batches
         at, samples, size = start, 0, 0
         for item in islice(items, start, None):
             if item.__class__ is not tuple:
@@ -83,9 +83,12 @@ class Shortcut:
             view = route.view
             if not (view.online and (view.proved or is_online(view, route.device)) and route.passes(regular[7])):
                 break
-            (skimmed.batches if regular[1] else skimmed.plain).append(regular)
+            if regular[1]:
+                batches.append(regular)
+                size += len(raw)
+            else:
+                skimmed.plain.append(regular)
             samples += len(regular[5])
-            size += len(raw)
             at += 1
         skimmed.samples += samples
         skimmed.size += size
