@@ -19,9 +19,10 @@ name is four times as long as its number and time. Rows of flushes are read in t
 
 from __future__ import annotations
 
+import logging
 import struct
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, delete, select
@@ -29,6 +30,8 @@ from sqlalchemy import Connection, delete, select
 from frostline_cloud.ingest import journal
 from frostline_cloud.ingest.series import DeviceKey, SeriesTable, Stamp, read_clock, write_clock
 from frostline_cloud.sql.tables import series_clock
+
+log = logging.getLogger("frostline.ingest")
 
 MOST_FLUSHES: Final = 500
 MOST_BYTES: Final = 4 * 1024 * 1024
@@ -127,7 +130,7 @@ def unpack(raw: bytes, groups: list[Group]) -> Iterator[tuple[Group, int]]:
         groups: What earlier rows have named, by number; takes what this one names.
 
     Raises:
-        ValueError: An earlier row is missing.
+        ValueError, struct.error: It is damaged, or a row before it is missing.
     """
     known, named, moved = _COUNTS.unpack_from(raw)
     if known > len(groups):
@@ -149,7 +152,7 @@ def unpack(raw: bytes, groups: list[Group]) -> Iterator[tuple[Group, int]]:
 def read(connection: Connection) -> dict[DeviceKey, bytes]:
     """The times of every device, as `SeriesTable.clock` gives them."""
     found, flushes = _rows(connection)
-    return found | _moved(found, flushes.values())
+    return found | _moved(found, flushes)
 
 
 def fold(connection: Connection) -> dict[DeviceKey, bytes]:
@@ -159,9 +162,9 @@ def fold(connection: Connection) -> dict[DeviceKey, bytes]:
         connection: In the transaction of a flush, which another process that writes cannot overlook.
     """
     found, flushes = _rows(connection)
-    moved = _moved(found, flushes.values())
-    if moved:
-        journal.save_clocks(connection, moved.items())
+    moved = _moved(found, flushes)
+    journal.save_clocks(connection, moved.items())
+    if flushes:
         connection.execute(delete(series_clock).where(_OF_FLUSH, series_clock.c.device <= max(flushes)))
     return found | moved
 
@@ -173,12 +176,18 @@ def _rows(connection: Connection) -> tuple[dict[DeviceKey, bytes], dict[str, byt
     return devices, dict(sorted((row.device, row.clock) for row in rows if not row.site))
 
 
-def _moved(rows: Mapping[DeviceKey, bytes], flushes: Iterable[bytes]) -> dict[DeviceKey, bytes]:
-    """The rows of the devices that flushes have moved."""
+def _moved(rows: Mapping[DeviceKey, bytes], flushes: Mapping[str, bytes]) -> dict[DeviceKey, bytes]:
+    """The rows of the devices that flushes have moved; a flush that cannot be read is passed over, and said."""
     times: dict[DeviceKey, dict[int, int]] = {}
     groups: list[Group] = []
-    for raw in flushes:
-        for (key, hashes), at_ms in unpack(raw, groups):
+    for number, raw in flushes.items():
+        try:
+            moved = list(unpack(raw, groups))
+        except (ValueError, IndexError, struct.error) as error:
+            text = "event times of flush %s are lost (%s): until newer ones come, late samples may be taken for new"
+            log.error(text, number.lstrip("0"), error)
+            continue
+        for (key, hashes), at_ms in moved:
             known = times.get(key)
             if known is None:
                 known = times[key] = read_clock(rows.get(key, b""))

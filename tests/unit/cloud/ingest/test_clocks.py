@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select, update
 
 from frostline_cloud.ingest.clocks import Clocks, Group, fold, pack, read, unpack
 from frostline_cloud.ingest.registry import Registry
@@ -205,6 +205,21 @@ def test_a_process_begins_with_rows_of_devices_in_its_first_flush(engine: Engine
         ingest.clocks.settled()
         assert rows(connection) == len(KEYS) + 2
         assert told(read(connection)) == {("d", "a"): 2, ("e", "b"): 1, ("d", "b"): 3}
+
+
+@pytest.mark.parametrize("damage", [b"", b"x" * 7, b"\xff" * 40])
+def test_a_flush_that_cannot_be_read_is_passed_over_and_said(
+    engine: Engine, damage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    ingest = Ingest()
+    with engine.begin() as connection:
+        for number in (1, 2, 3):
+            ingest.flush(connection, number, {0: number})
+            ingest.clocks.settled()
+        connection.execute(update(series_clock).where(series_clock.c.device.endswith("2")).values(clock=damage))
+        assert told(fold(connection)) == {("d", "a"): 3}
+        assert rows(connection) == 1
+    assert "event times of flush 2 are lost" in caplog.text
 
 
 def test_a_row_whose_predecessor_is_missing_is_refused(engine: Engine) -> None:
