@@ -68,7 +68,9 @@ def preview(
     for entry in shown:
         typer.echo(f"--- {entry['stage']} ---")
         said = entry["body"]
-        typer.echo(f"{entry['subject']}\n\n{said}" if "subject" in entry else json.dumps(said, indent=2))
+        typer.echo(
+            f"{entry['subject']}\n\n{said}" if "subject" in entry else json.dumps(said, indent=2, ensure_ascii=False)
+        )
         typer.echo("")
 
 
@@ -128,7 +130,7 @@ def route(  # noqa: PLR0913 - the options of the command
         for step in each.escalate
     ]
     if as_json:
-        typer.echo(json.dumps({"receivers": to, "escalate": steps}))
+        typer.echo(json.dumps({"receivers": to, "escalate": steps}, ensure_ascii=False))
         return
     for name, by in to.items():
         unrouted = "no route takes it, and it is critical" if tables.routes else "there are no routes"
@@ -151,7 +153,7 @@ def receivers(config: ConfigPath, as_json: AsJson = False) -> None:
     if as_json:
         kinds = {each.name: each.type for each in tables.receivers}
         entries = [{k: v for k, v in asdict(each).items() if k != "target"} for each in found]
-        typer.echo(json.dumps([entry | {"type": kinds[entry["receiver"]]} for entry in entries]))
+        typer.echo(json.dumps([entry | {"type": kinds[entry["receiver"]]} for entry in entries], ensure_ascii=False))
         return
     for each in found:
         trouble = f"\t{each.failures} failures since {utc(each.since_ms)}: {each.reason}" if each.failures else ""

@@ -69,11 +69,14 @@ class Plan:
     def on_call(self, names: Sequence[str], now_ms: int) -> dict[str, str]:
         """Receivers for the names in a route or a step, each with the rotation that it came by, "" for none.
 
-        Where no rotation among the names has anybody on call, their fallbacks are told; if none, everybody.
+        Where no rotation among the names has anybody on call, their fallbacks are told; if none, everybody. So is
+        everybody where a step was written down and the configuration no longer has any of its names.
         """
         rotations = {each.name: each for each in self.rotations}
         named = [rotations[name] for name in names if name in rotations]
-        found = {name: "" for name in names if name not in rotations}
+        found = {name: "" for name in names if name in self.receivers}
+        if names and not named and not found:
+            return dict.fromkeys(self.receivers, "")
         on_call = {each.who(now_ms): each.name for each in named if each.who(now_ms)}
         if named and not on_call:
             on_call = {each.config.fallback: each.name for each in named if each.config.fallback}

@@ -182,3 +182,9 @@ def test_a_rotation_is_no_fallback_of_a_receiver_and_no_canarys_receiver() -> No
     found = faults_of(some, [], canary, [table()])
 
     assert [each.partition(": no receiver")[0] for each in found] == ["receiver 'ops': fallback", "canary: to"]
+
+
+def test_a_step_whose_names_have_all_gone_from_the_configuration_tells_everybody() -> None:
+    assert set(plan([], table()).on_call(["the-rotation-before"], NOON)) == {"anna", "ben", "ops"}
+    assert plan([], table()).on_call(["the-rotation-before", "anna"], NOON) == {"anna": ""}
+    assert plan([], table()).on_call([], NOON) == {}
