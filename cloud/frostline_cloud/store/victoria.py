@@ -3,8 +3,8 @@
 VictoriaMetrics keeps numbers only: text fields are not sent (it would store them as 0). A field is a metric named
 `<measurement>_<field>`. It acknowledges before data is on disk, so that we hold it for a while (`held`). It shows new
 data after a second and a new series after up to eleven (1.79, measured), and needs `-dedup.minScrapeInterval=1ms` for a
-repeated write to be counted once (of two different values for one instant it keeps the larger). Numbers are decimal
-with about 15 digits, fewer beside much larger ones in one series.
+repeated write to be counted once (of two different values for one instant it keeps either, mostly the larger). Numbers
+are decimal with about 15 digits, fewer beside much larger ones in one series.
 """
 
 from __future__ import annotations
