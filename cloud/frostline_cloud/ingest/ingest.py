@@ -40,8 +40,8 @@ are a flush's whole time."""
 _TICK_MS = 1_000
 _SET_BACK_MS = 100
 _MOST_PAUSE_MS = 50
-"""After a flush, the next one waits as long as SQL took or as this thread has worked since the one before, at most so
-long: SQL never has more than half of the time, and the less of its core is left, the fewer and larger flushes are."""
+"""After a flush, the next one waits as long as SQL took, at most so long: so SQL never has more than half of the time,
+and under load flushes grow instead of becoming many."""
 _LAST_MARK_S = 5.0
 _GC = (200_000, 20, 100)
 """Messages make no cycles, but thousands of them wait for a flush: with Python's own (700, 10, 10) the collector would
@@ -64,7 +64,6 @@ class Ingest:
         self._parts, self._config, self._clock_ms = parts, config, clock_ms
         self._waiting_since_ms: int | None = None
         self._not_before_ms = 0
-        self._worked_s = 0.0
         self._ticked_ms = self._turned_ms = 0
         self._unregistered_ms = 0
         self._flight: _Flight | None = None
@@ -267,9 +266,7 @@ class Ingest:
         status.transitions += done.transitions
         status.store_s += done.store_s
         status.sql_s += done.sql_s
-        worked_s, self._worked_s = self._worked_s, time.thread_time()
-        pause_s = max(done.sql_s, self._worked_s - worked_s)
-        self._not_before_ms = self._clock_ms() + min(round(pause_s * 1000), _MOST_PAUSE_MS)
+        self._not_before_ms = self._clock_ms() + min(round(done.sql_s * 1000), _MOST_PAUSE_MS)
         if parts.generation.due(now_ms):
             self._writer.submit(parts.generation.mark, now_ms).add_done_callback(_report)
 
