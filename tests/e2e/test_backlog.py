@@ -16,7 +16,7 @@ NODE = "gw-1"
 BACKLOG = 5_000  # four minutes at the rate of the live part
 LIVE_EVERY_S = 0.05
 OUTAGE_S = 32.0  # what waited for less than 30 s is still live
-PER_S = 200
+PER_S = 100
 UPLINK = f"backlog_messages_per_s = {PER_S}\n[spool]\nflush_rows = 40"  # too few to be put together
 FRESH_S = 5.0
 pytestmark = pytest.mark.timeout(400)
@@ -64,7 +64,7 @@ def test_what_is_measured_now_does_not_wait_for_the_backlog(stack: Stack, counte
     eventually(lambda: stack.born(NODE), 60)
     eventually(lambda: stack.written(NODE) > 0)
     ages = sorted(ages_of_live_numbers(stack, counter, counter.sent))
-    assert len(ages) > 100, "the backlog drains beside a stream of new numbers"
+    assert len(ages) > 20, "the backlog drains beside a stream of new numbers"
     assert ages[int(len(ages) * 0.95)] < FRESH_S + SPARE_S
     settle(stack, counter)
     stack.gateways[NODE].stop()
