@@ -42,6 +42,8 @@ class InfluxFront:
         self.answer: tuple[int, str] | None = None
         self.delay: threading.Event | None = None
         self.forgets = self.halves = False
+        self._passing = threading.Condition()
+        self._under_way, self._closed = 0, False
         self._behind = httpx.Client(base_url=behind, timeout=60, trust_env=False)
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -59,10 +61,17 @@ class InfluxFront:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        with self._passing:  # a request whose client has given up may still be on its way: its socket would stay open
+            self._closed = True
+            self._passing.wait_for(lambda: not self._under_way)
         self._behind.close()
 
     def respond(self, path: str, query: dict[str, str], body: bytes, content_type: str) -> tuple[int, bytes]:
         """Passes a request on; status and body of the answer."""
+        with self._passing:
+            if self._closed:
+                return 503, b"closed"
+            self._under_way += 1
         try:
             if path == "/query":
                 found = self._behind.post(path, params=query, content=body, headers={"Content-Type": content_type})
@@ -70,6 +79,10 @@ class InfluxFront:
             return self._write(query, body)
         except httpx.TransportError as error:
             return 502, str(error).encode()
+        finally:
+            with self._passing:
+                self._under_way -= 1
+                self._passing.notify_all()
 
     def _write(self, query: dict[str, str], body: bytes) -> tuple[int, bytes]:
         if self.answer:

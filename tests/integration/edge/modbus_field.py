@@ -206,7 +206,7 @@ def numbers(*addresses: int) -> list[str]:
 def bus(units: Sequence[tuple[str, int]], profile_path: str, **keys: object) -> Driver:
     """A driver for units (name, unit id) that all have one profile; read each 0.1 s unless keys say otherwise."""
     period_s = keys.pop("period_s", 0.1)
-    table: dict[str, object] = {"type": "modbus", "name": "bus", "timeout_s": 0.2} | keys
+    table: dict[str, object] = {"type": "modbus", "name": "bus", "timeout_s": 10.0} | keys
     if table.get("transport") == "rtu":
         table.setdefault("parity", "N")  # a pty has no parity bit
     else:

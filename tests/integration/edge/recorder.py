@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from frostline_core.errors import UnavailableError
 from frostline_core.reading import DeviceDescription, Quality, Reading, Value
 from frostline_edge.driver import Driver
 from frostline_edge.sampling import Sampling
@@ -46,11 +47,23 @@ class Recorder:
 
 @asynccontextmanager
 async def running(driver: Driver, emit: Recorder) -> AsyncIterator[asyncio.Task[None]]:
-    """The driver at work; it must not have ended by itself when the block ends."""
-    task = asyncio.create_task(driver.run(emit))
-    try:
-        yield task
-        assert not task.done(), task.exception()
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    """The driver at work; when it ends by itself the block ends too, with what it raised."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(_run(driver, emit))
+        try:
+            yield task
+            assert not task.done(), "the driver ended"
+        finally:
+            task.cancel()
+
+
+async def _run(driver: Driver, emit: Recorder) -> None:
+    """Connects until it succeeds: a busy machine may need longer than the short time-out that some tests are about."""
+    while True:
+        try:
+            await driver.run(emit)
+            return
+        except UnavailableError as error:
+            if "cannot connect" not in str(error):
+                raise
+        await asyncio.sleep(0.05)
