@@ -44,6 +44,7 @@ class Player:
         self._due: list[list[float]] = [[] for _ in range(load.nodes)]
         self._waits_ms: list[float] = []
         self._waited_ms: list[float] = []
+        self._sent_late_ms: list[float] = []
         self._start = 0.0
         self._recording = Recording(load, time.time_ns() // 1_000_000)
         self._unsent += mqtt_wire.connect(Login("bench-player", 60))
@@ -88,6 +89,7 @@ class Player:
             "start_ms": self._recording.start_ms,
             "late_ms": late_ms,
             "commit_waits_ms": self._waits_ms,
+            "sent_late_ms": self._sent_late_ms,
             "commit_due_ms": self._waited_ms,
         }
 
@@ -108,6 +110,9 @@ class Player:
                     raise SystemExit(f"node {node} is stuck at {before}, wants to send {n}")
             while paced and (early_s := self._start + at_ms / 1000 - time.perf_counter()) > 0:
                 self._turn(min(early_s, 0.001))
+            if paced:
+                late_ms = (time.perf_counter() - self._start) * 1000 - at_ms
+                self._sent_late_ms.append(late_ms)
             self._unsent += packet
             if len(self._unsent) > _CHUNK:
                 self._turn(0.0)

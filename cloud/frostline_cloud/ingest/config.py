@@ -47,9 +47,7 @@ class BrokerConfig(ConfigModel):
 class IngestConfig(ConfigModel):
     """How the ingest path batches, and where its bounds are."""
 
-    linger_ms: int = Field(
-        default=10, description="How long a message waits for company before a flush.", ge=0, le=5000
-    )
+    linger_ms: int = Field(default=5, description="How long a message waits for company before a flush.", ge=0, le=5000)
     flush_samples: int = Field(default=40_000, description="A flush starts at once with this many samples.", ge=1)
     queue_messages: int = Field(
         default=20_000, description="Messages waiting, at most; beyond, gateways send again.", ge=1
