@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, f
 from frostline_cloud.sql import letters, sums
 from frostline_cloud.sql.engine import read_only, translated
 from frostline_cloud.sql.letters import Amount
-from frostline_cloud.sql.tables import alert, local_action, metadata, node, outbox, pause, run, silence
+from frostline_cloud.sql.tables import alert, duty_override, local_action, metadata, node, outbox, pause, run, silence
 from frostline_core.config import ConfigModel
 from frostline_core.rules import Phase
 
@@ -47,8 +47,8 @@ class RetentionConfig(ConfigModel):
 
     alert_days: int = Field(
         default=YEARS_5,
-        description="Resolved alerts, with everything that hangs on them; silences and pauses that are over. 0 is for "
-        "ever.",
+        description="Resolved alerts, with everything that hangs on them; silences, pauses and overrides that are "
+        "over. 0 is for ever.",
         ge=0,
     )
     notification_days: int = Field(
@@ -149,6 +149,7 @@ def _kinds(config: RetentionConfig, now_ms: int) -> Iterator[_Kind]:
         yield _rows("alerts", alert, and_(alert.c.state == Phase.RESOLVED.value, over))
         ended_ms = now_ms - config.alert_days * DAY_MS
         yield _rows("silences", silence, silence.c.to_ms < ended_ms)
+        yield _rows("overrides of rotations", duty_override, duty_override.c.to_ms < ended_ms)
         newest = select(func.max(pause.c.revision)).scalar_subquery()  # it says whether anything has changed
         yield _rows("pauses", pause, and_(pause.c.to_ms < ended_ms, pause.c.revision < newest))
         yield _rows("actions of outputs", local_action, local_action.c.noted_ms < now_ms - config.alert_days * DAY_MS)

@@ -83,6 +83,22 @@ escalation = Table(
     Index("ix_escalation_due", "state", "due_ms"),
 )
 
+duty_override = Table(  # who is on call in the place of somebody; rows stay, so that one sees who wanted it
+    "duty_override",
+    metadata,
+    Column("id", COUNTED, primary_key=True),
+    Column("rotation", String(100), nullable=False),
+    Column("who", String(100), nullable=False),  # a receiver
+    Column("instead_of", String(100), nullable=False),  # only in turns of this one; "" = whoever's turn it is
+    Column("reason", Text, nullable=False),
+    Column("author", String(200), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("to_ms", BigInteger, nullable=False),
+    Column("ended_by", String(200)),  # who ended it before its time
+    Index("ix_duty_override_to", "to_ms"),
+)
+
 used_link = Table(  # acknowledge links that were used: each works once
     "used_link",
     metadata,

@@ -14,6 +14,7 @@ from frostline_cloud.sql.tables import (
     alert,
     alert_event,
     delivery,
+    duty_override,
     loss,
     metadata,
     node,
@@ -134,6 +135,14 @@ def test_a_silence_is_forgotten_when_alerts_of_its_time_are(engine: Engine, ende
     add(engine, silence, {"matchers": {"site": "s"}, "reason": "r", "author": "a", **ended})
     tidy(engine, CONFIG, NOW)
     assert count(engine, silence) == left
+
+
+@pytest.mark.parametrize(("ended_days", "left"), [(1001, 0), (999, 1)])
+def test_an_override_is_forgotten_when_alerts_of_its_time_are(engine: Engine, ended_days: int, left: int) -> None:
+    about = {"rotation": "duty", "who": "li", "instead_of": "", "reason": "r", "author": "a"}
+    add(engine, duty_override, about | {"from_ms": 1, "to_ms": days_ago(ended_days), "created_ms": 1})
+    tidy(engine, CONFIG, NOW)
+    assert count(engine, duty_override) == left
 
 
 def test_old_pauses_are_forgotten_except_the_newest_change(engine: Engine) -> None:
