@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.postgresql import PostgreSQL
-from tests.support.services import Influxd, Mosquitto, Service, VictoriaMetrics, binary
+from tests.support.services import PATIENCE_S, Influxd, Mosquitto, Service, VictoriaMetrics, binary
 from tests.support.sockets import descriptors, left_open
 
 settings.register_profile("frostline", deadline=None)  # properties say what is true, not how fast a busy machine is
@@ -23,7 +23,7 @@ def _closes_its_sockets() -> Iterator[None]:
     """Fails a module that leaves a socket open: its ResourceWarning would come in a test that has no part in it."""
     before = descriptors()
     yield
-    deadline = time.monotonic() + 10  # a server's thread closes its side a moment after the client's
+    deadline = time.monotonic() + PATIENCE_S  # a server's thread closes its side a moment after the client's
     while (left := left_open(before)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert left == []

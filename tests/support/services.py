@@ -31,14 +31,24 @@ SPARE_S = 20.0 if os.environ.get("CI") else 1.5
 LOG_TAIL_BYTES = 8000
 
 
-_PORTS = range(10_000, 32_000)
-"""Below those that Linux gives to whoever asks for any (ip_local_port_range): nobody gets one of ours by chance."""
+_FIRST_PORT, _SHARE, _SHARES = 10_000, 2_000, 11
+"""All below those that Linux gives to whoever asks for any (ip_local_port_range): nobody gets one of ours by chance."""
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on, and that nobody is given before it is listened on."""
+    """A TCP port of 127.0.0.1 that nobody listens on, and that nobody is given before it is listened on.
+
+    Each worker of pytest has a share of its own and gives each of its ports once: who asks for one listens later,
+    and a server that is stopped comes back to its own. After the last of its share a worker begins anew.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    first = _FIRST_PORT + (int(worker) if worker.isdecimal() else 0) % _SHARES * _SHARE
     while True:
-        port = random.SystemRandom().choice(_PORTS)
+        if len(_given) >= _SHARE:
+            _given.clear()
+        port = random.SystemRandom().choice(sorted(set(range(first, first + _SHARE)) - _given))
+        _given.add(port)
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
