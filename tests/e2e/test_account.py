@@ -36,11 +36,11 @@ def test_every_reading_is_in_the_account_of_its_gateway_and_day(stack: Stack, co
     gateway.stop()
     gateway.start()  # its births are followed by its account
     eventually(lambda: told(stack)["read"] > counter.sent, 60)
-    (day, *_) = days(stack)
-    own = day["gateway"]
-    assert own["read"] == own["kept"] + own["filtered"] + own["rejected"]
-    assert (own["residue"], own["unexplained"], day["residue"]) == (0, 0, 0)
-    assert own["kept"] >= counter.sent
+    for day in days(stack):  # one, or two around midnight
+        own = day["gateway"]
+        assert own["read"] == own["kept"] + own["filtered"] + own["rejected"]
+        assert (own["residue"], own["unexplained"], day["residue"]) == (0, 0, 0)
+    assert told(stack)["kept"] >= counter.sent
     eventually(lambda: sum(each["written"] for each in days(stack)) >= told(stack)["kept"] >= counter.sent)
     gateway.stop()
     stack.cloud.stop()

@@ -38,7 +38,6 @@ name = "ops"
 url = "http://127.0.0.1:{port}/"
 secret = "${{file:{folder}/secret}}"
 allow = ["127.0.0.0/8"]
-timeout_s = 2
 """
 pytestmark = pytest.mark.timeout(400)
 
@@ -79,7 +78,9 @@ class Site:
 
     def outbox(self) -> list[str]:
         """The states of what was to be delivered."""
-        with closing(sqlite3.connect(f"file:{self.stack.folder}/frostline.db?mode=ro", uri=True)) as connection:
+        with closing(
+            sqlite3.connect(f"file:{self.stack.folder}/frostline.db?mode=ro", uri=True, timeout=60)
+        ) as connection:
             return [row[0] for row in connection.execute("SELECT state FROM outbox WHERE receiver = 'ops'")]
 
 
@@ -114,7 +115,7 @@ def assert_told_once(site: Site) -> None:
     eventually(lambda: site.stack.ready() and [each["state"] for each in site.incidents()] == ["firing"], 60)
     eventually(lambda: site.told(), 60)
     site.cool()
-    eventually(site.is_over, 120)  # what was under way when a worker died is sent again after its lease, half a minute
+    eventually(site.is_over, 120)  # what was under way when a worker died is sent again after its lease, 40 s
     (incident,) = site.incidents()
     told = site.told()
     assert {each for _, each, _ in told} == {incident["id"]}

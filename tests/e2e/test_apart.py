@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +26,14 @@ def web(tmp_path: Path, mosquitto: Mosquitto, influxd: Influxd) -> Iterator[http
         f'[store]\nkind = "influxdb1"\nurl = "{influxd.url}"\ndatabase = "apart"\n[sql]\nurl = "sqlite:///apart.db"\n'
     )
     ports = {"ingest": free_port(), "serve": free_port()}
-    programs = []
-    for name, port in ports.items():
-        config = tmp_path / f"{name}.toml"
-        config.write_text(f'{text}[http]\nlisten = "127.0.0.1:{port}"\ndemo_open = true\n', encoding="utf-8")
-        programs.append(Program(name, ["cloud", name, "-c", str(config)], tmp_path))
-    for program in programs:
-        program.start()
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{ports['serve']}", timeout=10) as client:
-            yield client
-    finally:
-        for program in reversed(programs):
-            program.stop()
+    with ExitStack() as ends:
+        for name, port in ports.items():
+            config = tmp_path / f"{name}.toml"
+            config.write_text(f'{text}[http]\nlisten = "127.0.0.1:{port}"\ndemo_open = true\n', encoding="utf-8")
+            program = Program(name, ["cloud", name, "-c", str(config)], tmp_path)
+            program.start()
+            ends.callback(program.stop)
+        yield ends.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{ports['serve']}", timeout=60))
 
 
 def answer(web: httpx.Client, path: str) -> Any:

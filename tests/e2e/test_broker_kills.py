@@ -19,7 +19,7 @@ EVENTS, SAMPLES = 2_000, 500
 GROUP = 100
 KILLS = 4
 PATIENCE_S = 120
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 def fill(folder: Path) -> int:
@@ -47,8 +47,8 @@ def test_a_broker_that_is_killed_while_events_wait_costs_and_doubles_none(stack:
         eventually(lambda: not stack.status(NODE)["uplink"]["connected"], PATIENCE_S)
         stack.broker.start()
     eventually(lambda: stack.drained(NODE), PATIENCE_S)
+    eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["committed"], PATIENCE_S)
     held = stack.status(NODE)["account"]
-    eventually(lambda: stack.written(NODE) == held["committed"], PATIENCE_S)
     assert (held["kept"], held["lost"]) == (held["committed"], 0)
     assert stack.account(NODE)["residue"] == 0
     assert stack.api("losses")["items"] == []

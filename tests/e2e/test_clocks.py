@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.services import eventually
+from tests.support.services import SPARE_S, eventually
 from tests.support.stack import Counter, Settings, Stack, stored_points
 from tests.support.stream import settle
 from tests.support.wall_clock import WallClock
@@ -17,7 +17,7 @@ NODE = "gw-1"
 NO_NTP = "[clock]\nwait_s = 0\n"  # a plausible clock is believed though nobody synchronises it
 PATIENT = "[clock]\nwait_s = 31536000\n"  # believed only once it is synchronised
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
-READ_WITHIN_MS = 1_000
+READ_WITHIN_MS = 1_000 + 1_000 * SPARE_S
 pytestmark = pytest.mark.timeout(400)
 
 
@@ -35,6 +35,15 @@ def begin(stack: Stack, counter: Counter, clock: str) -> None:
     stack.add_gateway(NODE, clock + counter.driver)
     eventually(lambda: stack.hears(NODE, "local"))
     counter.start()
+
+
+def on_disk(stack: Stack) -> int:
+    """A number up to which all are in the spool: what the gateway had read before it wrote once more, and again."""
+    read = int(stack.counted(NODE))
+    for _ in range(2):
+        written = stack.status(NODE)["spool"]["written_ms"]
+        eventually(lambda written=written: stack.status(NODE)["spool"]["written_ms"] != written)  # type: ignore[misc]
+    return read
 
 
 def clock_of(stack: Stack) -> dict[str, Any]:
@@ -68,7 +77,7 @@ def test_what_is_read_after_a_start_in_1970_waits_and_gets_its_true_time(
     wall.set_to(20_000)
     begin(stack, counter, PATIENT)
     eventually(lambda: stack.status(NODE)["spool"]["waiting_samples"] > 50)
-    first = counter.sent
+    first = on_disk(stack)
     gateway = stack.gateways[NODE]
     gateway.kill()
     killed_ms = time.time() * 1000
@@ -86,7 +95,7 @@ def test_what_is_read_after_a_start_in_1970_waits_and_gets_its_true_time(
     found = points(stack, counter)
     numbers = [n for _, n in found]
     assert numbers == sorted(set(numbers))
-    assert set(range(1, first - 50)) <= set(numbers), "what was on the disk outlives the process"
+    assert set(range(1, first + 1)) <= set(numbers), "what was on the disk outlives the process"
     assert set(range(second + 1, counter.sent + 1)) <= set(numbers)
     assert max(map(abs, errors_ms(found, counter))) < READ_WITHIN_MS
     assert told["from_ms"] <= killed_ms <= told["to_ms"], "the kill is told with its true time"
@@ -109,7 +118,7 @@ def test_a_clock_that_is_set_back_neither_reorders_nor_doubles_also_over_a_kill(
     assert numbers == sorted(set(numbers))
     assert set(range(again + 1, counter.sent + 1)) <= set(numbers)
     assert max(errors_ms(found, counter)) < READ_WITHIN_MS
-    assert min(errors_ms(found, counter)) > -MINUTE_MS, "it is never further behind than the machine's clock"
+    assert min(errors_ms(found, counter)) > -MINUTE_MS - 1, "it is never further behind than the machine's clock"
 
 
 def test_a_clock_that_is_set_back_while_the_gateway_is_down_reorders_nothing(

@@ -41,10 +41,15 @@ class Clone:
         (folder / "clone.toml").write_text(config, encoding="utf-8")
         self.program = Program("clone", ["gateway", "run", "-c", str(folder / "clone.toml")], folder)
 
-    def account(self) -> dict[str, Any]:
-        """What it says of its samples."""
-        found: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self._port}/status", timeout=10).json()["account"]
+    def status(self) -> dict[str, Any]:
+        """What it says of itself."""
+        found: dict[str, Any] = httpx.get(f"http://127.0.0.1:{self._port}/status", timeout=60).json()
         return found
+
+    def counted(self) -> float:
+        """The newest number of its device that it has read."""
+        found = [each["values"] for each in self.status()["devices"] if each["id"] == "counter"]
+        return float(found[0]["n"]["value"]) if found and "n" in found[0] else 0
 
 
 def port_of(config: str) -> str:
@@ -74,9 +79,9 @@ def test_two_gateways_from_one_card_are_told_and_nothing_of_either_is_lost_or_do
         eventually(lambda: {each["metric"] for each in conflicts(stack)} == {"births_of_two", "identity_conflict"}, 180)
         counter.stop()
         other_field.stop()
-        time.sleep(1)  # what is on its way into the gateways
-        eventually(lambda: stack.drained(NODE) and clone.account()["pending"] == 0, 180)
-        sides = [stack.status(NODE)["account"], clone.account()]
+        eventually(lambda: stack.counted(NODE) == counter.sent and clone.counted() == other_field.sent)
+        eventually(lambda: stack.drained(NODE) and clone.status()["account"]["pending"] == 0, 180)
+        sides = [stack.status(NODE)["account"], clone.status()["account"]]
         told = [Listed(*(each[key] for key in _LISTED)) for each in stack.api("losses?limit=500")["items"]]
         cloud = stack.account(NODE)
     finally:

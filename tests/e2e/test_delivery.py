@@ -14,6 +14,12 @@ NODE = "gw-1"
 pytestmark = pytest.mark.timeout(400)
 
 
+def reads_more(stack: Stack) -> None:
+    """Until the gateway has read as many as in a second and a half."""
+    before = stack.counted(NODE)
+    eventually(lambda: stack.counted(NODE) > before + 75)
+
+
 def count_after_stop(stack: Stack) -> list[float]:
     for gateway in stack.gateways.values():
         gateway.stop()
@@ -25,11 +31,11 @@ def test_a_broker_that_is_away_for_a_while_costs_nothing(stack: Stack, counter: 
     stack.add_gateway(NODE, counter.driver)
     eventually(lambda: stack.born(NODE) and stack.hears(NODE, "local"))
     counter.start()
-    time.sleep(2)
+    eventually(lambda: stack.written(NODE) > 50)
     stack.broker.kill()
     time.sleep(4)
     stack.broker.start()
-    time.sleep(2)
+    eventually(lambda: stack.born(NODE))
     settle(stack, counter)
     written = stack.account(NODE)["written"]
     values = [value for value in count_after_stop(stack) if value]
@@ -42,11 +48,12 @@ def test_a_cloud_killed_three_times_mid_stream_costs_nothing(stack: Stack, count
     eventually(lambda: stack.born(NODE) and stack.hears(NODE, "local"))
     counter.start()
     for _ in range(3):
-        time.sleep(1.5)
+        reads_more(stack)
         stack.cloud.kill()
         time.sleep(0.5)
         stack.start_cloud()
     settle(stack, counter)
+    eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["kept"])
     account, gateway = stack.account(NODE), stack.status(NODE)["account"]
     values = count_after_stop(stack)
     assert values == [float(n) for n in range(1, counter.sent + 1)]
@@ -59,11 +66,12 @@ def test_a_gateway_killed_three_times_mid_stream_loses_nothing_that_it_kept(stac
     eventually(lambda: stack.born(NODE) and stack.hears(NODE, "local"))
     counter.start()
     for _ in range(3):
-        time.sleep(1.5)
+        reads_more(stack)
         gateway.kill()
         gateway.start()
         eventually(lambda: stack.born(NODE))
     settle(stack, counter)
+    eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["kept"])
     account, held = stack.account(NODE), stack.status(NODE)["account"]
     values = count_after_stop(stack)
     assert account["written"] == held["kept"] == held["committed"]
@@ -77,15 +85,15 @@ def test_broker_cloud_and_gateway_killed_together_lose_nothing_that_was_kept(sta
     gateway = stack.add_gateway(NODE, counter.driver)
     eventually(lambda: stack.born(NODE) and stack.hears(NODE, "local"))
     counter.start()
-    time.sleep(2)
+    reads_more(stack)
     for program in (gateway, stack.cloud, stack.broker):
         program.kill()
     stack.broker.start()
     gateway.start()
     stack.start_cloud()
     eventually(lambda: stack.born(NODE))
-    time.sleep(1)
     settle(stack, counter)
+    eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["kept"])
     account, held = stack.account(NODE), stack.status(NODE)["account"]
     values = count_after_stop(stack)
     assert account["written"] == held["kept"] == held["committed"]

@@ -14,12 +14,12 @@ from tests.e2e.test_clouds import States, numbers, on_influx
 from tests.support.influx_front import InfluxFront
 from tests.support.services import Influxd, eventually
 from tests.support.stack import Counter, Program, Stack
-from tests.support.stream import NODE, begin
+from tests.support.stream import NODE, begin, settle
 
 DISK = "mount -t tmpfs -o size=24m tmpfs disk"
 FILL = "head -c 100000000 /dev/zero > disk/full 2>/dev/null"
 PATIENCE_S = 60
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(500)
 
 
 class OnItsOwnDisk(Program):
@@ -79,9 +79,7 @@ def test_a_disk_without_room_for_sql_is_said_and_costs_nothing(
         free = time.monotonic()
         stack.cloud.inside("rm disk/full")
         eventually(lambda: states.said(True, free), PATIENCE_S)
-        counter.stop()
-        time.sleep(1)  # what is on its way into the gateway
-        eventually(lambda: stack.drained(NODE), 2 * PATIENCE_S)
+        settle(stack, counter)
         eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["kept"], PATIENCE_S)
         account = stack.account(NODE)
         assert (account["residue"], account["dead_lettered"]) == (0, 0)

@@ -56,8 +56,8 @@ def test_what_the_disk_could_not_hold_is_listed_by_the_cloud_to_the_sample(stack
     stack.add_gateway(NODE, f"[spool]\nbudget_mb = {BUDGET_MB}\n", "backlog_messages_per_s = 2000")
     eventually(lambda: stack.born(NODE))
     eventually(lambda: stack.drained(NODE), 90)
+    eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["committed"])
     held = stack.status(NODE)["account"]
-    eventually(lambda: stack.written(NODE) == held["committed"])
     listed = stack.api("losses?limit=500")["items"]
     assert held["lost"] > 2000
     assert sum(each["samples"] for each in listed) == held["lost"], "each dropped sample is in the list"

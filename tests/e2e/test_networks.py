@@ -25,9 +25,10 @@ def test_a_network_that_swallows_everything_and_says_nothing_costs_nothing(
 ) -> None:
     begin(stack, counter)
     link: Link = getattr(stack, side)
-    connections = link.connections
+    connections, tried = link.connections, link.tried
     link.black_hole(True)
     time.sleep(2.5 * KEEPALIVE_S)  # noticed after 1.5: what was sent before that is sent again
+    eventually(lambda: link.tried > tried, 60 + KEEPALIVE_S)
     link.black_hole(False)
     eventually(lambda: link.connections > connections, 60)
     finish(stack, counter)

@@ -61,8 +61,8 @@ def test_a_power_cut_costs_only_what_is_listed(
     eventually(lambda: stack.born(NODE) and stack.hears(NODE, "local"), 60)
     eventually(lambda: stack.written(NODE) > 250, 60)
     settle(stack, counter)
+    eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["committed"])
     held = stack.status(NODE)["account"]
-    eventually(lambda: stack.written(NODE) == held["committed"])
     assert (held["lost"], held["residue"]) == (0, {"sampler": 0, "spool": 0})
     assert stack.account(NODE)["residue"] == 0
     told = [Listed(*(each[key] for key in ("reason", "samples", "from_ms", "to_ms"))) for each in losses(stack)]

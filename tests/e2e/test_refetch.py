@@ -16,11 +16,12 @@ pytestmark = pytest.mark.timeout(400)
 
 def test_what_the_gateway_keeps_comes_again_and_overwrites_itself(stack: Stack, counter: Counter) -> None:
     stack.add_gateway(NODE, counter.driver)
-    eventually(lambda: stack.born(NODE))
+    eventually(lambda: stack.born(NODE) and stack.hears(NODE, "local"))
     began = int(time.time() * 1000)
     counter.start()
-    time.sleep(2)
+    eventually(lambda: counter.sent > 50)
     settle(stack, counter)
+    eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["kept"])
     written = stack.account(NODE)["written"]
     span = {"from_ms": began - 1_000, "to_ms": int(time.time() * 1000) + 1_000}
     asked = stack.http.post(f"/api/v1/nodes/site-a/{NODE}/refetch", json=span)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -30,13 +31,20 @@ class Link:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"link-{self.port}")
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._proxy.__aenter__(), self._loop).result(_WAIT_S)
+        with ExitStack() as started:
+            started.callback(self._end)
+            asyncio.run_coroutine_threadsafe(self._proxy.__aenter__(), self._loop).result(_WAIT_S)
+            started.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self._proxy.__aexit__(None, None, None), self._loop).result(_WAIT_S)
+        with ExitStack() as ends:
+            ends.callback(self._end)
+            asyncio.run_coroutine_threadsafe(self._proxy.__aexit__(None, None, None), self._loop).result(_WAIT_S)
+
+    def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -45,6 +53,11 @@ class Link:
     def connections(self) -> int:
         """How many connections were ever forwarded."""
         return self._proxy.connections
+
+    @property
+    def tried(self) -> int:
+        """How many connections were ever tried."""
+        return self._proxy.tried
 
     def reset(self) -> None:
         """RST on every connection."""

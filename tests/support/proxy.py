@@ -24,7 +24,8 @@ class TcpProxy:
             unless whoever tried has given up.
         refuse: True resets every new connection at once.
         thin: Makes, for each new connection, what is done to the bytes that the server sends; None changes nothing.
-        connections: How many were accepted and forwarded.
+        tried: How many connections were made to us.
+        connections: Of them, those that were forwarded.
         forwarded_bytes: Both directions together.
     """
 
@@ -33,7 +34,7 @@ class TcpProxy:
         self.bytes_per_s: float | None = None
         self.refuse = False
         self.thin: Callable[[], Callable[[bytes], bytes]] | None = None
-        self.connections = 0
+        self.tried = self.connections = 0
         self.forwarded_bytes = 0
         self.host = "127.0.0.1"
         self.port = listen_port
@@ -91,6 +92,7 @@ class TcpProxy:
             self._tasks.discard(task)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.tried += 1
         if self.refuse:
             _reset(writer)
             return

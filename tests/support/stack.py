@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -105,6 +106,7 @@ class Program:
         if process is None:
             return 0
         process.send_signal(how)
+        process.send_signal(signal.SIGCONT)
         try:
             return process.wait(_END_S)
         except subprocess.TimeoutExpired:
@@ -125,6 +127,7 @@ class Stack:
         self.gateway_link = Link(self.broker.host, self.broker.port)
         self.cloud_link = Link(self.broker.host, self.broker.port)
         self._links = (self.gateway_link, self.cloud_link) if self._settings.links else ()
+        self._joined: list[Link] = []
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{free_port()}", timeout=60)
         self.cloud = Program("cloud", ["cloud", self._settings.command, "-c", str(self._config("cloud"))], folder)
         self.ingests: list[Program] = []
@@ -135,7 +138,7 @@ class Stack:
         try:
             self.broker.start()
             for link in self._links:
-                link.__enter__()
+                self._joined.append(link.__enter__())
             if self._settings.command == "serve":
                 self.add_ingest("ingest-1")
             self.start_cloud()
@@ -148,15 +151,19 @@ class Stack:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         programs = (*self.gateways.values(), *self.ingests, self.cloud)
+        with ExitStack() as ends:  # each, whatever becomes of the others; the last one first
+            ends.callback(self._show, programs if error is not None else ())
+            ends.callback(self.broker.stop)
+            for link in self._joined:
+                ends.push(link)
+            ends.callback(self.http.close)
+            for program in reversed(programs):
+                ends.callback(program.stop)
+
+    @staticmethod
+    def _show(programs: Sequence[Program]) -> None:
         for program in programs:
-            program.stop()
-        self.http.close()
-        for link in self._links:
-            link.__exit__(None, None, None)
-        self.broker.stop()
-        if error is not None:
-            for program in programs:
-                sys.stderr.write(f"--- {program.name}\n{program.text()[-3000:]}\n")
+            sys.stderr.write(f"--- {program.name}\n{program.text()[-3000:]}\n")
 
     def start_cloud(self) -> None:
         """Starts the cloud and waits until it is ready."""
@@ -303,16 +310,21 @@ unit = "1"
 
     def __enter__(self) -> Self:
         self.broker.start()
-        self._client.connect(self.broker.host, self.broker.port)
+        try:
+            self._client.connect(self.broker.host, self.broker.port)
+        except BaseException:
+            self.broker.stop()
+            raise
         self._client.loop_start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
-        end(self._client)
-        self.broker.stop()
+        with ExitStack() as ends:
+            ends.callback(self.broker.stop)
+            ends.callback(end, self._client)
+            self.stop()
 
     @property
     def driver(self) -> str:
