@@ -9,6 +9,8 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
+from frostline_core.moment import Moment
+
 MAX_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 
@@ -32,6 +34,11 @@ Instant = Annotated[int, BeforeValidator(_instant), Field(ge=0, le=MAX_MS)]
 def now_ms() -> int:
     """The clock, UTC milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+def now() -> Moment:
+    """By both clocks."""
+    return Moment(now_ms(), time.monotonic_ns() // 1_000_000)
 
 
 def utc(at_ms: int) -> str:

@@ -36,7 +36,7 @@ from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.retrospect import EVERY_S as LOOK_BACK_EVERY_S
 from frostline_cloud.ingest.retrospect import Retrospect
 from frostline_cloud.ingest.series import SeriesTable
-from frostline_cloud.instant import now_ms
+from frostline_cloud.instant import now, now_ms
 from frostline_cloud.jobs import every
 from frostline_cloud.metrics import export
 from frostline_cloud.notify import build_notify
@@ -46,6 +46,7 @@ from frostline_cloud.sql import beat, in_front, last_beat, migrate, open_engine,
 from frostline_cloud.store import Store, open_store
 from frostline_core.commit import HostCommit, HostLimits, run_text
 from frostline_core.errors import ConfigError, FrostlineError, UnavailableError
+from frostline_core.moment import Moment
 from frostline_core.rules import Evaluator, RuleSet, load_folder
 from frostline_core.sparkplug import HostSession
 
@@ -206,7 +207,7 @@ def _retrospect(config: CloudConfig, shared: Shared) -> Retrospect:
     return Retrospect(shared.engine, shared.store, rulebook, config.told, now_ms, besides)
 
 
-def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
+def build_ingest(config: CloudConfig, shared: Shared, clock: Callable[[], Moment] = now) -> Ingest:
     """The ingest path, in flow order."""
     limits = config.ingest
     session = HostSession(config.broker.host_id, reorder_timeout_ms=limits.reorder_timeout_ms)
@@ -241,7 +242,7 @@ def build_ingest(config: CloudConfig, shared: Shared) -> Ingest:
         Pauses(shared.engine),
         rulebook,
     )
-    return Ingest(parts, limits, now_ms)
+    return Ingest(parts, limits, clock)
 
 
 def _committed_of(engine: Engine) -> Callable[[int], int]:

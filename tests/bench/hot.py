@@ -30,6 +30,7 @@ from frostline_cloud.ingest.load import Written
 from frostline_cloud.ingest.reader import Parts
 from frostline_cloud.ingest.registry import Registry
 from frostline_cloud.ingest.series import SeriesTable
+from frostline_cloud.instant import now
 from frostline_cloud.sql import migrate, open_engine
 from frostline_cloud.store.line_writer import LineWriter
 from frostline_core import mqtt_wire
@@ -191,7 +192,7 @@ class Rig:
             generation,
             lambda: None,
         )
-        return Ingest(parts, IngestConfig(), lambda: time.time_ns() // 1_000_000)
+        return Ingest(parts, IngestConfig(), now)
 
     def start(self) -> None:
         """Births and a few messages of each device."""

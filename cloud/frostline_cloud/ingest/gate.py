@@ -1,4 +1,4 @@
-"""The gate: STATE means "able to persist". Pure: time is passed in.
+"""The gate: STATE means "able to persist". Pure: time is passed in, by a clock that only goes forward.
 
 Failing for `offline_after_s` closes it (gateways then keep everything on their own disks), succeeding for
 `online_after_s` opens it again. It starts open or closed as the first probe says.
@@ -31,7 +31,7 @@ class PersistGate:
             return False
         if self._well_since is None:
             self._well_since = now_ms
-        if self._tried and 0 <= now_ms - self._well_since < self._online_after_ms:
+        if self._tried and now_ms - self._well_since < self._online_after_ms:
             return False
         self._tried = self.open = True
         self.reason = ""
@@ -49,7 +49,7 @@ class PersistGate:
         self.reason = reason
         if self._failing_since is None:
             self._failing_since = now_ms if since_ms is None else since_ms
-        if not self.open or 0 <= now_ms - self._failing_since < self._offline_after_ms:
+        if not self.open or now_ms - self._failing_since < self._offline_after_ms:
             return False
         self.open = False
         return True

@@ -29,6 +29,7 @@ from frostline_cloud.ingest.reader import Parts, Reader
 from frostline_cloud.ingest.status import IngestStatus
 from frostline_core.commit import Commit
 from frostline_core.errors import UnavailableError
+from frostline_core.moment import Moment
 
 log = logging.getLogger("frostline.ingest")
 
@@ -38,7 +39,7 @@ _SWITCH_S = 0.001
 """How long the thread that decodes may keep the interpreter while the one that writes waits for it; Python's own 5 ms
 are a flush's whole time."""
 _TICK_MS = 1_000
-_SET_BACK_MS = 100
+_SET_MS = 100
 _MOST_PAUSE_MS = 50
 """After a flush, the next one waits as long as SQL took, at most so long: so SQL never has more than half of the time,
 and under load flushes grow instead of becoming many."""
@@ -50,7 +51,7 @@ look at all of them, and at every series, many times in each flush."""
 
 @dataclass(slots=True)
 class _Flight:
-    """A flush whose store write is under way."""
+    """A flush whose store write is under way, since `began_ms` of the steady clock."""
 
     load: Load
     writing: Future[Written]
@@ -58,14 +59,15 @@ class _Flight:
 
 
 class Ingest:
-    """Runs the parts in flow order until it is told to stop."""
+    """Runs the parts in flow order until it is told to stop; whatever waits, waits by the steady clock."""
 
-    def __init__(self, parts: Parts, config: IngestConfig, clock_ms: Callable[[], int]) -> None:
-        self._parts, self._config, self._clock_ms = parts, config, clock_ms
+    def __init__(self, parts: Parts, config: IngestConfig, clock: Callable[[], Moment]) -> None:
+        self._parts, self._config, self._clock = parts, config, clock
         self._waiting_since_ms: int | None = None
-        self._not_before_ms = 0
-        self._ticked_ms = self._turned_ms = 0
-        self._unregistered_ms = 0
+        began = clock()
+        self._not_before_ms, self._ticked_ms = began.steady_ms, began.steady_ms - _TICK_MS
+        self._apart_ms = began.utc_ms - began.steady_ms
+        self._unregistered_ms: int | None = None
         self._flight: _Flight | None = None
         self._stale = False
         self._errands = Errands(parts.broker.wake)
@@ -73,7 +75,7 @@ class Ingest:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self.status = IngestStatus()
-        self._presence = Presence((parts.session, parts.broker), parts.check, config, self.status, clock_ms)
+        self._presence = Presence((parts.session, parts.broker), parts.check, config, self.status, clock)
         self._reader = Reader(parts, self._presence, self.status, config)
         self._prescriber = Prescriber(parts.session, parts.broker.publish)
         self.failure: BaseException | None = None
@@ -84,9 +86,9 @@ class Ingest:
         Raises:
             UnavailableError: SQL does not answer.
         """
-        self._parts.generation.load(self._clock_ms())
-        self.status.nodes = self._parts.registry.restore(self._parts.session, self._clock_ms())
-        self._presence.probe(self._clock_ms())
+        self._parts.generation.load(self._clock().utc_ms)
+        self.status.nodes = self._parts.registry.restore(self._parts.session, self._clock().utc_ms)
+        self._presence.probe(self._clock())
         sys.setswitchinterval(_SWITCH_S)
         gc.set_threshold(*_GC)
         self._parts.broker.start()
@@ -106,7 +108,7 @@ class Ingest:
             NotPossibleError: The gateway is not known, not online, or cannot do that.
             UnavailableError: There is no broker session, or ingest is busy; nothing was sent.
         """
-        self._errands.ask(lambda: self._send(refetch_command(self._parts.session, wanted, self._clock_ms())))
+        self._errands.ask(lambda: self._send(refetch_command(self._parts.session, wanted, self._clock().utc_ms)))
 
     def retire(self, wanted: Retirement) -> None:
         """Ends the rules of a device that is gone for good; may be called by any thread.
@@ -128,74 +130,63 @@ class Ingest:
         try:
             while not self._stopping.is_set():
                 most = _TAKE_MOST if self._reader.gathered < _MOST_AHEAD * self._config.flush_samples else 0
-                items = self._parts.broker.take(self._wait_s(self._clock_ms()), most)
-                now_ms = self._clock_ms()
-                if now_ms < self._turned_ms - _SET_BACK_MS:
-                    self._begin_anew(now_ms)
-                self._turned_ms = now_ms
-                self._reader.read(items, now_ms)
-                self._turn(now_ms)
+                items = self._parts.broker.take(self._wait_s(self._clock().steady_ms), most)
+                now = self._clock()
+                self._reader.read(items, now)
+                self._turn(now)
             self._finish()
         except BaseException as error:
             self.failure = error
             log.critical("ingest has stopped; the process must be restarted", exc_info=error)
 
-    def _wait_s(self, now_ms: int) -> float:
+    def _wait_s(self, steady_ms: int) -> float:
         due = [self._ticked_ms + _TICK_MS]
         if self._waiting_since_ms is not None and self._flight is None:
             due.append(max(self._waiting_since_ms + self._config.linger_ms, self._not_before_ms))
-        return min(_TICK_MS, max(0, min(due) - now_ms)) / 1000
-
-    def _begin_anew(self, now_ms: int) -> None:
-        """The machine's clock was set back: what was due by the old time is due now, not when that comes again."""
-        log.warning("the clock was set back by %.1f s", (self._turned_ms - now_ms) / 1000)
-        self._ticked_ms = self._not_before_ms = 0
-        self._unregistered_ms = min(self._unregistered_ms, 1)
-        if self._waiting_since_ms is not None:
-            self._waiting_since_ms = now_ms
-        if self._flight is not None:
-            self._flight.began_ms = now_ms
+        return min(_TICK_MS, max(0, min(due) - steady_ms)) / 1000
 
     # ---- births ----------------------------------------------------------------------------------------------------
-    def _register(self, now_ms: int) -> None:
+    def _register(self, now: Moment) -> None:
         """What births and deaths said goes to SQL, before anything that was read with them is committed.
 
         Raises:
             UnavailableError: SQL cannot write; it is kept.
         """
-        done = self._parts.registry.write(now_ms)
+        done = self._parts.registry.write(now.utc_ms)
         for topic, raw, reason in done.refused:
             self.status.refused += 1
             log.error("a birth is a dead letter: %s", reason)
             self._reader.aside.bury(topic, raw, reason)
-        self._reader.tell(done.answers, now_ms)
+        self._reader.tell(done.answers, now.utc_ms)
 
-    def _registered(self, now_ms: int) -> None:
+    def _registered(self, now: Moment) -> None:
         """Tries it, at most once per tick while SQL is away: births wait, and nothing read with them is committed."""
-        if not self._parts.registry.pending or now_ms - self._unregistered_ms < _TICK_MS:
+        failed_ms = self._unregistered_ms
+        if not self._parts.registry.pending or (failed_ms is not None and now.steady_ms - failed_ms < _TICK_MS):
             return
         try:
-            self._register(now_ms)
+            self._register(now)
         except UnavailableError as error:
-            self._unregistered_ms = self._clock_ms()
-            self._presence.failed(self._unregistered_ms, str(error))
+            failed = self._clock()
+            self._unregistered_ms = failed.steady_ms
+            self._presence.failed(failed, str(error))
         else:
-            if self._unregistered_ms:
-                self._unregistered_ms = 0
-                self._presence.probe(now_ms)
+            if failed_ms is not None:
+                self._unregistered_ms = None
+                self._presence.probe(now)
 
     # ---- what is due ---------------------------------------------------------------------------------------------
-    def _turn(self, now_ms: int) -> None:
-        self._registered(now_ms)
-        if now_ms - self._ticked_ms >= _TICK_MS:
-            self._tick(now_ms)
+    def _turn(self, now: Moment) -> None:
+        self._registered(now)
+        if now.steady_ms - self._ticked_ms >= _TICK_MS:
+            self._tick(now)
         self._errands.run()
         if self._waiting_since_ms is None and self._reader.waits:
-            self._waiting_since_ms = now_ms
+            self._waiting_since_ms = now.steady_ms
         if self._flight is not None and self._flight.writing.done():
-            self._land(self._flight, now_ms)
+            self._land(self._flight, now)
         since_ms = self._waiting_since_ms
-        waited = since_ms is not None and now_ms >= max(since_ms + self._config.linger_ms, self._not_before_ms)
+        waited = since_ms is not None and now.steady_ms >= max(since_ms + self._config.linger_ms, self._not_before_ms)
         if waited or self._reader.gathered >= self._config.flush_samples:
             self._launch()
         status, seen = self.status, self._parts.commit.statistics
@@ -203,26 +194,29 @@ class Ingest:
         status.dropped, status.holes = self._parts.broker.dropped + seen.dropped_full, seen.holes
         status.online, status.reason = self._presence.open and status.connected, self._presence.reason
 
-    def _tick(self, now_ms: int) -> None:
-        self._ticked_ms = now_ms
-        self._reader.events(self._parts.session.tick(now_ms), now_ms)
-        self._reader.aside.lose(self._reader.parking.lost(now_ms))
+    def _tick(self, now: Moment) -> None:
+        self._ticked_ms = now.steady_ms
+        set_ms, self._apart_ms = now.utc_ms - now.steady_ms - self._apart_ms, now.utc_ms - now.steady_ms
+        if abs(set_ms) > _SET_MS:
+            log.warning("the clock was set by %+.1f s", set_ms / 1000)
+        self._reader.events(self._parts.session.tick(now.utc_ms, now.steady_ms), now)
+        self._reader.aside.lose(self._reader.parking.lost(now.steady_ms))
         self.status.parked = len(self._reader.parking)
         if self.status.connected and self._presence.open and not self._stale:
             if self._parts.pauses is not None:
-                self._parts.pauses.refresh(self._parts.evaluator, now_ms)
-            self._parts.evaluator.advance(now_ms)
+                self._parts.pauses.refresh(self._parts.evaluator, now.utc_ms)
+            self._parts.evaluator.advance(now.utc_ms)
         if self.status.connected:
-            self._prescriber.look(self._parts.evaluator.rules, now_ms, self._parts.pauses)
+            self._prescriber.look(self._parts.evaluator.rules, now.utc_ms, self._parts.pauses)
         if self._parts.rulebook is not None and self._parts.rulebook.refresh():
             self._stale = True
         renews = self._stale and self._presence.open
         if renews or self._parts.evaluator.staged().transitions or self._reader.aside.noted:
             self._launch()
         if not self._presence.open:
-            self._presence.probe(now_ms)
+            self._presence.probe(now)
         elif self._flight is not None:
-            self._presence.waits(now_ms, self._flight.began_ms)
+            self._presence.waits(now, self._flight.began_ms)
         elif self._presence.failing:
             self._presence.doubt()
 
@@ -233,49 +227,49 @@ class Ingest:
         load = Load(self._parts.commit.take_all(), *self._reader.aside.take())
         self._waiting_since_ms, self._reader.gathered = None, 0
         writing = self._writer.submit(self._parts.flusher.write, load)
-        self._flight = _Flight(load, writing, self._clock_ms())
+        self._flight = _Flight(load, writing, self._clock().steady_ms)
         writing.add_done_callback(lambda _: self._parts.broker.wake())
 
-    def _land(self, flight: _Flight, now_ms: int) -> None:
+    def _land(self, flight: _Flight, now: Moment) -> None:
         """Ends a flush whose store write has ended: SQL, then the gateways."""
         self._flight = None
         parts, status = self._parts, self.status
         try:
             written = flight.writing.result()
-            self._register(now_ms)
-            self._freshen(now_ms)
-            done = parts.flusher.commit(flight.load, written, now_ms)
+            self._register(now)
+            self._freshen(now.utc_ms)
+            done = parts.flusher.commit(flight.load, written, now.utc_ms)
         except OvertakenError as error:
             log.warning("%s", error)
             status.overtaken += 1
             self._stale = True
-            self._again(flight.load, now_ms)
+            self._again(flight.load, now.steady_ms)
             return
         except UnavailableError as error:
-            self._again(flight.load, now_ms)
-            self._presence.failed(self._clock_ms(), str(error), flight.began_ms)
+            self._again(flight.load, now.steady_ms)
+            self._presence.failed(self._clock(), str(error), flight.began_ms)
             return
         if done.samples or not self._presence.failing:  # counts and losses alone are no proof that the store takes data
-            self._presence.succeeded(now_ms)
+            self._presence.succeeded(now)
         by_node: dict[tuple[str, str], list[Commit]] = {}
-        for commit in parts.commit.settled(done.committed, now_ms):
+        for commit in parts.commit.settled(done.committed, now.steady_ms):
             by_node.setdefault(done.owners[commit.run], []).append(commit)
-        self._reader.tell(by_node, now_ms)
+        self._reader.tell(by_node, now.utc_ms)
         status.flushes += 1
         status.samples += done.samples
         status.transitions += done.transitions
         status.store_s += done.store_s
         status.sql_s += done.sql_s
-        self._not_before_ms = self._clock_ms() + min(round(done.sql_s * 1000), _MOST_PAUSE_MS)
-        if parts.generation.due(now_ms):
-            self._writer.submit(parts.generation.mark, now_ms).add_done_callback(_report)
+        self._not_before_ms = self._clock().steady_ms + min(round(done.sql_s * 1000), _MOST_PAUSE_MS)
+        if parts.generation.due(now.utc_ms):
+            self._writer.submit(parts.generation.mark, now.utc_ms).add_done_callback(_report)
 
-    def _again(self, load: Load, now_ms: int) -> None:
+    def _again(self, load: Load, steady_ms: int) -> None:
         """Nothing of a flush is committed: the gateways send it again, and what is sent only once is kept."""
         self._parts.commit.forget()
         self._reader.aside.put_back(load)
         if self._reader.aside.plain:
-            self._waiting_since_ms = now_ms + _TICK_MS
+            self._waiting_since_ms = steady_ms + _TICK_MS
         self.status.flush_failures += 1
 
     def _freshen(self, now_ms: int) -> None:
@@ -299,7 +293,7 @@ class Ingest:
         where = "/".join(filter(None, (wanted.site, wanted.node, wanted.device)))
         log.warning("%s is retired by %s", where, wanted.who)
         self._parts.registry.retire((wanted.site, wanted.node), wanted.device)
-        self._register(self._clock_ms())
+        self._register(self._clock())
 
     def _send(self, command: tuple[str, bytes]) -> None:
         if not self._parts.broker.publish(*command):
@@ -308,16 +302,16 @@ class Ingest:
     # ---- the end -----------------------------------------------------------------------------------------------------
     def _finish(self) -> None:
         """SIGTERM: STATE offline, what has come is flushed, the gateways hear of it."""
-        said = self._parts.session.offline(self._clock_ms())
+        said = self._parts.session.offline(self._clock().utc_ms)
         self._parts.broker.publish_and_wait(said.topic, said.payload, 2.0)
         until = time.monotonic() + 1.0
         while time.monotonic() < until and (items := self._parts.broker.take(0.05, _TAKE_MOST)):
-            self._reader.read([item for item in items if isinstance(item, tuple)], self._clock_ms())
+            self._reader.read([item for item in items if isinstance(item, tuple)], self._clock())
         self._home()
         self._reader.aside.lose(self._reader.parking.close())
         self._launch()
         self._home()
-        marking = self._writer.submit(self._parts.generation.mark, self._clock_ms(), last=True)
+        marking = self._writer.submit(self._parts.generation.mark, self._clock().utc_ms, last=True)
         marking.add_done_callback(_report)
         wait([marking], _LAST_MARK_S)
 
@@ -325,7 +319,7 @@ class Ingest:
         """Waits for the flush under way."""
         if self._flight is not None:
             wait([self._flight.writing])
-            self._land(self._flight, self._clock_ms())
+            self._land(self._flight, self._clock())
 
 
 def _report(marking: Future[None]) -> None:

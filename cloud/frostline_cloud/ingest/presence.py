@@ -10,6 +10,7 @@ from frostline_cloud.ingest.config import IngestConfig
 from frostline_cloud.ingest.gate import PersistGate
 from frostline_cloud.ingest.status import IngestStatus
 from frostline_core.errors import UnavailableError
+from frostline_core.moment import Moment
 from frostline_core.sparkplug import HostSession
 
 log = logging.getLogger("frostline.ingest")
@@ -23,7 +24,7 @@ class Presence:
         check: Raises UnavailableError unless store and SQL can write.
         config: When to say offline, and when online again.
         status: Where people look.
-        clock_ms: UTC milliseconds.
+        clock: The time.
     """
 
     def __init__(
@@ -32,10 +33,10 @@ class Presence:
         check: Callable[[], None],
         config: IngestConfig,
         status: IngestStatus,
-        clock_ms: Callable[[], int],
+        clock: Callable[[], Moment],
     ) -> None:
         self._session, self._broker = publish
-        self._check, self._status, self._clock_ms = check, status, clock_ms
+        self._check, self._status, self._clock = check, status, clock
         self._offline_after_s = config.offline_after_s
         self._gate = PersistGate(config.offline_after_s, config.online_after_s)
 
@@ -54,46 +55,46 @@ class Presence:
         """Why not online; "" when we are."""
         return self._gate.reason
 
-    def probe(self, now_ms: int) -> None:
+    def probe(self, now: Moment) -> None:
         """Tries store and SQL, for better or worse."""
         try:
             self._check()
         except UnavailableError as error:
-            self.failed(now_ms, str(error))
+            self.failed(now, str(error))
         else:
-            self.succeeded(now_ms)
+            self.succeeded(now)
 
     def doubt(self) -> None:
         """Looks whether an outage goes on: gateways that wait longer and longer before they send again do not tell.
 
         Only a flush ends it, since a probe may pass where data does not.
         """
-        began_ms = self._clock_ms()
+        began_ms = self._clock().steady_ms
         try:
             self._check()
         except UnavailableError as error:
-            self.failed(self._clock_ms(), str(error), began_ms)
+            self.failed(self._clock(), str(error), began_ms)
 
-    def waits(self, now_ms: int, since_ms: int) -> None:
-        """A write that began then has not ended; one that takes as long as an outage is one."""
-        if now_ms - since_ms >= self._offline_after_s * 1000:
-            self.failed(now_ms, "the store does not answer", since_ms)
+    def waits(self, now: Moment, since_ms: int) -> None:
+        """A write that began then (steady) has not ended; one that takes as long as an outage is one."""
+        if now.steady_ms - since_ms >= self._offline_after_s * 1000:
+            self.failed(now, "the store does not answer", since_ms)
 
-    def failed(self, now_ms: int, reason: str, since_ms: int | None = None) -> None:
-        """Store or SQL could not write; the attempt began at `since_ms`."""
+    def failed(self, now: Moment, reason: str, since_ms: int | None = None) -> None:
+        """Store or SQL could not write; the attempt began at `since_ms` (steady)."""
         if self._status.notes.get("persist") != reason:
             log.warning("cannot persist: %s", reason)
             self._status.notes["persist"] = reason
-        if self._gate.failed(now_ms, reason, since_ms):
+        if self._gate.failed(now.steady_ms, reason, since_ms):
             log.error("cannot persist for %.0f s: STATE offline, gateways buffer: %s", self._offline_after_s, reason)
-            self.say(now_ms)
+            self.say(now.utc_ms)
 
-    def succeeded(self, now_ms: int) -> None:
+    def succeeded(self, now: Moment) -> None:
         """Store and SQL have taken something."""
         self._status.notes.pop("persist", None)
-        if self._gate.succeeded(now_ms):
+        if self._gate.succeeded(now.steady_ms):
             log.info("store and SQL can write: STATE online")
-            self.say(now_ms)
+            self.say(now.utc_ms)
 
     def say(self, now_ms: int) -> None:
         """Publishes what holds now, if there is a session."""

@@ -28,6 +28,7 @@ from frostline_cloud.ingest.unread import Parking, Puzzles, mark_in, without_seq
 from frostline_cloud.rules import Pauses, Rulebook
 from frostline_core.commit import COMMITS_MAX, BatchMark, Commit, HostCommit, mark_of, pack_commits, unpack_batch
 from frostline_core.errors import ProtocolError, UnavailableError
+from frostline_core.moment import Moment
 from frostline_core.rules import Evaluator
 from frostline_core.sparkplug import (
     DataCame,
@@ -101,31 +102,31 @@ class Reader:
         """Whether something waits for a flush."""
         return bool(self._parts.commit.queued or self.aside.plain)
 
-    def read(self, items: Sequence[Incoming], now_ms: int) -> None:
+    def read(self, items: Sequence[Incoming], now: Moment) -> None:
         """Takes everything that has come, in order."""
-        session, latest_ms = self._parts.session, now_ms + self._future_ms
+        session, latest_ms = self._parts.session, now.utc_ms + self._future_ms
         at, count, arrived = 0, len(items), 0
         while at < count:
             skimmed = Skimmed()
             behind = session.skim(items, at, latest_ms, skimmed)
             arrived += behind - at
-            self._keep_skimmed(skimmed, now_ms)
+            self._keep_skimmed(skimmed, now)
             if behind < count:
                 item = items[behind]
                 arrived += isinstance(item, tuple)
-                if not (isinstance(item, tuple) and self._compressed(*item, now_ms)):
-                    self._handle(item, now_ms)
+                if not (isinstance(item, tuple) and self._compressed(*item, now)):
+                    self._handle(item, now)
             at = behind + 1
         if arrived:
             self._status.messages += arrived
 
-    def events(self, events: Iterable[Event], now_ms: int) -> None:
+    def events(self, events: Iterable[Event], now: Moment) -> None:
         """Does what events ask for."""
         for event in events:
             try:
-                self._event(event, now_ms)
+                self._event(event, now)
             except UnavailableError as error:  # nobody can say what is committed: as if it had not come
-                self._presence.failed(now_ms, str(error))
+                self._presence.failed(now, str(error))
             except RefusedDataError as error:
                 self._refuse(event, str(error))
 
@@ -142,24 +143,24 @@ class Reader:
                     commands.append(self._parts.session.commit_command(*owner, value, now_ms))
         self._parts.broker.publish_all(commands)
 
-    def _handle(self, item: Incoming, now_ms: int) -> None:
+    def _handle(self, item: Incoming, now: Moment) -> None:
         parts, status = self._parts, self._status
         if isinstance(item, tuple):
-            for event in parts.session.receive(*item, now_ms):
+            for event in parts.session.receive(*item, now.utc_ms, now.steady_ms):
                 if event.__class__ is DataCame:
                     try:
-                        self._data(event, now_ms)
+                        self._data(event, now)
                     except UnavailableError as error:  # nobody can say what is committed: as if it had not come
-                        self._presence.failed(now_ms, str(error))
+                        self._presence.failed(now, str(error))
                 else:
-                    self.events([event], now_ms)
+                    self.events([event], now)
         elif isinstance(item, Connected):
             parts.broker.subscribe(parts.session.subscriptions())
         elif isinstance(item, Subscribed):
             log.info("connected to the broker")
-            status.connected, status.connected_ms = True, now_ms
-            parts.evaluator.listen(now_ms)  # silence while nobody listened proves nothing
-            self._presence.say(now_ms)  # not before: births that it calls for would not be heard
+            status.connected, status.connected_ms = True, now.utc_ms
+            parts.evaluator.listen(now.utc_ms)  # silence while nobody listened proves nothing
+            self._presence.say(now.utc_ms)  # not before: births that it calls for would not be heard
         elif isinstance(item, Disconnected):
             if status.connected:
                 log.warning("disconnected from the broker: %s", item.reason)
@@ -167,9 +168,9 @@ class Reader:
                 log.warning("%s; trying again", item.reason)
             status.notes["broker"] = item.reason
             status.connected = False
-            self.events(parts.session.connection_lost(now_ms), now_ms)
+            self.events(parts.session.connection_lost(now.utc_ms, now.steady_ms), now)
 
-    def _keep_skimmed(self, skimmed: Skimmed, now_ms: int) -> None:
+    def _keep_skimmed(self, skimmed: Skimmed, now: Moment) -> None:
         """Messages that went the short way wait for the next flush."""
         self.gathered += skimmed.samples
         for item in skimmed.plain:
@@ -181,53 +182,53 @@ class Reader:
                 return
             each = batches[done]
             try:
-                self._queue(mark_of(each), batch_of(each), len(each[6]), now_ms)
+                self._queue(mark_of(each), batch_of(each), len(each[6]), now)
             except UnavailableError as error:  # nobody can say what is committed: as if it had not come
-                self._presence.failed(now_ms, str(error))
+                self._presence.failed(now, str(error))
             batches = batches[done + 1 :]
             size = sum(len(each[6]) for each in batches)
 
-    def _compressed(self, topic: str, payload: bytes, now_ms: int) -> bool:
+    def _compressed(self, topic: str, payload: bytes, now: Moment) -> bool:
         """Takes what is in a compressed payload; False for any other."""
         try:
             inside = inflated(payload)
         except ProtocolError as error:
-            self.events([Refused(topic, payload, str(error))], now_ms)
+            self.events([Refused(topic, payload, str(error))], now)
             return True
         if inside is payload:
             return False
         skimmed = Skimmed()
-        if not self._parts.session.skim([(topic, inside)], 0, now_ms + self._future_ms, skimmed):
-            self._handle((topic, inside), now_ms)
-        self._keep_skimmed(skimmed, now_ms)
+        if not self._parts.session.skim([(topic, inside)], 0, now.utc_ms + self._future_ms, skimmed):
+            self._handle((topic, inside), now)
+        self._keep_skimmed(skimmed, now)
         return True
 
-    def _event(self, event: Event, now_ms: int) -> None:
+    def _event(self, event: Event, now: Moment) -> None:
         registry = self._parts.registry
         match event:
             case DataCame():
-                self._data(event, now_ms)
+                self._data(event, now)
             case NodeBorn():
                 owner = (event.view.site, event.view.node)
                 self._puzzles.born(owner)
-                registry.node_born(event, now_ms)
-                self._release(event.view, "", now_ms)
+                registry.node_born(event, now.utc_ms)
+                self._release(event.view, "", now)
             case DeviceBorn():
-                registry.device_born(event, now_ms)
-                self._release(event.view, event.device_view.description.id, now_ms)
+                registry.device_born(event, now.utc_ms)
+                self._release(event.view, event.device_view.description.id, now)
             case NodeBack():
                 registry.back(event)
             case NodeDied() | DeviceDied():
                 registry.died(event)
             case _:
-                self._trouble(event, now_ms)
+                self._trouble(event, now)
 
-    def _trouble(self, event: Event, now_ms: int) -> None:
+    def _trouble(self, event: Event, now: Moment) -> None:
         match event:
             case RebirthWanted(site, node, reason):
                 log.info("asking %s/%s for a rebirth: %s", site, node, reason)
                 self._status.rebirths += 1
-                topic, payload = self._parts.session.rebirth_command(site, node, now_ms)
+                topic, payload = self._parts.session.rebirth_command(site, node, now.utc_ms)
                 self._parts.broker.publish(topic, payload)
             case SequenceGap(view, expected, got):
                 if not view.proved:
@@ -238,11 +239,11 @@ class Reader:
                 self.aside.bury(topic, raw, reason)
             case Unresolved():
                 self._status.unresolved += 1
-                self._unread(event, now_ms)
+                self._unread(event, now)
             case StateWrong():
-                self._presence.say(now_ms)
+                self._presence.say(now.utc_ms)
 
-    def _data(self, event: DataCame, now_ms: int) -> None:
+    def _data(self, event: DataCame, now: Moment) -> None:
         view = event.view
         try:
             mark = unpack_batch(event.batch) if event.batch is not None else None
@@ -255,31 +256,31 @@ class Reader:
             self.aside.tell((view.site, view.node), told)
         if mark is None and view.proved:
             return  # a proved node's samples are batches; anything else only shows the present
-        self._keep(mark, decode(event, now_ms + self._future_ms), len(event.raw), now_ms)
+        self._keep(mark, decode(event, now.utc_ms + self._future_ms), len(event.raw), now)
 
-    def _keep(self, mark: BatchMark | None, batch: Batch, size: int, now_ms: int) -> None:
+    def _keep(self, mark: BatchMark | None, batch: Batch, size: int, now: Moment) -> None:
         """A message waits for the next flush; a batch that is not the next of its run is answered."""
         self.gathered += batch.good
         if mark is None:
             self.aside.keep(batch)
         else:
-            self._queue(mark, batch, size, now_ms)
+            self._queue(mark, batch, size, now)
 
-    def _queue(self, mark: BatchMark, batch: Batch, size: int, now_ms: int) -> None:
+    def _queue(self, mark: BatchMark, batch: Batch, size: int, now: Moment) -> None:
         commit, owner = self._parts.commit, owner_of(batch)
-        answer = commit.on_data(mark, batch, size, now_ms)
+        answer = commit.on_data(mark, batch, size, now.steady_ms)
         if commit.statistics.duplicates != self._duplicates:
             self._duplicates = commit.statistics.duplicates
             self.aside.duplicate(owner, batch.count)
             self._status.duplicates += batch.count
         if answer is not None:
-            self.tell({owner: [answer]}, now_ms)
+            self.tell({owner: [answer]}, now.utc_ms)
 
-    def _unread(self, event: Unresolved, now_ms: int) -> None:
+    def _unread(self, event: Unresolved, now: Moment) -> None:
         """A message that needs a birth, which was asked for: a plain node's waits, any other's comes again."""
         view, commit = self._parts.session.node(event.site, event.node), self._parts.commit
         if view is None or not view.proved:
-            self.parking.park(event, view, now_ms)
+            self.parking.park(event, view, now)
             return
         mark, owner = mark_in(view, event), (event.site, event.node)
         if mark is None:
@@ -288,18 +289,18 @@ class Reader:
             reason = f"not readable after three births: {event.reason}"
             place = topics.parse(event.topic)
             batch = Batch(event.site, event.node, place.device, event.topic, event.raw, [], [], unfit=reason)
-            answer = commit.on_data(mark, batch, len(event.raw), now_ms)
+            answer = commit.on_data(mark, batch, len(event.raw), now.steady_ms)
         else:
-            answer = commit.unreadable(mark, now_ms)
+            answer = commit.unreadable(mark, now.steady_ms)
         if answer is not None:
-            self.tell({owner: [answer]}, now_ms)
+            self.tell({owner: [answer]}, now.utc_ms)
 
-    def _release(self, view: NodeView, device: str, now_ms: int) -> None:
+    def _release(self, view: NodeView, device: str, now: Moment) -> None:
         """A birth came: what waited for it is read."""
         if not len(self.parking):
             return
         for each in self.parking.born(view, device):
-            self.events(self._parts.session.receive(each.topic, without_seq(each.raw), now_ms), now_ms)
+            self.events(self._parts.session.receive(each.topic, without_seq(each.raw), now.utc_ms, now.steady_ms), now)
 
     def _refuse(self, event: Event, reason: str) -> None:
         """A birth that cannot be taken as it is is a dead letter."""

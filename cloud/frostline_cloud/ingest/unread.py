@@ -13,6 +13,7 @@ from typing import Final
 from frostline_cloud.ingest.journal import Loss
 from frostline_core.commit import BATCH, BatchMark, unpack_batch
 from frostline_core.errors import ProtocolError
+from frostline_core.moment import Moment
 from frostline_core.sparkplug import NodeView, Unresolved, parse, topics
 
 MOST_PARKED: Final = 10_000
@@ -32,6 +33,7 @@ class Parked:
     """A message that waits.
 
     Attributes:
+        came: When it came.
         bd_seq: Of the session that was known when it came; None where none was.
     """
 
@@ -40,7 +42,7 @@ class Parked:
     device: str
     topic: str
     raw: bytes
-    at_ms: int
+    came: Moment
     bd_seq: int | None
 
 
@@ -61,11 +63,11 @@ class Parking:
     def __len__(self) -> int:
         return len(self._parked)
 
-    def park(self, event: Unresolved, view: NodeView | None, now_ms: int) -> None:
+    def park(self, event: Unresolved, view: NodeView | None, now: Moment) -> None:
         """Keeps a message."""
         bd_seq = view.bd_seq if view is not None and view.online else None
         device = topics.parse(event.topic).device
-        parked = Parked(event.site, event.node, device, event.topic, event.raw, now_ms, bd_seq)
+        parked = Parked(event.site, event.node, device, event.topic, event.raw, now, bd_seq)
         self._parked[self._next] = parked
         self._of_device.setdefault((parked.site, parked.node, device), deque()).append(self._next)
         self._next += 1
@@ -84,9 +86,9 @@ class Parking:
                 self._lose(each, _OTHER_SESSION)
         return [each for each in mine if each.bd_seq in (None, view.bd_seq)]
 
-    def lost(self, now_ms: int) -> list[Loss]:
+    def lost(self, steady_ms: int) -> list[Loss]:
         """What was given up since the last look, and what has waited for too long."""
-        while self._parked and now_ms - next(iter(self._parked.values())).at_ms > PATIENCE_MS:
+        while self._parked and steady_ms - next(iter(self._parked.values())).came.steady_ms > PATIENCE_MS:
             self._lose(self._oldest(), _NO_BIRTH)
         found = list(self._lost.values())
         self._lost.clear()
@@ -113,11 +115,12 @@ class Parking:
         samples = len(parse(parked.raw).metrics)
         key = (parked.site, parked.node, reason)
         before = self._lost.get(key)
-        first_ms = parked.at_ms if before is None or before.from_ms is None else before.from_ms
+        at_ms = parked.came.utc_ms
+        first_ms, last_ms = at_ms, at_ms
+        if before is not None and before.from_ms is not None and before.to_ms is not None:
+            first_ms, last_ms = min(before.from_ms, at_ms), max(before.to_ms, at_ms)
         samples += 0 if before is None else before.samples or 0
-        self._lost[key] = Loss(
-            parked.site, parked.node, None, None, None, reason, samples, first_ms, max(first_ms, parked.at_ms)
-        )
+        self._lost[key] = Loss(parked.site, parked.node, None, None, None, reason, samples, first_ms, last_ms)
 
 
 def without_seq(raw: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """The host application's side of Sparkplug: STATE out, every node's messages in, events and commands as the result.
 
-It knows no clock and no socket. Births, order and rebirth requests are its matter; what the values mean is not.
+It knows no clock and no socket. What waits is counted by a clock that only goes forward (`steady_ms`), what is told is
+told in UTC (`now_ms`). Births, order and rebirth requests are its matter; what the values mean is not.
 A node that declared `Frostline/Batch` is proved: its DATA is handed on at once, in whatever order, because batches
 carry their own numbers, and is handed on even while the node is not known to be online, because the alias of its
 batch metric belongs to one session only. Any other node's messages wait for a missing one up to the reorder time-out.
@@ -13,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from frostline_core.errors import ProtocolError
+from frostline_core.moment import Moment
 from frostline_core.reading import DataType
 from frostline_core.sparkplug import topics
 from frostline_core.sparkplug.births import BD_SEQ
@@ -135,10 +137,16 @@ class HostSession:
         self._shortcut.forget()
         return view
 
-    def receive(self, topic: str, raw: bytes, now_ms: int) -> list[Event]:
+    def receive(self, topic: str, raw: bytes, now_ms: int, steady_ms: int | None = None) -> list[Event]:
         """What a received message means; commands of hosts, ours included, and other hosts' STATE mean nothing.
 
         Never raises for anything received: what is malformed comes back as Refused.
+
+        Args:
+            topic: As it came.
+            raw: The payload.
+            now_ms: UTC; stands in where a message has no time.
+            steady_ms: The clock of `tick`; None: `now_ms` serves as that.
         """
         try:
             parsed = self._topic_of(topic)
@@ -146,7 +154,7 @@ class HostSession:
                 return list(self._state.heard(parsed.node, raw))
             if parsed.type in (MessageType.NCMD, MessageType.DCMD):
                 return []
-            return self._from_node(Arrived(parsed, topic, raw, parse(raw)), now_ms)
+            return self._from_node(Arrived(parsed, topic, raw, parse(raw)), Moment.at(now_ms, steady_ms))
         except ProtocolError as error:
             return [Refused(topic, raw, str(error))]
 
@@ -158,24 +166,31 @@ class HostSession:
         """See `Shortcut.skim`."""
         return self._shortcut.skim(items, start, latest_ms, skimmed)
 
-    def tick(self, now_ms: int) -> list[Event]:
-        """What follows from time alone: missing messages given up, rebirths that had to wait. Call it each 100 ms."""
+    def tick(self, now_ms: int, steady_ms: int | None = None) -> list[Event]:
+        """What follows from time alone: missing messages given up, rebirths that had to wait.
+
+        Args:
+            now_ms: UTC.
+            steady_ms: Of a clock that only goes forward; None: `now_ms` serves as that.
+        """
+        now = Moment.at(now_ms, steady_ms)
         events: list[Event] = []
         for key in list(self._waiting):
             node = self._nodes[key]
             if node.order.gap is None:
                 self._waiting.discard(key)
-            elif node.order.overdue(now_ms):
-                events += self._give_up(node, now_ms)
-        events += [RebirthWanted(*key, reason) for key, reason in self._rebirths.due(now_ms)]
+            elif node.order.overdue(now.steady_ms):
+                events += self._give_up(node, now)
+        events += [RebirthWanted(*key, reason) for key, reason in self._rebirths.due(now.steady_ms)]
         return events
 
-    def connection_lost(self, now_ms: int) -> list[Event]:
-        """Our own connection to the broker is gone: whatever it told us of is stale."""
+    def connection_lost(self, now_ms: int, steady_ms: int | None = None) -> list[Event]:
+        """Our own connection to the broker is gone: whatever it told us of is stale; times are those of `tick`."""
+        now = Moment.at(now_ms, steady_ms)
         events: list[Event] = []
         for node in self._nodes.values():
             held = node.order.give_up()
-            events += [event for each in held for event in self._apply(node, each, now_ms)]
+            events += [event for each in held for event in self._apply(node, each, now)]
             if node.view.online:
                 node.view.die()
                 node.unheard = True
@@ -211,35 +226,35 @@ class HostSession:
             parsed = self._topics[topic] = topics.parse(topic)
         return parsed
 
-    def _from_node(self, arrived: Arrived, now_ms: int) -> list[Event]:
+    def _from_node(self, arrived: Arrived, now: Moment) -> list[Event]:
         key = (arrived.topic.group, arrived.topic.node)
         node = self._nodes.get(key)
         if arrived.topic.type is MessageType.NBIRTH:
-            return self._node_birth(key, arrived, now_ms)
+            return self._node_birth(key, arrived, now)
         if arrived.topic.type is MessageType.NDEATH:
-            return self._node_death(node, arrived, now_ms)
+            return self._node_death(node, arrived, now)
         if node is None:
-            return self._unresolved(arrived, "no NBIRTH of this node was heard", now_ms)
+            return self._unresolved(arrived, "no NBIRTH of this node was heard", now)
         if not node.view.online:
-            return self._while_offline(node, arrived, now_ms)
+            return self._while_offline(node, arrived, now)
         if not arrived.message.HasField("seq"):
-            return self._apply(node, arrived, now_ms)
+            return self._apply(node, arrived, now)
         events: list[Event] = []
-        for each in node.order.arrived(arrived.message.seq & 255, arrived, now_ms):
-            events += self._apply(node, each, now_ms)
+        for each in node.order.arrived(arrived.message.seq & 255, arrived, now.steady_ms):
+            events += self._apply(node, each, now)
         if node.order.gap is not None:
             self._waiting.add(key)
-            if node.order.overdue(now_ms):
-                events += self._give_up(node, now_ms)
+            if node.order.overdue(now.steady_ms):
+                events += self._give_up(node, now)
         return events
 
-    def _node_birth(self, key: NodeKey, arrived: Arrived, now_ms: int) -> list[Event]:
+    def _node_birth(self, key: NodeKey, arrived: Arrived, now: Moment) -> list[Event]:
         node = self._nodes.get(key)
         if node is None and len(self._nodes) >= MOST_NODES:
             raise ProtocolError(f"more than {MOST_NODES} nodes")
         payload = read(arrived.message)
         view = node.view if node else NodeView(*key)
-        view.bear(payload, now_ms)
+        view.bear(payload, now.utc_ms)
         if node is None:
             node = self._nodes[key] = Node(view, Order(self._reorder_timeout_ms, not view.proved))
         node.order.holds = not view.proved
@@ -252,7 +267,7 @@ class HostSession:
         ]
         return [*overtaken, NodeBorn(view, payload, arrived.raw)]
 
-    def _node_death(self, node: Node | None, arrived: Arrived, now_ms: int) -> list[Event]:
+    def _node_death(self, node: Node | None, arrived: Arrived, now: Moment) -> list[Event]:
         """Only the death of the present session counts: a late will must not end the session that came after."""
         payload = read(arrived.message, names={BD_SEQ: DataType.INT64})
         bd_seq = next((metric.value for metric in payload.metrics if metric.name == BD_SEQ), None)
@@ -265,18 +280,18 @@ class HostSession:
             return []
         events: list[Event] = []
         for each in node.order.give_up():
-            events += self._apply(node, each, now_ms)
+            events += self._apply(node, each, now)
         node.view.die()
-        return [*events, NodeDied(node.view, now_ms)]
+        return [*events, NodeDied(node.view, now.utc_ms)]
 
-    def _while_offline(self, node: Node, arrived: Arrived, now_ms: int) -> list[Event]:
+    def _while_offline(self, node: Node, arrived: Arrived, now: Moment) -> list[Event]:
         reason = "the node is not known to be online"
         if not node.view.proved or arrived.topic.type not in _DATA:
-            return self._unresolved(arrived, reason, now_ms)
-        events = self._apply(node, arrived, now_ms)
+            return self._unresolved(arrived, reason, now)
+        events = self._apply(node, arrived, now)
         if node.unheard and all(isinstance(event, DataCame) and event.batch is not None for event in events):
             return [self._back(node, arrived), *events]
-        return [*events, *self._want_birth(arrived.topic, reason, now_ms)]
+        return [*events, *self._want_birth(arrived.topic, reason, now)]
 
     def _back(self, node: Node, arrived: Arrived) -> NodeBack:
         """The alias of its batch metric says that a proved node's session is the one that is known: no birth needed."""
@@ -286,47 +301,47 @@ class HostSession:
             node.order.restart(arrived.message.seq & 255)
         return NodeBack(node.view)
 
-    def _give_up(self, node: Node, now_ms: int) -> list[Event]:
+    def _give_up(self, node: Node, now: Moment) -> list[Event]:
         """The missing message will not come: say so, go on with what waited, and ask for births."""
         expected, got = node.order.gap or (node.order.next, node.order.next)
         events: list[Event] = [SequenceGap(node.view, expected, got)]
         for each in node.order.give_up():
-            events += self._apply(node, each, now_ms)
+            events += self._apply(node, each, now)
         key = (node.view.site, node.view.node)
         self._waiting.discard(key)
         reason = f"seq {expected} is missing"
-        if self._rebirths.want(key, reason, now_ms):
+        if self._rebirths.want(key, reason, now.steady_ms):
             events.append(RebirthWanted(*key, reason))
         return events
 
-    def _apply(self, node: Node, arrived: Arrived, now_ms: int) -> list[Event]:
+    def _apply(self, node: Node, arrived: Arrived, now: Moment) -> list[Event]:
         """Handles a message whose turn it is."""
         try:
             if arrived.topic.type is MessageType.DBIRTH:
                 payload = read(arrived.message)
-                device = node.view.bear_device(arrived.topic.device, payload, now_ms)
+                device = node.view.bear_device(arrived.topic.device, payload, now.utc_ms)
                 node.forget()
                 return [DeviceBorn(node.view, device, payload, arrived.raw)]
             if arrived.topic.type is MessageType.DDEATH:
-                return self._device_death(node, arrived, now_ms)
+                return self._device_death(node, arrived, now)
         except ProtocolError as error:
             return [Refused(arrived.text, arrived.raw, str(error))]
-        return self._data(node, arrived, now_ms)
+        return self._data(node, arrived, now)
 
-    def _device_death(self, node: Node, arrived: Arrived, now_ms: int) -> list[Event]:
+    def _device_death(self, node: Node, arrived: Arrived, now: Moment) -> list[Event]:
         device = node.view.devices.get(arrived.topic.device)
         if device is None or not device.online:
             return []
         device.online = False
-        at_ms = arrived.message.timestamp if arrived.message.HasField("timestamp") else now_ms
+        at_ms = arrived.message.timestamp if arrived.message.HasField("timestamp") else now.utc_ms
         return [DeviceDied(node.view, device, at_ms)]
 
-    def _data(self, node: Node, arrived: Arrived, now_ms: int) -> list[Event]:
+    def _data(self, node: Node, arrived: Arrived, now: Moment) -> list[Event]:
         view, device = node.view, arrived.topic.device
         if device and not view.proved:
             device_view = view.devices.get(device)
             if device_view is None or not device_view.online:
-                return self._unresolved(arrived, f"no DBIRTH of device '{device:.80}'", now_ms)
+                return self._unresolved(arrived, f"no DBIRTH of device '{device:.80}'", now)
         aliases, batch_alias = view.aliases, view.batch_aliases.get(device)
         batch: bytes | None = None
         for metric in arrived.message.metrics:
@@ -335,16 +350,16 @@ class HostSession:
                 batch = metric.bytes_value
             elif (alias not in aliases or not alias) and not resolve(view, device, metric):
                 what = f"metric '{metric.name:.80}'" if metric.name else f"alias {alias}"
-                return self._unresolved(arrived, f"no birth declared {what}", now_ms)
+                return self._unresolved(arrived, f"no birth declared {what}", now)
         self._shortcut.learn(node, arrived)
         gap = None if device or batch is None else gap_of(view, arrived.message)
         return [DataCame(view, device, arrived.message, batch, gap, arrived.text, arrived.raw)]
 
-    def _unresolved(self, arrived: Arrived, reason: str, now_ms: int) -> list[Event]:
+    def _unresolved(self, arrived: Arrived, reason: str, now: Moment) -> list[Event]:
         topic = arrived.topic
         lost = Unresolved(topic.group, topic.node, arrived.text, arrived.raw, reason)
-        return [lost, *self._want_birth(topic, reason, now_ms)]
+        return [lost, *self._want_birth(topic, reason, now)]
 
-    def _want_birth(self, topic: Topic, reason: str, now_ms: int) -> list[Event]:
-        asked = self._rebirths.want((topic.group, topic.node), reason, now_ms)
+    def _want_birth(self, topic: Topic, reason: str, now: Moment) -> list[Event]:
+        asked = self._rebirths.want((topic.group, topic.node), reason, now.steady_ms)
         return [RebirthWanted(topic.group, topic.node, reason)] if asked else []

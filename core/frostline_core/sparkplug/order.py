@@ -49,7 +49,7 @@ class Order(Generic[Item]):
         return True
 
     def arrived(self, seq: int, item: Item, now_ms: int) -> list[Item]:
-        """What may be handled now, in order."""
+        """What may be handled now, in order; `now_ms` is of a clock that only goes forward."""
         if seq == self.next and self.gap is None:
             self.next = (seq + 1) & 255
             if self._missed:
@@ -65,9 +65,8 @@ class Order(Generic[Item]):
         return self._watch(seq, item, now_ms)
 
     def overdue(self, now_ms: int) -> bool:
-        """Whether the missing message is to be given up: time is over (or was set back), or too many wait for it."""
-        late = now_ms >= self._deadline_ms or self._deadline_ms - now_ms > self.timeout_ms
-        return self.gap is not None and (late or len(self._held) > MOST_HELD)
+        """Whether the missing message is to be given up: time is over, or too many wait for it."""
+        return self.gap is not None and (now_ms >= self._deadline_ms or len(self._held) > MOST_HELD)
 
     def give_up(self) -> list[Item]:
         """Closes the gap without what is missing; returns what waited, in order."""

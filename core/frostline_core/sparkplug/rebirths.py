@@ -10,14 +10,17 @@ _MOST_NODES = 10_000
 
 
 class Rebirths:
-    """At most one request to a node in an interval, and a bounded rate to all of them together."""
+    """At most one request to a node in an interval, and a bounded rate to all of them together.
+
+    Every `now_ms` is of one clock, which only goes forward.
+    """
 
     def __init__(self, interval_ms: int, rate_per_s: float) -> None:
         """Nothing is wanted yet; the first second's worth of requests may go at once."""
         self._interval_ms = interval_ms
         self._rate_per_s = rate_per_s
         self._tokens = rate_per_s
-        self._filled_ms = 0
+        self._filled_ms: int | None = None
         self._wanted: dict[NodeKey, str] = {}
         self._asked_ms: dict[NodeKey, int] = {}
 
@@ -41,9 +44,9 @@ class Rebirths:
 
     def _ask(self, key: NodeKey, now_ms: int) -> bool:
         asked_ms = self._asked_ms.get(key)
-        if asked_ms is not None and 0 <= now_ms - asked_ms < self._interval_ms:
+        if asked_ms is not None and now_ms - asked_ms < self._interval_ms:
             return False
-        passed_s = max(0, now_ms - self._filled_ms) / 1000
+        passed_s = 0.0 if self._filled_ms is None else (now_ms - self._filled_ms) / 1000
         self._tokens = min(self._rate_per_s, self._tokens + passed_s * self._rate_per_s)
         self._filled_ms = now_ms
         if self._tokens < 1:

@@ -77,12 +77,3 @@ def test_from_a_failure_to_a_success_or_the_closing_it_is_in_doubt() -> None:
     subject.failed(3_000, "busy")
     subject.failed(13_000, "busy")
     assert not subject.failing, "closed: no longer a doubt"
-
-
-def test_a_clock_that_is_set_back_hides_no_outage_and_keeps_it_closed_for_no_longer() -> None:
-    subject = gate()
-    subject.succeeded(3_600_000)
-    subject.failed(3_600_000, "busy")
-    assert subject.failed(0, "busy")
-    subject.succeeded(3_600_000)
-    assert subject.succeeded(0)
