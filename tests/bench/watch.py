@@ -34,9 +34,9 @@ def watched(name: str, most_s: float = MOST_S, every_s: float = _EVERY_S) -> Ite
     over, began_s = threading.Event(), time.monotonic()
     teller = threading.Thread(target=_tell, args=(name, over, every_s), daemon=True)
     _say(f"measuring {name} ...")
-    signal.setitimer(signal.ITIMER_REAL, most_s)
     teller.start()
     try:
+        signal.setitimer(signal.ITIMER_REAL, most_s)
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -41,13 +41,13 @@ class Listed:
     from_ms: float | None
     to_ms: float | None
 
-    def covers(self, least_ms: float, most_ms: float) -> bool:
-        """Whether a sample that would have been stamped between these may be among the lost."""
+    def covers(self, least_ms: float, most_ms: float, blur_ms: float) -> bool:
+        """Whether a sample that would have been stamped between these may be among the lost; ends are blurred."""
         return (
             self.from_ms is not None
             and self.to_ms is not None
-            and self.from_ms - SKEW_MS <= most_ms
-            and least_ms <= self.to_ms + SKEW_MS
+            and self.from_ms - blur_ms <= most_ms
+            and least_ms <= self.to_ms + blur_ms
         )
 
 
@@ -61,6 +61,7 @@ class Evidence:
         lives: Of the gateway, in order.
         losses: As the cloud lists them.
         wrong: By how much the gateway's stamps are off, and told losses with them.
+        stall_ms: For so long the machine may hold up any process, on top of what is said above.
     """
 
     sent_ms: Sequence[float]
@@ -68,10 +69,11 @@ class Evidence:
     lives: Sequence[Life]
     losses: Sequence[Listed]
     wrong: StampErrors = field(default_factory=StampErrors)
+    stall_ms: float = 0.0
 
     def told(self, at_ms: float) -> bool:
         """Whether the list of losses covers a moment."""
-        return any(each.covers(*self.stamps(at_ms)) for each in self.losses)
+        return any(each.covers(*self.stamps(at_ms), SKEW_MS + self.stall_ms) for each in self.losses)
 
     def stamps(self, at_ms: float) -> tuple[float, float]:
         """Between which times a sample of a moment is stamped."""
@@ -101,7 +103,7 @@ def _of_stamps(evidence: Evidence) -> Iterator[str]:
             continue
         sent_ms = evidence.sent_ms[int(n) - 1]
         least, most = evidence.wrong.around(sent_ms)
-        if not least - SKEW_MS <= stamp_ms - sent_ms <= most + LATE_MS:
+        if not least - SKEW_MS <= stamp_ms - sent_ms <= most + LATE_MS + evidence.stall_ms:
             off = f"off by {stamp_ms - sent_ms:.0f} ms, not by {least:.0f} to {most:.0f}"
             yield f"untrue: the stamp of {n:g} is {off}"
 
@@ -109,10 +111,11 @@ def _of_stamps(evidence: Evidence) -> Iterator[str]:
 def _of_spans(evidence: Evidence) -> Iterator[str]:
     """Entries that explain more than a kill can have cost."""
     kills = [evidence.stamps(life.ended_ms) for life in evidence.lives if life.ended_ms < 9e15]
+    blur_ms, vague_ms = SKEW_MS + evidence.stall_ms, VAGUE_MS + evidence.stall_ms
     for each in evidence.losses:
         if each.samples is not None or each.from_ms is None:
             continue
-        if not any(each.covers(*kill) and kill[0] - VAGUE_MS <= each.from_ms for kill in kills):
+        if not any(each.covers(*kill, blur_ms) and kill[0] - vague_ms <= each.from_ms for kill in kills):
             yield f"vague: the entry from {each.from_ms:.0f} to {each.to_ms or 0:.0f} ms explains more than a kill"
 
 
@@ -134,15 +137,15 @@ def _numbers(evidence: Evidence, life: Life) -> range:
 
 
 def _of_life(evidence: Evidence, life: Life, stored: Counter[float]) -> Iterator[str]:
-    numbers = _numbers(evidence, life)
+    numbers, deaf_ms = _numbers(evidence, life), DEAF_MS + evidence.stall_ms
     first = next((n for n in numbers if n in stored), None)
     if first is None:
         lived_ms = min(life.ended_ms, evidence.sent_ms[-1] if evidence.sent_ms else 0.0) - life.began_ms
-        if lived_ms > DEAF_MS:
+        if lived_ms > deaf_ms:
             yield f"deaf: a gateway lived for {lived_ms / 1000:.1f} s and nothing of it is in the store"
         return
     waited_ms = evidence.sent_ms[first - 1] - life.began_ms
-    if waited_ms > DEAF_MS:
+    if waited_ms > deaf_ms:
         yield f"deaf: {first} is the first of a gateway that had started {waited_ms / 1000:.1f} s before"
     missing = [n for n in range(first, numbers.stop) if n not in stored]
     for n in missing:

@@ -74,9 +74,11 @@ class StampErrors:
 
     Args:
         settings: In order of time; before the first the clock was right.
+        stall_ms: For so long the machine may hold up any process.
     """
 
-    def __init__(self, settings: Sequence[Setting] = ()) -> None:
+    def __init__(self, settings: Sequence[Setting] = (), stall_ms: float = 0.0) -> None:
+        self._near_ms, start_ms = NEAR_MS + stall_ms, START_MS + stall_ms
         never = float("-inf")
         self._begins = [never, *(each.at_ms for each in settings)]
         self._eras = [{_Span(never, 0.0, 0.0)}]
@@ -85,11 +87,11 @@ class StampErrors:
             self._eras.append(set())
             after = {found for state in states for found in self._after(state, each, end_ms)}
             self._eras[-1] |= {state.span for state in after if state.lost_ms is None}
-            states = _extremes(after, min(end_ms, each.at_ms + START_MS))
+            states = _extremes(after, min(end_ms, each.at_ms + start_ms))
 
     def around(self, at_ms: float) -> tuple[float, float]:
         """The least and the most that the stamp of a sample of that moment may be off by."""
-        first, last = at_ms - NEAR_MS, at_ms + NEAR_MS
+        first, last = at_ms - self._near_ms, at_ms + self._near_ms
         found = [
             span.wrong_ms(moment)
             for (begin, end), spans in zip(itertools.pairwise([*self._begins, float("inf")]), self._eras, strict=True)
@@ -125,20 +127,26 @@ def _extremes(states: set[_State], at_ms: float) -> set[_State]:
     return {state for alike in kept.values() for state in (alike[0], alike[-1])}
 
 
-def seen(settings: Sequence[Setting], lives: Sequence[tuple[float, float]]) -> list[Setting]:
+def seen(settings: Sequence[Setting], lives: Sequence[tuple[float, float]], stall_ms: float = 0.0) -> list[Setting]:
     """The settings with the times by when a process saw them: our time knows nothing of a clock that nobody looked at.
 
     Args:
         settings: In order of time.
         lives: Of the gateway: begin and end.
+        stall_ms: For so long the machine may hold up any process.
     """
     ends = [each.at_ms for each in settings[1:]] + [float("inf")]
     return [
-        replace(each, seen_ms=min((look for look in _looks(each, lives) if look <= end_ms), default=float("inf")))
+        replace(
+            each, seen_ms=min((look for look in _looks(each, lives, stall_ms) if look <= end_ms), default=float("inf"))
+        )
         for each, end_ms in zip(settings, ends, strict=True)
     ]
 
 
-def _looks(setting: Setting, lives: Sequence[tuple[float, float]]) -> list[float]:
+def _looks(setting: Setting, lives: Sequence[tuple[float, float]], stall_ms: float) -> list[float]:
     """When each process that lived then had looked at the clock."""
-    return [max(setting.at_ms, began + START_MS) for began, ended in lives if setting.at_ms + _LOOKS_MS <= ended]
+    start_ms, looks_ms = START_MS + stall_ms, _LOOKS_MS + stall_ms
+    return [
+        max(setting.at_ms + stall_ms, began + start_ms) for began, ended in lives if setting.at_ms + looks_ms <= ended
+    ]

@@ -13,6 +13,7 @@ from tests.chaos.audit import Evidence, unread, violations
 from tests.chaos.clock import StampErrors, seen
 from tests.chaos.schedule import Fault, schedule
 from tests.chaos.world import World
+from tests.support.services import STALL_MS
 
 _TURN_S = 0.1
 _MOST_SHOWN = 20
@@ -129,8 +130,9 @@ def _rest(world: World, most_s: float, report: Report) -> float:
 def _judge(world: World, report: Report) -> None:
     account, status = world.account(), world.stack.status("gw-1")
     gateway, cloud, losses = account["gateway"], account["cloud"], world.losses()
-    wrong = StampErrors(seen(world.settings, [(life.began_ms, life.ended_ms) for life in world.lives]))
-    evidence = Evidence(world.counter.sent_ms, world.stored(), world.lives, losses, wrong)
+    lives = [(life.began_ms, life.ended_ms) for life in world.lives]
+    wrong = StampErrors(seen(world.settings, lives, STALL_MS), STALL_MS)
+    evidence = Evidence(world.counter.sent_ms, world.stored(), world.lives, losses, wrong, STALL_MS)
     report.sent, report.read = world.counter.sent, world.counter.sent - unread(evidence)
     report.stored, report.kept, report.committed = len(evidence.stored), gateway["kept"], gateway["committed"]
     report.written, report.duplicates = cloud["written"], cloud["duplicate"]

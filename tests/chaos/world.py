@@ -22,14 +22,14 @@ from tests.chaos.schedule import Fault
 from tests.support.influx_front import TOKEN, InfluxFront
 from tests.support.link import Link
 from tests.support.power_cut import PowerCut
-from tests.support.services import Influxd, Service, eventually
+from tests.support.services import SPARE_S, Influxd, Service, eventually
 from tests.support.stack import Counter, Program, Settings, Stack
 from tests.support.wall_clock import WallClock
 
 NODE = "gw-1"
 DATABASE = "frostline"
 FOREVER_MS = 9e18
-_BUSY_S = 10.0
+_BUSY_S = 10.0 + SPARE_S
 _PRELOAD = "LD_PRELOAD"
 _UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 _SINCE_1970_MS = 20_000
@@ -98,7 +98,7 @@ class World:
             started.enter_context(self.counter)
             self.stack.add_gateway(NODE, _SPOOL + self.counter.driver, _UPLINK)
             self.lives.append(Life(_now_ms(), FOREVER_MS))
-            eventually(lambda: self.stack.born(NODE), 40)
+            eventually(lambda: self.stack.born(NODE))
             self._stop = started.pop_all()
         return self
 

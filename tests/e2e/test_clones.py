@@ -14,7 +14,7 @@ import pytest
 from frostline_cloud.store import Place, open_store
 from frostline_cloud.store.config import StoreConfig
 from tests.chaos.audit import Evidence, Life, Listed, violations
-from tests.support.services import eventually, free_port
+from tests.support.services import STALL_MS, eventually, free_port
 from tests.support.stack import Counter, Program, Stack
 from tests.support.stream import NODE
 
@@ -94,8 +94,8 @@ def test_two_gateways_from_one_card_are_told_and_nothing_of_either_is_lost_or_do
     assert (cloud["residue"], cloud["dead_lettered"]) == (0, 0)
     stack.gateways[NODE].stop()
     stack.cloud.stop()
-    assert violations(Evidence(counter.sent_ms, points(stack, "c-1"), lives, told)) == []
-    assert violations(Evidence(other_field.sent_ms, points(stack, "counter"), lives[1:], ())) == []
+    assert violations(Evidence(counter.sent_ms, points(stack, "c-1"), lives, told, stall_ms=STALL_MS)) == []
+    assert violations(Evidence(other_field.sent_ms, points(stack, "counter"), lives[1:], (), stall_ms=STALL_MS)) == []
 
 
 _LISTED = ("reason", "samples", "from_ms", "to_ms")

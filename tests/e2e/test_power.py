@@ -11,7 +11,7 @@ import pytest
 
 from tests.chaos.audit import Evidence, Life, Listed, violations
 from tests.support.power_cut import PowerCut
-from tests.support.services import eventually
+from tests.support.services import STALL_MS, eventually
 from tests.support.stack import Counter, Settings, Stack, stored_points
 from tests.support.stream import settle
 
@@ -69,7 +69,7 @@ def test_a_power_cut_costs_only_what_is_listed(
     stack.gateways[NODE].stop()
     stack.cloud.stop()
     found = [(at_ms, n) for at_ms, n in stored_points(stack.folder, NODE) if n]
-    assert violations(Evidence(counter.sent_ms, found, lives, told)) == []
+    assert violations(Evidence(counter.sent_ms, found, lives, told, stall_ms=STALL_MS)) == []
 
 
 def losses(stack: Stack) -> list[dict[str, Any]]:

@@ -28,6 +28,8 @@ PATIENCE_S = 60.0
 """How long a test waits for what it says will happen: no promise of the product, but what no busy machine needs."""
 SPARE_S = 20.0 if os.environ.get("CI") else 1.5
 """What a test grants on top of a promise in seconds: in CI five tests and all their processes share two cores."""
+STALL_MS = 5_000.0 if os.environ.get("CI") else 0.0
+"""For so long a busy machine may hold up any process: what is known of a moment from outside is blurred by that."""
 LOG_TAIL_BYTES = 8000
 
 
