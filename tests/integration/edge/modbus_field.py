@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
 import struct
+import tty
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from frostline_edge.drivers.modbus.config import Config
 from frostline_edge.drivers.modbus.driver import Driver
-from tests.support.services import binary, eventually_async
+from tests.support.steady_loop import running_s
 
 
 def device(
@@ -70,19 +71,25 @@ async def tcp_server(devices: list[SimDevice], framer: FramerType = FramerType.S
 
 
 @asynccontextmanager
-async def serial_pair(folder: Path) -> AsyncIterator[tuple[str, str]]:
-    """Two ends of a serial cable."""
-    ours, theirs = folder / "ours", folder / "theirs"
-    socat = await asyncio.create_subprocess_exec(
-        binary("socat"), f"pty,raw,echo=0,link={ours}", f"pty,raw,echo=0,link={theirs}"
-    )
-    try:
-        await eventually_async(lambda: ours.exists() and theirs.exists())
-        yield str(ours), str(theirs)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            socat.kill()
-        await socat.wait()
+async def serial_pair() -> AsyncIterator[tuple[str, str]]:
+    """Two ends of a serial cable: each is a terminal of its own, and this process carries the bytes across."""
+    loop = asyncio.get_running_loop()
+    with ExitStack() as stack:
+        ends = [os.openpty() for _ in range(2)]
+        for plug, device in ends:
+            stack.callback(os.close, plug)
+            stack.callback(os.close, device)
+            tty.setraw(device)
+            os.set_blocking(plug, False)
+        (ours, our_device), (theirs, their_device) = ends
+        for plug, other in ((ours, theirs), (theirs, ours)):
+            loop.add_reader(plug, _carry, plug, other)
+            stack.callback(loop.remove_reader, plug)
+        yield os.ttyname(our_device), os.ttyname(their_device)
+
+
+def _carry(plug: int, other: int) -> None:
+    os.write(other, os.read(plug, 4096))
 
 
 @asynccontextmanager
@@ -204,7 +211,10 @@ def numbers(*addresses: int) -> list[str]:
 
 
 def bus(units: Sequence[tuple[str, int]], profile_path: str, **keys: object) -> Driver:
-    """A driver for units (name, unit id) that all have one profile; read each 0.1 s unless keys say otherwise."""
+    """A driver for units (name, unit id) that all have one profile; read each 0.1 s unless keys say otherwise.
+
+    Its waits follow the loop's clock, as those of the servers do.
+    """
     period_s = keys.pop("period_s", 0.1)
     table: dict[str, object] = {"type": "modbus", "name": "bus", "timeout_s": 10.0} | keys
     if table.get("transport") == "rtu":
@@ -214,4 +224,4 @@ def bus(units: Sequence[tuple[str, int]], profile_path: str, **keys: object) -> 
     table["unit"] = [
         {"name": name, "unit": number, "profile": profile_path, "period_s": period_s} for name, number in units
     ]
-    return Driver(Config.model_validate(table))
+    return Driver(Config.model_validate(table), steady_s=running_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,12 +16,17 @@ from frostline_edge.sampling import Sampling
 
 @dataclass
 class Recorder:
-    """An Emit that remembers."""
+    """An Emit that remembers.
+
+    Attributes:
+        events_ms: When each of `events` was told.
+    """
 
     births: list[DeviceDescription] = field(default_factory=list)
     deaths: list[tuple[str, str]] = field(default_factory=list)
     scans: dict[str, list[dict[str, Reading]]] = field(default_factory=dict)
     events: list[Reading] = field(default_factory=list)
+    events_ms: list[int] = field(default_factory=list)
 
     def born(self, device: DeviceDescription, sampling: Mapping[str, Sampling]) -> None:
         assert set(sampling) <= {metric.name for metric in device.metrics}
@@ -32,6 +38,7 @@ class Recorder:
 
     def event(self, device: str, readings: Sequence[Reading]) -> None:
         self.events += readings
+        self.events_ms += [int(time.time() * 1000)] * len(readings)
 
     def died(self, device: str, reason: str) -> None:
         self.deaths.append((device, reason))

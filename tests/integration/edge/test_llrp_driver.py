@@ -88,7 +88,7 @@ def config(port: int, **changes: object) -> Config:
         "settle_s": 0.6,
         "report_s": 0.1,
         "keepalive_s": 0.4,
-        "timeout_s": 2.0,
+        "timeout_s": 10.0,
         "zone": [{"name": "dock", "antennas": [1, 2]}, {"name": "store", "antennas": [3]}],
     }
     return parse(table | changes, Config, "test")
@@ -258,7 +258,7 @@ async def test_a_reader_that_serves_another_client_is_unavailable(reader: Emulat
 async def test_a_reader_that_does_not_answer_is_unavailable(reader: Emulator) -> None:
     reader.drop_next(messages.ADD_ROSPEC)
     with pytest.raises(UnavailableError, match="no answer from the reader"):
-        await Driver(config(reader.port, timeout_s=0.3)).run(Recorder())
+        await Driver(config(reader.port, timeout_s=1.0)).run(Recorder())
 
 
 async def test_what_a_reader_refuses_is_told_in_its_words() -> None:

@@ -33,7 +33,7 @@ async def test_a_written_value_is_read_back_at_once(tmp_path: Path, metric: str,
     seen = Recorder()
     one = device(1, holding={0: [0, 0, 0, 0x0200]}, inputs={0: [7]})
     async with tcp_server([one]) as port:
-        driver = bus([("d", 1)], profile(tmp_path, POINTS), period_s=3600, timeout_s=1.0, port=port)
+        driver = bus([("d", 1)], profile(tmp_path, POINTS), period_s=3600, port=port)
         async with running(driver, seen):
             await eventually_async(lambda: seen.scans)
             await driver.write("d", metric, value)
@@ -76,7 +76,7 @@ async def test_a_write_goes_before_every_waiting_poll(tmp_path: Path) -> None:
     seen = Recorder()
     units = [(f"u{i}", i) for i in range(1, 11)]
     async with slave.listening():
-        driver = bus(units, profile(tmp_path, [SETPOINT]), period_s=0.5, timeout_s=1.0, port=slave.port)
+        driver = bus(units, profile(tmp_path, [SETPOINT]), period_s=0.5, port=slave.port)
         async with running(driver, seen):
             await eventually_async(lambda: len(slave.asked) >= 2)
             before = len(slave.asked)
@@ -94,7 +94,7 @@ async def test_a_device_that_knows_only_write_multiple_is_written_with_that(tmp_
     slave = WriteMultiple(rtu=False, reply=reply)
     seen = Recorder()
     async with slave.listening():
-        driver = bus([("d", 1)], profile(tmp_path, [SETPOINT]), timeout_s=1.0, port=slave.port)
+        driver = bus([("d", 1)], profile(tmp_path, [SETPOINT]), port=slave.port)
         async with running(driver, seen):
             await eventually_async(lambda: seen.scans)
             await driver.write("d", "setpoint", -1.0)
@@ -115,7 +115,7 @@ async def test_a_refusal_by_the_device_is_told(tmp_path: Path) -> None:
     slave = Slave(rtu=False, reply=lambda a: bytes([a.unit, 0x86, 3]) if a.function == 6 else answer(a))
     seen = Recorder()
     async with slave.listening():
-        driver = bus([("d", 1)], profile(tmp_path, [SETPOINT]), timeout_s=1.0, port=slave.port)
+        driver = bus([("d", 1)], profile(tmp_path, [SETPOINT]), port=slave.port)
         async with running(driver, seen):
             await eventually_async(lambda: seen.scans)
             with pytest.raises(ProtocolError, match="exception 03, illegal data value"):
@@ -129,7 +129,7 @@ async def test_an_echo_of_another_write_is_no_confirmation(tmp_path: Path) -> No
     slave = Slave(rtu=False, reply=reply)
     seen = Recorder()
     async with slave.listening():
-        driver = bus([("d", 1)], profile(tmp_path, [SETPOINT]), timeout_s=1.0, port=slave.port)
+        driver = bus([("d", 1)], profile(tmp_path, [SETPOINT]), port=slave.port)
         async with running(driver, seen):
             await eventually_async(lambda: seen.scans)
             with pytest.raises(ProtocolError, match="confirmed another write"):

@@ -23,7 +23,7 @@ SLAVE = "72 01 4b 46 7f ff 0e 10 57 : crc=57 YES\n72 01 4b 46 7f ff 0e 10 57 t={
 
 
 def sensors(root: Path, **keys: Any) -> Driver:
-    table = {"type": "sensors", "name": "onboard", "root": str(root), "period_s": 0.1, "timeout_s": 0.2} | keys
+    table = {"type": "sensors", "name": "onboard", "root": str(root), "period_s": 0.1, "timeout_s": 10.0} | keys
     return Driver(Config.model_validate(table))
 
 
@@ -118,11 +118,10 @@ async def test_a_bus_that_hangs_holds_up_nobody_else(tmp_path: Path) -> None:
     put(tmp_path / "class/hwmon/hwmon0/temp1_input", 21500)
     chip = {"name": "bay", "chip": "sht3x", "inputs": {"temperature": "temp1"}}
     seen = Recorder()
-    started = time.monotonic()
-    async with running(sensors(tmp_path, w1=[W1], hwmon=[chip]), seen):
+    async with running(sensors(tmp_path, w1=[W1], hwmon=[chip], timeout_s=3.0), seen):
         await eventually_async(lambda: seen.deaths)
     assert [name for name, _ in seen.deaths] == ["probe"]
-    assert len(seen.scans["bay"]) >= (time.monotonic() - started) / 0.1 * 0.3
+    assert len(seen.scans["bay"]) >= 9  # a third of what is due until the bus is given up
 
 
 async def test_a_hwmon_chip_is_found_by_its_name_and_its_place(tmp_path: Path) -> None:
@@ -194,7 +193,7 @@ async def test_a_door_is_born_with_its_state_and_each_change_is_an_event(tmp_pat
     seen = Recorder()
     async with running(sensors(tmp_path, door=[door]), seen):
         await eventually_async(lambda: seen.scans)
-        opened_ms = time.time() * 1000
+        before_ms = int(time.time() * 1000)
         put(contact, 1)
         await eventually_async(lambda: len(seen.events) == 1)
         put(contact, 0)
@@ -202,7 +201,7 @@ async def test_a_door_is_born_with_its_state_and_each_change_is_an_event(tmp_pat
     assert seen.births[0].kind == "door"
     assert seen.values("door", 0) == {"door_open": False}
     assert [reading.value for reading in seen.events] == [True, False]
-    assert seen.events[0].at_ms - opened_ms < 40  # when it opened, not when that was believed
+    assert before_ms <= seen.events[0].at_ms <= seen.events_ms[0] - 50  # when it opened, not when that was believed
 
 
 async def test_a_door_at_rest_is_shown_each_period(tmp_path: Path) -> None:

@@ -20,10 +20,21 @@ RETRY_S = 1.0
 
 
 class Driver:
-    """Polls the devices of one bus; a dead one costs the others a probe now and then."""
+    """Polls the devices of one bus; a dead one costs the others a probe now and then.
 
-    def __init__(self, config: Config, wall_s: Callable[[], float] = time.time) -> None:
-        self._bus = Bus(config)
+    Args:
+        config: The bus and its units.
+        wall_s: Time of day; ticks follow it.
+        steady_s: A clock that only goes forward; waits follow it.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        wall_s: Callable[[], float] = time.time,
+        steady_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._bus = Bus(config, steady_s)
         self._units = {unit.name: Unit(unit, model.load(unit.profile)) for unit in config.unit}
         self._phases = {
             name: phase_s(place, len(self._units), unit.config.period_s)
@@ -31,7 +42,7 @@ class Driver:
         }
         self._alarm = Alarm()
         self._written: set[str] = set()
-        self._wall_s = wall_s
+        self._wall_s, self._steady_s = wall_s, steady_s
         self._born: set[str] = set()
         self._dead: set[str] = set()
         self._running = False
@@ -86,26 +97,26 @@ class Driver:
         One task for the bus, which carries one request at a time: a task for each unit would cost two more turns of
         the event loop for each poll.
         """
-        agenda = Agenda(self._units, time.monotonic())
+        agenda = Agenda(self._units, self._steady_s())
         while True:
             if self._written:
-                due_s, name = time.monotonic(), self._written.pop()
+                due_s, name = self._steady_s(), self._written.pop()
             else:
                 due_s, name = agenda.first()
-                wait_s = due_s - time.monotonic()
+                wait_s = due_s - self._steady_s()
                 if wait_s > 0:
                     await self._alarm.wait(wait_s)
                     continue
             agenda.put(name, await self._poll_unit(self._units[name], due_s, emit))
 
     async def _poll_unit(self, unit: Unit, due_s: float, emit: Emit) -> float:
-        """Polls one unit; returns when it is due again, by the monotonic clock. While dead, when a probe is due."""
+        """Polls one unit; returns when it is due again, by the steady clock. While dead, when a probe is due."""
         was_open = unit.breaker.is_open
         if was_open and all(each.breaker.is_open for each in self._units.values()):
             await self._bus.renew()  # nobody answers: the connection may be a dead one that looks alive
         poll = await unit.poll(self._bus, self._wall_ms)
         self._tell(unit, poll, was_open, emit)
-        now_s, period_s = time.monotonic(), unit.config.period_s
+        now_s, period_s = self._steady_s(), unit.config.period_s
         unit.statistics.missed += missed(due_s, now_s, period_s)
         if unit.breaker.is_open:
             return now_s + unit.breaker.wait_s(now_s)
@@ -126,7 +137,7 @@ class Driver:
                 emit.event(unit.name, poll.events)
             emit.scan(unit.name, poll.scan)
             return
-        unit.breaker.failed(time.monotonic())
+        unit.breaker.failed(self._steady_s())
         if unit.name in self._born and not was_open:
             emit.scan(unit.name, poll.scan)
         if unit.breaker.is_open or unit.name not in self._born:

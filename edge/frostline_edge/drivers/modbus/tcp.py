@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
 from frostline_edge.drivers.modbus import pdu
 from frostline_edge.drivers.modbus.config import Config
@@ -51,9 +50,11 @@ class TcpLine(asyncio.Protocol):
         config = self._config
         loop = asyncio.get_running_loop()
         try:
-            with suppress(OSError, TimeoutError):
-                async with asyncio.timeout(config.timeout_s):
-                    await loop.create_connection(lambda: self, config.host, config.port)
+            async with asyncio.timeout(config.timeout_s):
+                await loop.create_connection(lambda: self, config.host, config.port)
+        except OSError:  # TimeoutError is one
+            self.close()  # asyncio has closed it too, if it was made as the time was up
+            return False
         except asyncio.CancelledError:
             self.close()
             raise
