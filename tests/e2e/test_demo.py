@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.demo import run_demo
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 KEYS = {"readings", "kept", "committed", "written", "lost", "residue", "alerts", "webhooks"}
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
@@ -19,10 +22,7 @@ pytestmark = pytest.mark.timeout(500)
 def test_a_store_that_is_lost_is_listed_and_filled_again_by_the_gateways(stack: Stack, counter: Counter) -> None:
     began_ms = now_ms()
     begin(stack, counter)
-    marked = time.monotonic() + 12  # the store is told of flushes each ten seconds
-    eventually(lambda: time.monotonic() > marked, 60)
-    seen = stack.written(NODE)
-    eventually(lambda: stack.written(NODE) > seen)
+    eventually(lambda: marked(stack))
     stack.cloud.kill()
     for part in stack.folder.glob("history.duckdb*"):
         part.unlink()
@@ -42,6 +42,13 @@ def test_a_store_that_is_lost_is_listed_and_filled_again_by_the_gateways(stack: 
     stack.gateways[NODE].stop()
     stack.cloud.stop()
     assert stored(stack.folder, NODE) == [float(n) for n in range(1, counter.sent + 1)]
+
+
+def marked(stack: Stack) -> bool:
+    """Whether SQL knows that the store was told of flushes, as it is each ten seconds."""
+    query = "SELECT value FROM setting WHERE key = 'generation/marks'"
+    with closing(sqlite3.connect(f"file:{stack.folder}/frostline.db?mode=ro", uri=True, timeout=60)) as connection:
+        return bool([row for row in connection.execute(query) if json.loads(row[0])])
 
 
 def ask_again(stack: Stack, from_ms: int, to_ms: int) -> None:
