@@ -48,6 +48,7 @@ class Header:
         age = screen.oldest_ms
         self._oldest.text = "no values" if age is None else f"oldest value {ago(age)} old"
         self._nodes.text = f"{screen.nodes_online} of {screen.nodes} gateways online"
+        tone(self._nodes, "doubt" if screen.nodes_online < screen.nodes else "", ("doubt",))
         self._account.text = account(screen.delivery)
         tone(self._account, "fault" if screen.delivery and screen.delivery.unexplained else "", ("fault",))
 

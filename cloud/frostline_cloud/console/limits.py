@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from frostline_cloud.console.words import symbol_of
+from frostline_cloud.console.words import span, symbol_of
 from frostline_cloud.sql.registry import KnownDevice
-from frostline_core.rules import Rule, RuleSet, Series
+from frostline_core.rules import Rule, RuleSet, Series, duration
 
 _ABSOLUTE: Final = frozenset({"threshold", "levels", "breach", "exposure", "buffered", "mkt", "stock"})
 """Kinds of rules whose limits are values of the metric itself; those of others are no lines in its chart."""
@@ -20,7 +20,7 @@ class Limit:
 
     Attributes:
         value: In the metric's unit.
-        text: `above 8 °C for 10h, critical`.
+        text: `above 8 °C for 10 h, critical`.
         is_passed: It is the one that an alert is about.
         is_of_buffer: It is for the metric's virtual buffer.
     """
@@ -75,7 +75,7 @@ def _add(
     for side in ("above", "below"):
         value = level.get(side)
         if isinstance(value, int | float):
-            lasts = f" for {level['for']}" if level.get("for") else ""
+            lasts = f" for {span(duration.parse(level['for']))}" if level.get("for") else ""
             grave = f", {level['severity']}" if level.get("severity") and "id" not in level else ""
             text = f"{before}{side} {value:g} {symbol}".rstrip() + lasts + grave
             found.setdefault((value, text), Limit(float(value), text, value == passed))

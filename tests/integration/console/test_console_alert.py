@@ -54,7 +54,7 @@ def test_an_alert_shows_its_evidence_with_gaps_and_limits_as_they_were(anew: Ser
     chart = page.get_by_role("img", name="Chart of what was measured")
     expect(chart.locator("canvas")).to_have_count(1)
     expect(page.get_by_text("Unknown: no data for 1 h")).to_be_visible()
-    expect(fact(page, "Limits then")).to_have_text("above 4 °C for 10m")
+    expect(fact(page, "Limits then")).to_have_text("above 4 °C for 10 min")
     expect(fact(page, "Rule then")).to_have_text("freezer-warm, version 3")
     expect(fact(page, "Known for")).to_contain_text("the rest is unknown")
     found = anew.api(f"alerts/{CHILLER}/evidence")

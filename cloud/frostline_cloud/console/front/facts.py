@@ -18,7 +18,7 @@ class Delivery:
 
     Attributes:
         received: Samples that came.
-        unexplained: Samples without a fate: anything but 0 is an error of ours.
+        unexplained: Samples, and readings of gateways, without a fate: anything but 0 is an error of ours.
         lost: Samples listed as lost.
         uncounted: Losses of which nobody knows how many samples they were.
         dead: Samples that could not be stored.

@@ -32,8 +32,8 @@ class _CardView:
     mark_text: ui.label
     meta: ui.label
     chart: ui.echart
-    low: ui.label
-    high: ui.label
+    range: ui.label
+    span: ui.label
     history: History = NO_HISTORY
 
     def show(self, card: Card) -> None:
@@ -58,8 +58,8 @@ class _CardView:
         points = self.history.points
         numbers = [value for _, value in points if value is not None]
         self.chart.visible = bool(numbers)
-        self.low.text = _range(numbers, main) if main.text[:1] in _NUMERIC else ""
-        self.high.text = f"last {ago(self.history.end_ms - self.history.start_ms)}" if numbers else ""
+        self.range.text = _range(self.history.extremes, main) if main.text[:1] in _NUMERIC else ""
+        self.span.text = f"last {ago(self.history.end_ms - self.history.start_ms)}" if numbers else ""
         options: dict[str, Any] = self.chart.options
         line = options["series"][0]
         line["data"] = [[at_ms, value] for at_ms, value in points]
@@ -116,8 +116,8 @@ def _card(card: Card) -> _CardView:
         meta = ui.label().classes("f-meta")
         chart = ui.echart(_sparkline()).classes("f-spark")
         with ui.element("div").classes("f-scale"):
-            low, high = ui.label(), ui.label()
-    return _CardView(box, number, unit, mark, icon, text, meta, chart, low, high)
+            spread, span = ui.label(), ui.label()
+    return _CardView(box, number, unit, mark, icon, text, meta, chart, spread, span)
 
 
 def _mark(card: Card) -> tuple[str, str, str]:
@@ -136,11 +136,11 @@ def _beside(name: str, text: str, unit: str) -> str:
     return f"{name} {text} {unit}".rstrip() if text[:1] in _NUMERIC else text
 
 
-def _range(numbers: Sequence[float], main: Shown) -> str:
-    if not numbers:
+def _range(extremes: tuple[float, float] | None, main: Shown) -> str:
+    if extremes is None:
         return "no history"
     digits = 0 if main.is_whole else 1
-    low, high = f"{min(numbers):.{digits}f}", f"{max(numbers):.{digits}f}"
+    low, high = (f"{each:.{digits}f}" for each in extremes)
     return (low if low == high else f"{low} … {high}") + (f" {main.unit}" if main.unit else "")
 
 

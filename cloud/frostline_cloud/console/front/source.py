@@ -34,7 +34,7 @@ from frostline_cloud.console.front.values import (
 from frostline_cloud.console.limits import in_force_on
 from frostline_cloud.rules import in_force
 from frostline_cloud.rules.taken import refusals
-from frostline_cloud.sql import ledger, registry
+from frostline_cloud.sql import ledger, registry, told
 from frostline_cloud.sql.registry import KnownDevice, KnownNode, Scope
 from frostline_cloud.sql.tables import device
 from frostline_cloud.store.port import Latest
@@ -179,14 +179,16 @@ class ScreenSource:
             length_ms, interval_ms = shorter_ms, finer_ms
             buckets = self.services.store.series(known.place, metric, now_ms - length_ms, now_ms, interval_ms)
         points = with_gaps(buckets, max(interval_ms, LONGEST_SILENCE_MS))
-        return History(points, _limits(known, metric, self.services.in_force()), now_ms - length_ms, now_ms)
+        extremes = (min(each.low for each in buckets), max(each.high for each in buckets)) if buckets else None
+        limits = _limits(known, metric, self.services.in_force())
+        return History(points, extremes, limits, now_ms - length_ms, now_ms)
 
 
 def _delivery(connection: Connection) -> Delivery:
     accounts, losses = ledger.totals(connection).values(), ledger.lost(connection).values()
     return Delivery(
         received=sum(each.received for each in accounts),
-        unexplained=sum(abs(each.residue) for each in accounts),
+        unexplained=sum(abs(each.residue) for each in accounts) + sum(told.unexplained(connection).values()),
         lost=sum(each.samples for each in losses),
         uncounted=sum(each.uncounted for each in losses),
         dead=sum(each.dead_lettered for each in accounts),

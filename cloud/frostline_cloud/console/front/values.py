@@ -43,13 +43,15 @@ class History:
     """The last hours of a device's main metric.
 
     Attributes:
-        points: (UTC ms, value or None where there is a gap).
+        points: (UTC ms, mean of an interval or None where there is a gap).
+        extremes: The lowest and the highest sample; None where nothing was measured.
         limits: What the rules hold it against now, in its unit.
         start_ms: Where it begins.
         end_ms: When it was read.
     """
 
     points: tuple[tuple[int, float | None], ...] = ()
+    extremes: tuple[float, float] | None = None
     limits: tuple[float, ...] = ()
     start_ms: int = 0
     end_ms: int = 0

@@ -9,12 +9,12 @@ from typing import Final
 from nicegui import ui
 
 from frostline_cloud.api import Caller, Services
-from frostline_cloud.api.account import LossOut, list_losses
+from frostline_cloud.api.account import DayOut, LossOut, list_account, list_losses
 from frostline_cloud.api.fleet import DoubtOut, NodeOut, show_node
 from frostline_cloud.api.paging import Page
 from frostline_cloud.console import links
 from frostline_cloud.console.frame import Sight
-from frostline_cloud.console.gateways.sheet import account, badges, local_rules
+from frostline_cloud.console.gateways.sheet import account, badges, local_rules, newest_told, own
 from frostline_cloud.console.pairs import show_pairs
 from frostline_cloud.console.table import Cell, Table
 from frostline_cloud.console.visit import Visit
@@ -33,6 +33,7 @@ class _Read:
     """What the page is made of."""
 
     node: NodeOut
+    told: DayOut | None
     losses: Page[LossOut]
     devices: Sequence[KnownDevice]
 
@@ -58,8 +59,11 @@ class GatewayPage:
             ui.label(self._node)
         self._badges = ui.element("div").classes("f-badges")
         self._where = ui.label().classes("f-verdict")
-        _heading("What became of its samples")
+        _heading("What became of its samples in the cloud")
         self._account = ui.element("dl").classes("f-facts")
+        _heading("What it says itself")
+        self._told = ui.label().classes("f-verdict")
+        self._own = ui.element("dl").classes("f-facts")
         with ui.element("section").props('aria-label="Runs in doubt"') as self._doubtful:
             _heading("Runs in doubt")
             ui.label(
@@ -87,6 +91,8 @@ class GatewayPage:
         self._head(found.node, sight)
         self._where.text = f"site {self._site} · newest birth {sight.wall.text(found.node.birth_ms)}"
         show_pairs(self._account, account(found.node))
+        self._told.text, told = own(found.told, sight.now_ms)
+        show_pairs(self._own, told)
         self._doubtful.visible = bool(found.node.in_doubt)
         self._doubts.show([_doubt(each) for each in found.node.in_doubt])
         said = local_rules(found.node, sight.wall)
@@ -98,10 +104,11 @@ class GatewayPage:
 
     def _read(self, services: Services, caller: Caller) -> _Read:
         node = show_node(services, caller, self._site, self._node)
+        told = newest_told(list_account(services, caller, site=self._site, node=self._node).items)
         losses = list_losses(services, caller, Span(self._site, self._node, most=_MOST_LOSSES + 1))
         with services.reading() as connection:
             devices = registry.devices(connection, Scope(self._site, self._node), most=_MOST_DEVICES)
-        return _Read(node, losses, devices)
+        return _Read(node, told, losses, devices)
 
     def _head(self, node: NodeOut, sight: Sight) -> None:
         found = badges(node, sight.now_ms)

@@ -11,13 +11,13 @@ from nicegui import ui
 from frostline_cloud.api.fleet import NodeOut, list_nodes
 from frostline_cloud.console import links
 from frostline_cloud.console.frame import Sight
-from frostline_cloud.console.gateways.sheet import lost, state
+from frostline_cloud.console.gateways.sheet import doubts, lost, state
 from frostline_cloud.console.table import Cell, Table
 from frostline_cloud.console.visit import Visit
 from frostline_cloud.console.words import ago
 
 _EVERY_MS: Final = 5_000
-_COLUMNS: Final = ("Gateway", "State", "Received", "Lost", "What to look at")
+_COLUMNS: Final = ("Gateway", "State", "Received", "Listed as lost", "What to look at")
 
 
 class GatewaysPage:
@@ -63,18 +63,5 @@ def _row(node: NodeOut, now_ms: int) -> Sequence[Cell]:
         ),
         Cell(f"{node.account.received:,}", tone="f-n"),
         Cell(lost(node)),
-        Cell(_doubts(node)),
+        Cell(", ".join(doubts(node)) or "nothing"),
     )
-
-
-def _doubts(node: NodeOut) -> str:
-    found = [] if node.proved else ["delivery is not proved"]
-    if node.account.residue:
-        found.append(f"{node.account.residue:,} samples without a fate")
-    if node.in_doubt:
-        found.append(f"runs in doubt: {len(node.in_doubt)}")
-    if node.local_rules is not None and node.local_rules.reason:
-        found.append("refuses its local rules")
-    if node.rules_unsent:
-        found.append("its rules cannot be sent")
-    return ", ".join(found) or "nothing"

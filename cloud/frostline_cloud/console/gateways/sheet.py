@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from frostline_cloud.api.account import DayOut
 from frostline_cloud.api.fleet import NodeOut
 from frostline_cloud.console.wall import Wall
 from frostline_cloud.console.words import ago
@@ -19,14 +22,23 @@ def state(node: NodeOut, now_ms: int) -> str:
 def badges(node: NodeOut, now_ms: int) -> list[Badge]:
     """What must be seen first."""
     there = ("state", "sensors") if node.online else ("doubt", "sensors_off")
-    found: list[Badge] = [(*there, state(node, now_ms))]
-    found.append(
-        ("state", "verified", "delivery is proved") if node.proved else ("doubt", "help", "delivery is not proved")
-    )
+    proof: list[Badge] = [("state", "verified", "delivery is proved")] if node.proved else []
+    gone: list[Badge] = []
+    if node.lost.samples or node.lost.uncounted:
+        gone.append(("warning", "report", f"lost: {lost(node)}"))
+    return [(*there, state(node, now_ms)), *proof, *gone, *_faults(node)]
+
+
+def doubts(node: NodeOut) -> list[str]:
+    """What somebody should look at; an absent gateway is no news of its devices."""
+    absent = [] if node.online else ["nothing is known of what it reads"]
+    return absent + [text for _, _, text in _faults(node)]
+
+
+def _faults(node: NodeOut) -> list[Badge]:
+    found: list[Badge] = [] if node.proved else [("doubt", "help", "delivery is not proved")]
     if node.account.residue:
         found.append(("critical", "error", f"{node.account.residue:,} samples without a fate"))
-    if node.lost.samples or node.lost.uncounted:
-        found.append(("warning", "report", f"lost: {lost(node)}"))
     if node.in_doubt:
         many = "1 run" if len(node.in_doubt) == 1 else f"{len(node.in_doubt)} runs"
         found.append(("doubt", "help", f"{many} in doubt"))
@@ -46,17 +58,44 @@ def lost(node: NodeOut) -> str:
 
 
 def account(node: NodeOut) -> list[Fact]:
-    """What became of its samples, over all time."""
+    """What became of its samples in the cloud, over all time."""
     about = node.account
     return [
         ("Received", f"{about.received:,}"),
         ("Written", f"{about.written:,}"),
         ("Came before (duplicates)", f"{about.duplicate:,}"),
         ("Dead letters", f"{about.dead_lettered:,}"),
-        ("Without a fate", f"{about.residue:,}" if about.residue else "none, as it must be"),
-        ("Lost", lost(node)),
-        ("Recovered", f"{node.lost.recovered_samples:,}"),
+        ("Without a fate", _unexplained(about.residue)),
+        ("Listed as lost", lost(node)),
+        ("Stored after all", f"{node.lost.recovered_samples:,}"),
     ]
+
+
+def newest_told(days: Sequence[DayOut]) -> DayOut | None:
+    """The newest of these days of which the gateway has told its own account."""
+    return max((each for each in days if each.gateway is not None), key=lambda each: each.day, default=None)
+
+
+def own(day: DayOut | None, now_ms: int) -> tuple[str, list[Fact]]:
+    """What the gateway says of its newest day, and from when that is."""
+    if day is None or day.gateway is None:
+        return "It has told nothing of what it read in the last 30 days.", []
+    told = day.gateway
+    said = [
+        ("Read", f"{told.read:,}"),
+        ("Kept", f"{told.kept:,}"),
+        ("Nothing new (filtered)", f"{told.filtered:,}"),
+        ("Rejected", f"{told.rejected:,}"),
+        ("Known to be stored", f"{told.committed:,}"),
+        ("Still on its disk", f"{told.pending or 0:,}"),
+        ("Given up", f"{told.lost:,}"),
+        ("Without a fate", _unexplained(abs(told.residue) + abs(told.unexplained))),
+    ]
+    return f"Of {day.day} (a day in UTC), as it said {ago(max(0, now_ms - told.told_ms))} ago.", said
+
+
+def _unexplained(amount: int) -> str:
+    return f"{amount:,}" if amount else "none, as it must be"
 
 
 def local_rules(node: NodeOut, wall: Wall) -> list[Fact]:

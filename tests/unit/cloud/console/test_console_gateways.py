@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from frostline_cloud.api.account import DayOut, GatewayDayOut
 from frostline_cloud.api.fleet import AccountOut, DoubtOut, LocalRulesOut, LostOut, NodeOut
-from frostline_cloud.console.gateways.sheet import account, badges, local_rules, lost, state
+from frostline_cloud.console.gateways.sheet import account, badges, doubts, local_rules, lost, newest_told, own, state
 from frostline_cloud.console.wall import Wall
 
 NOW = 1_790_000_000_000
@@ -59,6 +60,37 @@ def test_a_gateway_that_is_well_says_only_that() -> None:
 )
 def test_every_doubt_is_said(changed: dict[str, object], said: str) -> None:
     assert said in words(**changed)
+
+
+def test_a_gateway_that_is_offline_is_never_nothing_to_look_at() -> None:
+    assert doubts(node()) == []
+    assert doubts(node(online=False)) == ["nothing is known of what it reads"]
+    assert doubts(node(proved=False)) == ["delivery is not proved"]
+
+
+def day(name: str, **told: int) -> DayOut:
+    counts = {"read": 196, "kept": 94, "filtered": 102, "rejected": 0, "committed": 0, "lost": 0, "residue": 0}
+    said = GatewayDayOut(**(counts | {"pending": 94, "unexplained": 0, "told_ms": NOW - 180_000} | told))
+    came = {"received": 0, "written": 0, "dead_lettered": 0, "duplicate": 0, "residue": 0}
+    return DayOut(site="berlin", node="gw-1", day=name, gateway=said, **came)
+
+
+def test_what_a_gateway_still_holds_is_said_with_the_age_of_its_word() -> None:
+    note, said = own(day("2026-09-21"), NOW)
+    assert note == "Of 2026-09-21 (a day in UTC), as it said 3 min ago."
+    assert dict(said)["Still on its disk"] == "94"
+    assert dict(said)["Without a fate"] == "none, as it must be"
+
+
+def test_what_a_gateway_cannot_explain_is_said() -> None:
+    _, said = own(day("2026-09-21", residue=-2, unexplained=1), NOW)
+    assert dict(said)["Without a fate"] == "3"
+
+
+def test_the_newest_day_that_a_gateway_has_told_of_is_shown() -> None:
+    silent = day("2026-09-22").model_copy(update={"gateway": None})
+    assert newest_told([day("2026-09-20"), day("2026-09-21"), silent]) == day("2026-09-21")
+    assert own(newest_told([silent]), NOW) == ("It has told nothing of what it read in the last 30 days.", [])
 
 
 def test_rules_that_are_too_large_to_be_sent_are_said_with_what_to_do() -> None:

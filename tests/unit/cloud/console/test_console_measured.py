@@ -85,15 +85,15 @@ def limits(content: dict[str, Any], limit: float | None = None) -> list[tuple[fl
 
 
 def test_limits_are_those_of_the_rule_as_it_was() -> None:
-    assert limits(THRESHOLD, 8.0) == [(8.0, "above 8 °C for 10m", True)]
+    assert limits(THRESHOLD, 8.0) == [(8.0, "above 8 °C for 10 min", True)]
     assert limits(THRESHOLD | {"hard_limit": {"below": -1}}, 8.0)[1] == (-1.0, "hard limit: below -1 °C", False)
 
 
 def test_each_level_is_a_limit() -> None:
     level = [{"above": 8, "for": "10m"}, {"above": 8, "for": "10h", "severity": "critical"}, {"below": 2.5}]
     assert [text for _, text, _ in limits({"type": "levels", "level": level})] == [
-        "above 8 °C for 10m",
-        "above 8 °C for 10h, critical",
+        "above 8 °C for 10 min",
+        "above 8 °C for 10 h, critical",
         "below 2.5 °C",
     ]
 

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from frostline_cloud.api import Services
 from frostline_cloud.console.front.facts import Delivery
 from frostline_cloud.console.front.source import ScreenSource
 from frostline_cloud.console.front.values import History
+from frostline_cloud.sql import tables
 from frostline_core.errors import UnavailableError
 from tests.support.web import HOUR_MS, MINUTE_MS, NOW_MS, Cloud, seed
 
@@ -52,6 +54,16 @@ def test_the_account_of_the_fleet_is_on_the_screen(services: Services) -> None:
     assert ScreenSource(services).now().delivery == Delivery(1500, 0, 10, 1, 3)
 
 
+def test_readings_that_a_gateway_cannot_explain_are_not_accounted_for(services: Services) -> None:
+    with services.engine.begin() as connection:
+        counts = {"read": 9, "kept": 4, "filtered": 3, "rejected": 0, "committed": 4, "lost": 0, "unexplained": 0}
+        told = {"site": "berlin", "node": "gw-1", "day": "2026-09-21", "told_ms": NOW_MS, "pending": 0} | counts
+        connection.execute(insert(tables.gateway_account).values(**told))
+    found = ScreenSource(services).now().delivery
+    assert found is not None
+    assert found.unexplained == 2
+
+
 def _history(services: Services, device: str) -> History:
     return next(each for each in ScreenSource(services).now().cards if each.key[2] == device).history
 
@@ -59,6 +71,14 @@ def _history(services: Services, device: str) -> History:
 def test_a_gap_in_the_samples_is_a_gap_in_the_history(services: Services) -> None:
     assert [value for _, value in _history(services, "chiller-1").points].count(None) == 1
     assert [value for _, value in _history(services, "freezer-1").points].count(None) == 0
+
+
+def test_the_range_of_a_history_is_that_of_its_samples_not_of_means(services: Services) -> None:
+    found = _history(services, "freezer-1")
+    means = [value for _, value in found.points if value is not None]
+    assert found.extremes is not None
+    low, high = found.extremes
+    assert low < min(means) < max(means) < high
 
 
 def test_a_history_is_as_long_as_there_is_something_to_see(services: Services) -> None:
