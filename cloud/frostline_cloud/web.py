@@ -35,6 +35,7 @@ def application(config: CloudConfig, shared: Shared, asked: Asked, *, whole: boo
         asked.refetch,
         config.retention,
         asked.retire,
+        config.notices.plan,
     )
     if not whole:
         return build_beside(services)

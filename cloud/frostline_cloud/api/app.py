@@ -22,6 +22,7 @@ from frostline_cloud.api import (
     imports,
     noise,
     notify,
+    oncall,
     problems,
     reference,
     rules,
@@ -57,6 +58,7 @@ _CONFLICTS = (
     "/unshelve",
     "/silences",
     "/silences/preview",
+    "/overrides",
     "/close",
     "/pauses",
     "/rules",
@@ -85,6 +87,7 @@ def build(services: Services) -> FastAPI:
             rules.router,
             account.router,
             notify.router,
+            oncall.router,
         ),
     )
     _describe(app)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from frostline_cloud.api.config import HttpConfig
 from frostline_cloud.ingest.errands import Refetch, Retirement
+from frostline_cloud.notify import Plan
 from frostline_cloud.rules import in_force
 from frostline_cloud.sql import RetentionConfig, read_only, translated
 from frostline_cloud.store.port import Store
@@ -34,6 +35,7 @@ class Services:
         refetch: Asks a gateway to send a span of time again; None where ingest runs in another process.
         retention: How long SQL keeps what is over, and how many dead letters.
         retire: Ends the rules of a device that is gone for good; None where ingest runs in another process.
+        plan: Who is told of what, by cloud.toml; `staffed` adds the overrides that were made since.
     """
 
     engine: Engine
@@ -45,6 +47,7 @@ class Services:
     refetch: Callable[[Refetch], None] | None = None
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     retire: Callable[[Retirement], None] | None = None
+    plan: Plan = field(default_factory=Plan)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -17,7 +17,7 @@ from frostline_cloud.notify.config import ReceiverConfig
 from frostline_cloud.notify.dead_letters import dead_letters, revive
 from frostline_cloud.notify.health import enable as enable_receiver
 from frostline_cloud.notify.health import health_of
-from frostline_cloud.notify.oncall.cli import oncall
+from frostline_cloud.notify.oncall.cli import oncall, plan_at
 from frostline_cloud.notify.receivers.open import open_receiver
 from frostline_cloud.notify.receivers.receiver import Message, Verdict
 from frostline_cloud.notify.receivers.settings import PeopleSettings
@@ -116,7 +116,8 @@ def route(  # noqa: PLR0913 - the options of the command
     tables = _tables(config)
     labels = dict(_label(each) for each in label or [])
     facts = Facts(severity.value, site, rule, stage, kind, zone, labels)
-    plan, now = tables.plan, now_ms()
+    now = now_ms()
+    plan = plan_at(config, now)
     choice = plan.choice(facts, now)
     to = choice.receivers
     steps: list[dict[str, Any]] = [

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from frostline_cloud.notify.grouping import GroupConfig
-from frostline_cloud.notify.oncall import Rotation
+from frostline_cloud.notify.oncall import Override, Rotation
 from frostline_cloud.notify.routing import Choice, Facts, RouteConfig, choose
 from frostline_core.rules import Severity
 
@@ -46,6 +46,14 @@ class Plan:
         """Who is told about a receiver: its fallback, or everybody else."""
         fallback = self.fallback(receiver)
         return (fallback,) if fallback else tuple(name for name in self.receivers if name != receiver)
+
+    def with_overrides(self, made: Sequence[Override]) -> Plan:
+        """The same plan, with overrides that were made over API and console.
+
+        One for a receiver that the configuration no longer has does not count: nobody would be told.
+        """
+        known = [each for each in made if each.who in self.receivers]
+        return replace(self, rotations=tuple(each.with_overrides(known) for each in self.rotations))
 
     def choice(self, facts: Facts, now_ms: int) -> Choice:
         """Who is told now, for the first time, as receivers.

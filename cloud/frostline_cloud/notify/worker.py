@@ -19,6 +19,7 @@ from frostline_cloud.notify.desk import Desk
 from frostline_cloud.notify.dispatch import dispatch
 from frostline_cloud.notify.grouping import telling
 from frostline_cloud.notify.links import Links, forget_links
+from frostline_cloud.notify.oncall.rows import staffed
 from frostline_cloud.notify.outbox import UNADDRESSED
 from frostline_cloud.notify.plan import Plan
 from frostline_cloud.notify.receivers.open import open_receiver
@@ -157,13 +158,13 @@ class NotifyWorker:
         made, self._held_s = 0, 0.0
         if news:
             with self._transaction() as connection:
-                done = dispatch(connection, tools.plan, now)
+                done = dispatch(connection, staffed(connection, tools.plan, now), now)
             tools.counters.dispatched += done.news
             tools.counters.unrouted += done.unrouted
             made += done.news
         if steps:
             with self._transaction() as connection:
-                written = escalation.escalate(connection, tools.plan, now)
+                written = escalation.escalate(connection, staffed(connection, tools.plan, now), now)
             tools.counters.escalated += written
             made += written
         return made

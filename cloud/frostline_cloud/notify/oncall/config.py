@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from itertools import pairwise
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from frostline_cloud.notify.oncall.override import Override, clash, fault_of, shown
 from frostline_cloud.notify.receivers.settings import known_zone
 from frostline_cloud.notify.routing.config import DAYS, WindowConfig
 from frostline_core.config import ConfigModel
@@ -53,6 +53,9 @@ class OverrideConfig(ConfigModel):
     who: _Name = Field(description="A receiver; it need not be a member.")
     begin: Moment = Field(alias="from", description="When it begins, local or with its offset: 2026-12-24T08:00:00.")
     end: Moment = Field(alias="to", description="When it is over.")
+    instead_of: str = Field(
+        "", max_length=100, description="Only in turns of this member; whoever's turn it is where absent."
+    )
 
 
 class RotationConfig(ConfigModel):
@@ -101,13 +104,15 @@ class RotationConfig(ConfigModel):
             raise ValueError("hand_over: names a day, but turns change each day; leave the day out, or every = 'week'")
         if " " in self.hand_over and day != starts:
             raise ValueError(f"begin: {self.begin} is a {starts}, and hand_over says {day}")
-        spans = sorted((*self.span(each), each.who) for each in self.override)
-        for begin_ms, end_ms, who in spans:
-            if begin_ms >= end_ms:
-                raise ValueError(f"override: that of {who} ends at {_shown(end_ms)}, before it begins")
-        for (_, end_ms, who), (begin_ms, _, other) in pairwise(spans):
-            if begin_ms < end_ms:
-                raise ValueError(f"override: from {_shown(begin_ms)} both {who} and {other} are on call")
+        overrides = self.overrides
+        for each, fault in ((each, fault_of(each)) for each in overrides):
+            if fault:
+                raise ValueError(f"override: {fault}")
+            if each.instead_of and each.instead_of not in self.members:
+                raise ValueError(f"override: instead_of: {each.instead_of} is no member")
+        if both := clash(overrides):
+            first, second = both
+            raise ValueError(f"override: from {shown(second.from_ms)} both {first.who} and {second.who} are on call")
         return self
 
     @property
@@ -122,14 +127,20 @@ class RotationConfig(ConfigModel):
         others = [each.who for each in self.override] + ([self.fallback] if self.fallback else [])
         return tuple(dict.fromkeys([*self.members, *others]))
 
-    def span(self, override: OverrideConfig) -> tuple[int, int]:
-        """Begin and end of an override, UTC milliseconds.
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """Those of this table.
 
         Raises:
-            ValueError: The clock of the zone never shows one of them, or does so twice.
+            ValueError: The clock of the zone never shows the begin or the end of one, or does so twice.
         """
         zone = ZoneInfo(self.time_zone)
-        return _instant(override.begin, zone, "from"), _instant(override.end, zone, "to")
+        return tuple(
+            Override(
+                self.name, each.who, _instant(each.begin, zone, "from"), _instant(each.end, zone, "to"), each.instead_of
+            )
+            for each in self.override
+        )
 
 
 def _instant(at: datetime, zone: ZoneInfo, key: str) -> int:
@@ -142,7 +153,3 @@ def _instant(at: datetime, zone: ZoneInfo, key: str) -> int:
             raise ValueError(f"override: {key}: {at} comes twice in {zone.key}; say which with its offset: {offset}")
         at = first
     return round((at - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1))
-
-
-def _shown(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"

@@ -7,13 +7,14 @@ which its answer may change. Therefore what is shown and who is called cannot di
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from frostline_cloud.notify.oncall.config import RotationConfig
+from frostline_cloud.notify.oncall.override import Override, holding
 from frostline_core.rules.schedule import wall_ms
 
 HORIZON_DAYS: Final = 400
@@ -31,13 +32,13 @@ class Duty:
         who: The receiver; "" while nobody is.
         begin_ms: UTC; of the first one the moment that was asked for.
         end_ms: UTC; None where it does not end within `HORIZON_DAYS`.
-        is_override: Whether an override put it there.
+        override: What put it there; None where it is a turn.
     """
 
     who: str
     begin_ms: int
     end_ms: int | None
-    is_override: bool = False
+    override: Override | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +47,22 @@ class Rotation:
 
     Attributes:
         config: Its table.
-        overrides: Begin, end (UTC milliseconds) and receiver of each.
+        planned: The overrides of the table.
+        made: Those that were made over API and console; they go before the others.
     """
 
     config: RotationConfig
-    overrides: Sequence[tuple[int, int, str]]
+    planned: Sequence[Override]
+    made: Sequence[Override] = ()
 
     @classmethod
     def of(cls, config: RotationConfig) -> Rotation:
         """The rotation of a table."""
-        return cls(config, tuple((*config.span(each), each.who) for each in config.override))
+        return cls(config, config.overrides)
+
+    def with_overrides(self, made: Sequence[Override]) -> Rotation:
+        """The same rotation with those of these overrides that are its own."""
+        return replace(self, made=tuple(each for each in made if each.rotation == self.name))
 
     @property
     def name(self) -> str:
@@ -84,7 +91,7 @@ class Rotation:
         """The moments within `HORIZON_DAYS` after an instant at which somebody else may be on call, in order."""
         zone = self.zone
         until_ms = from_ms + HORIZON_DAYS * _DAY_MINUTES * _MINUTE_MS
-        planned = {edge for begin_ms, end_ms, _ in self.overrides for edge in (begin_ms, end_ms)}
+        planned = {edge for each in (*self.planned, *self.made) for edge in (each.from_ms, each.to_ms)}
         windows = (minute % _DAY_MINUTES for window in self.config.during for minute in window.minutes())
         minutes = {self.config.minute, *windows}
         first = datetime.fromtimestamp(from_ms / 1000, zone).date() - timedelta(days=1)
@@ -99,25 +106,30 @@ class Rotation:
                     yield edge
 
     def _duties(self, from_ms: int) -> Iterator[Duty]:
-        who, is_override = self._found(from_ms)
+        who, override = self._found(from_ms)
         began_ms = from_ms
         for edge in self.edges(from_ms):
             found = self._found(edge)
-            if found != (who, is_override):
-                yield Duty(who, began_ms, edge, is_override)
-                (who, is_override), began_ms = found, edge
-        yield Duty(who, began_ms, None, is_override)
+            if found != (who, override):
+                yield Duty(who, began_ms, edge, override)
+                (who, override), began_ms = found, edge
+        yield Duty(who, began_ms, None, override)
 
-    def _found(self, at_ms: int) -> tuple[str, bool]:
-        """Who is on call, and whether by an override."""
-        for begin_ms, end_ms, who in self.overrides:
-            if begin_ms <= at_ms < end_ms:
-                return who, True
+    def _found(self, at_ms: int) -> tuple[str, Override | None]:
+        """Who is on call, and by which override."""
+        who, found = self._by_turn(at_ms), None
+        for some in (self.planned, self.made):
+            override = holding(some, at_ms, who)
+            if override is not None:
+                who, found = override.who, override
+        return who, found
+
+    def _by_turn(self, at_ms: int) -> str:
         local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self.zone)
         if self.config.during and not any(each.covers(local.weekday(), local.time()) for each in self.config.during):
-            return "", False
+            return ""
         members = self.config.members
-        return members[self._turn(local.date(), at_ms) % len(members)], False
+        return members[self._turn(local.date(), at_ms) % len(members)]
 
     def _turn(self, today: date, at_ms: int) -> int:
         """Number of the turn; 0 is the one that starts on the day `begin`."""
