@@ -44,7 +44,7 @@ async def point(client: AsyncModbusTcpClient | AsyncModbusSerialClient, unit: di
 
 
 @asynccontextmanager
-async def tcp(port: int, timeout_s: float = 2.0) -> AsyncIterator[AsyncModbusTcpClient]:
+async def tcp(port: int, timeout_s: float = 30.0) -> AsyncIterator[AsyncModbusTcpClient]:
     client = AsyncModbusTcpClient("127.0.0.1", port=port, timeout=timeout_s, retries=0, reconnect_delay=0)
     assert await client.connect()
     try:

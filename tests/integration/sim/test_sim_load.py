@@ -21,7 +21,7 @@ from frostline_core.errors import UnavailableError
 from frostline_core.sparkplug import DataCame, DeviceBorn, HostSession, NodeBorn, NodeDied
 from frostline_sim.load.node import Shape
 from frostline_sim.load.run import Load, Target
-from tests.support.services import Mosquitto, eventually
+from tests.support.services import PATIENCE_S, Mosquitto, eventually
 from tests.support.sockets import end
 
 
@@ -111,7 +111,7 @@ def target(broker: Mosquitto) -> Target:
 def test_what_it_says_it_sent_is_what_a_host_hears(fresh_mosquitto: Mosquitto) -> None:
     with hosted(fresh_mosquitto) as host:
         shape = Shape(nodes=5, devices=3, metrics=10, rate=500.0)
-        report = asyncio.run(Load(shape, target(fresh_mosquitto)).run(1.0))
+        report = asyncio.run(Load(shape, target(fresh_mosquitto)).run(1.0, PATIENCE_S))
         eventually(lambda: host.deaths == 5)
     assert report["messages"] == {"measured": 500, "sent": 500, "births": 5, "refused": 0}
     assert (host.births, host.data, host.metrics, host.others) == (5, 500, 5000, 0)
@@ -120,7 +120,7 @@ def test_what_it_says_it_sent_is_what_a_host_hears(fresh_mosquitto: Mosquitto) -
 def test_proved_load_ends_when_everything_is_committed(fresh_mosquitto: Mosquitto) -> None:
     with hosted(fresh_mosquitto) as host:
         shape = Shape(nodes=4, devices=2, metrics=5, rate=400.0, proved=True)
-        report = asyncio.run(Load(shape, target(fresh_mosquitto)).run(1.0))
+        report = asyncio.run(Load(shape, target(fresh_mosquitto)).run(1.0, PATIENCE_S))
         eventually(lambda: host.deaths == 4)
     assert (report["committed"], report["not_committed"]) == (400, 0)
     assert host.applied == 400
@@ -130,7 +130,7 @@ def test_nodes_wait_for_the_primary_host(fresh_mosquitto: Mosquitto) -> None:
     with hosted(fresh_mosquitto) as host:
         host.online(are_we=True)
         shape = Shape(nodes=2, rate=50.0, host_id="host")
-        report = asyncio.run(Load(shape, target(fresh_mosquitto)).run(0.5))
+        report = asyncio.run(Load(shape, target(fresh_mosquitto)).run(0.5, PATIENCE_S))
         eventually(lambda: host.data == 25)
     assert report["messages"]["births"] == 2
 

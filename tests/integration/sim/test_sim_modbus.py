@@ -58,7 +58,7 @@ async def test_a_unit_that_is_not_on_the_bus_says_nothing() -> None:
 
 async def test_a_cut_bus_refuses_and_comes_back_on_the_same_port() -> None:
     async with served(modbus=[{"name": "bus", "unit": [METER]}]) as running:
-        async with tcp(running.ports["bus"]) as client:
+        async with tcp(running.ports["bus"], timeout_s=0.3) as client:
             await running.lines["bus"].turn(down=True)
             with pytest.raises(ModbusException):
                 await point(client, METER, "frequency")
@@ -73,7 +73,7 @@ async def test_a_serial_bus_answers_through_its_pty(tmp_path: Path) -> None:
     path = str(tmp_path / "ttyS9")
     async with served(modbus=[{"name": "bus", "transport": "rtu", "path": path, "unit": [FREEZER, METER]}]) as running:
         assert running.paths == {"bus": path}
-        client = AsyncModbusSerialClient(path, baudrate=19_200, timeout=2, retries=0, framer=FramerType.RTU)
+        client = AsyncModbusSerialClient(path, baudrate=19_200, timeout=30, retries=0, framer=FramerType.RTU)
         assert await client.connect()
         try:
             assert await point(client, FREEZER, "setpoint") == -20.0
@@ -85,7 +85,7 @@ async def test_a_serial_bus_answers_through_its_pty(tmp_path: Path) -> None:
 
 async def test_rtu_over_tcp_answers() -> None:
     async with served(modbus=[{"name": "bus", "transport": "rtu-tcp", "unit": [METER]}]) as running:
-        client = AsyncModbusTcpClient("127.0.0.1", port=running.ports["bus"], framer=FramerType.RTU, timeout=2)
+        client = AsyncModbusTcpClient("127.0.0.1", port=running.ports["bus"], framer=FramerType.RTU, timeout=30)
         assert await client.connect()
         try:
             assert await point(client, METER, "frequency") == pytest.approx(50.0, abs=0.5)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from pymodbus.client import ModbusTcpClient
 
-from tests.support.services import SPARE_S
+from tests.support.services import PATIENCE_S, SPARE_S
 
 SAMPLE = Path(str(files("frostline_sim") / "sample_world.toml"))
 
@@ -43,7 +43,7 @@ def test_the_sample_world_is_ready_in_seconds_and_stops_with_the_truth_on_sigter
     with process(*words) as (child, ready):
         took_s = time.monotonic() - start
         assert json.loads(ready_file.read_text()) == ready
-        client = ModbusTcpClient("127.0.0.1", port=ready["ports"]["bus-1"], timeout=2)
+        client = ModbusTcpClient("127.0.0.1", port=ready["ports"]["bus-1"], timeout=PATIENCE_S)
         assert client.connect()  # type: ignore[no-untyped-call] # pymodbus has no annotation there
         assert not client.read_input_registers(0, count=2, device_id=20).isError()
         client.close()  # type: ignore[no-untyped-call] # nor there
@@ -113,8 +113,8 @@ device = "freezer"
 def test_the_broker_listens_on_the_loopback_until_it_is_stopped(number: signal.Signals) -> None:
     with process("broker", "--port", "0") as (child, ready):
         port = ready["ports"]["mqtt"]
-        socket.create_connection(("127.0.0.1", port), 2).close()
+        socket.create_connection(("127.0.0.1", port), PATIENCE_S).close()
         child.send_signal(number)
         assert child.wait(60) == 0
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), 2)
+        socket.create_connection(("127.0.0.1", port), PATIENCE_S)
