@@ -27,6 +27,7 @@ from frostline_core.sparkplug import (
     Outgoing,
     RebirthAsked,
     StatePayload,
+    parse,
 )
 
 SITE = "fleet"
@@ -59,11 +60,11 @@ class Manner:
 
 @dataclass(slots=True)
 class Heard:
-    """What the host said; times are of the monotonic clock.
+    """What the host said.
 
     Attributes:
-        states: Each STATE and when it came.
-        rebirths: When a rebirth was asked for.
+        states: Each STATE and when it came, by the monotonic clock.
+        rebirths: When the host asked for a rebirth, by its own clock in seconds: we may come to read it later.
         births: NBIRTHs that were sent.
     """
 
@@ -253,7 +254,7 @@ class Fleet:
         node = self._by_name[packet.topic.rpartition("/")[2]]
         for command in node.session.receive(packet.topic, packet.payload, time.time_ns() // 1_000_000):
             if isinstance(command, RebirthAsked):
-                self.heard.rebirths.append(time.monotonic())
+                self.heard.rebirths.append(parse(packet.payload).timestamp / 1000)
                 node.due_s = time.monotonic()
             elif isinstance(command, CommitCame):
                 self._commit(node, command.raw)

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any, Self
 
+from tests.support.services import PATIENCE_S
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -45,6 +47,7 @@ class Hook:
     def __init__(self, *script: Answer, tls: ssl.SSLContext | None = None) -> None:
         self.script = list(script)
         self.requests: list[Request] = []
+        self._held = [each.wait for each in script if each.wait is not None]
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -55,7 +58,7 @@ class Hook:
                 hook.requests.append(Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
                 answer = hook.script.pop(0) if hook.script else Answer()
                 if answer.wait is not None:
-                    answer.wait.wait(30)
+                    answer.wait.wait(PATIENCE_S)
                 try:
                     self._say(answer)
                 except OSError:  # the sender has hung up, as it should
@@ -86,9 +89,8 @@ class Hook:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for answer in self.script:
-            if answer.wait is not None:
-                answer.wait.set()
+        for each in self._held:
+            each.set()
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()

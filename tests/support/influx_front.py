@@ -15,6 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
+from tests.support.services import PATIENCE_S
+
 TOKEN = "front-token"
 
 
@@ -105,7 +107,7 @@ def _handler(front: InfluxFront) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))
             if front.delay:
-                front.delay.wait(30)
+                front.delay.wait(PATIENCE_S)
             status, text = self._answer(body)
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))

@@ -34,15 +34,13 @@ def send(edge: EdgeNode, run: int, samples: Samples, now: int, first: int = 1) -
 def restore(cloud: Cloud, edge: EdgeNode, known: Samples, forgotten_samples: Samples, now: int) -> None:
     """Samples, a backup of SQL, more samples, and the backup in place of SQL."""
     send(edge, RUN, known, now)
-    cloud.stop()
+    cloud.stop_heard(edge)
     shutil.copy(cloud.folder / "frostline.db", cloud.folder / "backup.db")
-    cloud.start()
-    eventually(lambda: edge.states[-1:] == [True])
+    cloud.start_heard(edge)
     send(edge, RUN, forgotten_samples, now, len(known) + 1)
-    cloud.stop()
+    cloud.stop_heard(edge)
     shutil.copy(cloud.folder / "backup.db", cloud.folder / "frostline.db")
-    cloud.start()
-    eventually(lambda: edge.states[-1:] == [True])
+    cloud.start_heard(edge)
 
 
 def retrospect(cloud: Cloud, clock_ms: Callable[[], int] = shown_ms) -> Retrospect:

@@ -36,7 +36,7 @@ def main(setup: str, step: str, after: str) -> None:
     store = open_store(StoreConfig(**given["store"]))
     rulebook = Rulebook(engine, RuleSet.of([parse(given["rule"], "setup")]))
     work = Retrospect(engine, store, rulebook, ["desk"], lambda: int(given["now_ms"]))
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while time.monotonic() < until:
         work.step()
         with engine.connect() as connection:

@@ -18,10 +18,11 @@ from playwright.sync_api import Page
 from sqlalchemy import Engine, delete
 
 from frostline_cloud.sql import open_engine, tables
+from tests.support.services import PATIENCE_S
 from tests.support.web import seed_alerts
 
 CHROMIUM_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-EVENTUALLY_MS = 20_000
+EVENTUALLY_MS = round(PATIENCE_S * 1000)
 _OF_ALERTS = (
     tables.delivery,
     tables.outbox,
@@ -55,7 +56,8 @@ class Server:
 
     def api(self, path: str) -> Any:
         """What the API says, below `/api/v1/`."""
-        answer = httpx.get(f"{self.url}/api/v1/{path}", headers={"Authorization": f"Bearer {self.token}"})
+        headers = {"Authorization": f"Bearer {self.token}"}
+        answer = httpx.get(f"{self.url}/api/v1/{path}", headers=headers, timeout=PATIENCE_S)
         answer.raise_for_status()
         return answer.json()
 
@@ -77,21 +79,31 @@ class Server:
 def running(folder: Path) -> Iterator[Server]:
     """A server on a seeded cold store in a folder."""
     root = Path(__file__).parents[2]
+    paths = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.web_server", str(folder)],
             cwd=root,
-            env=os.environ | {"PYTHONPATH": str(root)},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
         )
     assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line, (folder / "log").read_text()
-    started = json.loads(line)
-    engine = open_engine(f"sqlite:///{folder}/frostline.db")
-    yield Server(started["url"], started["token"], started["viewer"], engine, process)
-    engine.dispose()
-    process.terminate()
-    process.communicate(timeout=60)
+    try:
+        line = process.stdout.readline()
+        assert line, (folder / "log").read_text()
+        started = json.loads(line)
+        engine = open_engine(f"sqlite:///{folder}/frostline.db")
+        try:
+            yield Server(started["url"], started["token"], started["viewer"], engine, process)
+        finally:
+            engine.dispose()
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise

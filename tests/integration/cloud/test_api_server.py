@@ -18,7 +18,7 @@ from frostline_cloud.api.listener import listen
 from frostline_cloud.api.server import serve
 from frostline_core.config import parse
 from frostline_core.errors import ConfigError, UnavailableError
-from tests.support.services import binary
+from tests.support.services import PATIENCE_S, binary, free_port
 from tests.support.web import Cloud
 
 
@@ -40,11 +40,11 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 
 
 async def test_it_answers_until_told_to_stop(services: Services) -> None:
-    config, stop = HttpConfig(listen="127.0.0.1:0"), asyncio.Event()
+    port = free_port()  # nobody else is given it afterwards
+    config, stop = HttpConfig(listen=f"127.0.0.1:{port}"), asyncio.Event()
     listener = listen(config)
-    port = listener.getsockname()[1]
     running = asyncio.create_task(serve(build(services), config, stop, listener))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
         answer = await client.get("/healthz")
     stop.set()
     await asyncio.wait_for(running, 60)
@@ -60,7 +60,7 @@ async def test_with_a_certificate_it_speaks_https(services: Services, certificat
     listener = listen(config)
     running = asyncio.create_task(serve(build(services), config, stop, listener))
     trusted = ssl.create_default_context(cafile=str(cert))
-    async with httpx.AsyncClient(verify=trusted) as client:
+    async with httpx.AsyncClient(verify=trusted, timeout=PATIENCE_S) as client:
         answer = await client.get(f"https://127.0.0.1:{listener.getsockname()[1]}/healthz")
     stop.set()
     await asyncio.wait_for(running, 60)

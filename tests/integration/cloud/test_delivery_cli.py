@@ -24,6 +24,7 @@ from frostline_cloud.sql.tables import run as run_table
 from frostline_cloud.store import StoreConfig, open_store
 from frostline_core.errors import ConfigError, UnavailableError
 from frostline_core.rules import RuleSet
+from tests.support.services import PATIENCE_S
 
 AT_MS = 1_790_000_000_000
 STAYS = "nothing is known of its gateway: it has not been born since"
@@ -193,7 +194,7 @@ def test_without_a_token_nothing_is_done(config: Path, running: Running) -> None
 
 def test_an_ingest_alone_has_health_and_metrics_and_no_console(running: Running) -> None:
     headers = {"Authorization": f"Bearer {running.token.read_text(encoding='utf-8').strip()}"}
-    with httpx.Client(base_url=running.url, headers=headers) as client:
+    with httpx.Client(base_url=running.url, headers=headers, timeout=PATIENCE_S) as client:
         assert client.get("/healthz").json() == {"status": "alive"}
         assert client.get("/readyz").json()["ready"] is True
         assert "frostline_ready 1.0" in client.get("/metrics").text

@@ -98,9 +98,7 @@ def test_a_crossing_fires_an_alert_in_the_same_transaction_as_the_commit(cloud: 
 def test_rule_state_and_aliases_survive_a_restart(cloud: Cloud, edge: EdgeNode) -> None:
     edge.data("freezer-1", {"air_temperature": -5.0}, now_ms(), mark(RUN, 1))
     eventually(lambda: edge.committed(RUN) == 1)
-    cloud.stop()
-    cloud.start()
-    eventually(lambda: edge.states[-1:] == [True])
+    cloud.restart(edge)
     edge.data("freezer-1", {"air_temperature": -20.0}, now_ms(), mark(RUN, 2))
     eventually(lambda: edge.committed(RUN) == 2)
     (row,) = cloud.rows(alert)

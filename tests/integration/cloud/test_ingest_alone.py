@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.support.edge_node import EdgeNode
-from tests.support.services import Mosquitto, eventually, free_port
+from tests.support.services import PATIENCE_S, READY_S, Mosquitto, eventually, free_port
 from tests.support.stack import Program
 
 
@@ -35,15 +35,15 @@ def program(tmp_path: Path, mosquitto: Mosquitto, port: int) -> Iterator[Program
 
 def answers(port: int, path: str) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}{path}").is_success
+        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S).is_success
     except httpx.HTTPError:
         return False
 
 
 def test_it_serves_health_and_its_own_figures(program: Program, port: int) -> None:
     program.start()
-    eventually(lambda: answers(port, "/readyz"), 90)
-    figures = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    eventually(lambda: answers(port, "/readyz"), READY_S)
+    figures = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S).text
     assert "frostline_ingest_online 1.0" in figures
     assert "frostline_ready 1.0" in figures
     assert answers(port, "/healthz")
@@ -54,7 +54,7 @@ def test_it_takes_data_in_even_where_its_port_is_taken(program: Program, port: i
         other.bind(("127.0.0.1", port))
         other.listen()
         program.start()
-        eventually(lambda: "no /metrics" in program.text())
+        eventually(lambda: "no /metrics" in program.text(), READY_S)
         with EdgeNode(mosquitto.host, mosquitto.port, "gw-alone") as edge:
             eventually(lambda: edge.session.may_birth)
         assert program.running

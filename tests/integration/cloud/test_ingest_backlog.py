@@ -49,9 +49,7 @@ def test_a_restart_in_the_middle_of_a_backlog_goes_unnoticed(cloud: Cloud, edge:
     send(edge, LIVE, 1, -20.0, now)
     send(edge, BACKLOG, 1, -5.0, now - 50 * MINUTE)
 
-    cloud.stop()
-    cloud.start()
-    edge.wait_for_host()
+    cloud.restart(edge)
     send(edge, BACKLOG, 2, -4.0, now - 45 * MINUTE)
     send(edge, BACKLOG, 3, -20.0, now - 40 * MINUTE)
 

@@ -19,7 +19,7 @@ from frostline_cloud.ingest.config import BrokerConfig
 from frostline_cloud.sql import SqlConfig
 from frostline_cloud.store.config import StoreConfig
 from tests.support.proxy import TcpProxy
-from tests.support.services import Mosquitto, binary
+from tests.support.services import PATIENCE_S, Mosquitto, binary
 
 WILL = ("spBv1.0/STATE/test", b"will")
 
@@ -37,7 +37,7 @@ class Heard:
         self.wills += 1
         return WILL
 
-    def until(self, done: Callable[[], object], wait_s: float = 10.0, most: int = 1000) -> None:
+    def until(self, done: Callable[[], object], wait_s: float = PATIENCE_S, most: int = 1000) -> None:
         """Takes until something is so."""
         until = time.monotonic() + wait_s
         while not done():
@@ -83,13 +83,13 @@ def test_a_burst_comes_in_bulk_and_whole(heard: Heard) -> None:
     heard.session()
     for n in range(5_000):
         heard.broker.publish("t/n", str(n).encode())
-    heard.until(lambda: len(heard.messages()) >= 5_000, 20)
+    heard.until(lambda: len(heard.messages()) >= 5_000)
     assert [int(payload) for _, payload in heard.messages()] == list(range(5_000))
 
 
 def test_what_is_published_with_quality_1_is_waited_for(heard: Heard) -> None:
     heard.session("last/#")
-    heard.broker.publish_and_wait("last/words", b"goodbye", 5.0)
+    heard.broker.publish_and_wait("last/words", b"goodbye", PATIENCE_S)
     heard.until(heard.messages)
     assert heard.messages() == [("last/words", b"goodbye")]
 
@@ -146,7 +146,7 @@ async def test_a_connection_that_has_gone_silent_is_given_up(mosquitto: Mosquitt
         try:
             await asyncio.to_thread(subject.session)
             proxy.abandon()
-            await asyncio.to_thread(subject.until, lambda: subject.count(Disconnected), 15)
+            await asyncio.to_thread(subject.until, lambda: subject.count(Disconnected))
             lost = [item.reason for item in subject.items if isinstance(item, Disconnected)]
             assert "no sign of life" in lost[0]
             await asyncio.to_thread(subject.session)
@@ -155,11 +155,11 @@ async def test_a_connection_that_has_gone_silent_is_given_up(mosquitto: Mosquitt
 
 
 async def test_an_idle_session_stays_alive(mosquitto: Mosquitto) -> None:
-    subject = Heard(config_of(mosquitto.host, mosquitto.port, keepalive_s=5))
+    subject = Heard(config_of(mosquitto.host, mosquitto.port, keepalive_s=10))  # a broker waits half as long again
     try:
         subject.session()
-        until = time.monotonic() + 9
-        subject.until(lambda: time.monotonic() > until, 12)
+        until = time.monotonic() + 16
+        subject.until(lambda: time.monotonic() > until)
         assert subject.count(Disconnected) == 0
     finally:
         subject.broker.stop()

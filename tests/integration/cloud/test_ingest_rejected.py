@@ -11,7 +11,7 @@ from frostline_cloud.store.config import StoreConfig
 from frostline_core.rules import RuleSet
 from tests.support.edge_node import EdgeNode, mark, now_ms, room
 from tests.support.ingest_cloud import RUN, Cloud
-from tests.support.services import Influxd, Mosquitto, eventually
+from tests.support.services import PATIENCE_S, Influxd, Mosquitto, eventually
 
 
 def test_a_row_that_the_store_refuses_is_a_dead_letter_and_the_others_are_written(
@@ -19,7 +19,7 @@ def test_a_row_that_the_store_refuses_is_a_dead_letter_and_the_others_are_writte
 ) -> None:
     influxd.create_database("refuses")
     of_another_writer = 'cold_room,site=x,node=x,device=x,zone=x setpoint="text"'
-    httpx.post(f"{influxd.url}/write?db=refuses", content=of_another_writer).raise_for_status()
+    httpx.post(f"{influxd.url}/write?db=refuses", content=of_another_writer, timeout=PATIENCE_S).raise_for_status()
     kept_in = StoreConfig(kind="influxdb1", url=influxd.url, database="refuses")
     cloud, now = Cloud(tmp_path, mosquitto, RuleSet.of([]), linger_ms=300, kept_in=kept_in), now_ms()
     cloud.start()

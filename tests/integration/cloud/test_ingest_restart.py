@@ -87,10 +87,10 @@ def test_without_its_cache_the_host_asks_each_node_once_and_not_all_at_once(
 ) -> None:
     fleet = start(Manner(NODES))
     host.kill()
+    fleet.until(lambda: not fleet.heard.online, READY_S)
     for kept in tmp_path.glob("frostline.db*"):
         kept.unlink()
     host.start()
-    fleet.until(lambda: not fleet.heard.online, READY_S)
     fleet.until(lambda: fleet.heard.online, READY_S)
     fleet.measure()
     fleet.until(lambda: fleet.behind == 0, BACK_S)

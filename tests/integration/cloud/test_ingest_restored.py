@@ -13,10 +13,10 @@ from frostline_cloud.rules import AssetState, Pause, add_pause
 from frostline_cloud.sql.tables import alert, loss
 from frostline_core.errors import UnavailableError
 from frostline_core.rules import RuleSet, parse
-from tests.support.edge_node import EdgeNode, mark, now_ms, room
+from tests.support.edge_node import EdgeNode, now_ms, room
 from tests.support.ingest_cloud import RUN, TOO_WARM, Cloud
 from tests.support.restored import LATER, MINUTE, left, looks_back, restore, retrospect, send, told
-from tests.support.services import Mosquitto, eventually
+from tests.support.services import Mosquitto
 
 
 def test_a_restored_sql_is_noticed_once_and_its_gap_listed(
@@ -24,32 +24,25 @@ def test_a_restored_sql_is_noticed_once_and_its_gap_listed(
 ) -> None:
     cloud = Cloud(tmp_path, mosquitto, RuleSet.of([]))
     database, backup = tmp_path / "frostline.db", tmp_path / "backup.db"
-    cloud.start()
-    with EdgeNode(mosquitto.host, mosquitto.port, "gw-1") as edge:
+    with cloud.running(), EdgeNode(mosquitto.host, mosquitto.port, "gw-1") as edge:
         edge.wait_for_host()
         edge.birth([room()])
-        edge.data("freezer-1", {"air_temperature": -20.0}, now_ms(), mark(RUN, 1))
-        eventually(lambda: edge.committed(RUN) == 1)
-        cloud.stop()
+        send(edge, RUN, [(0, -20.0)], now_ms())
+        cloud.stop_heard(edge)
         shutil.copy(database, backup)
         copied_ms = now_ms()
-        cloud.start()
+        cloud.start_heard(edge)
         assert cloud.rows(loss) == []
-        eventually(lambda: edge.states[-1:] == [True])
-        for n in (2, 3):
-            edge.data("freezer-1", {"air_temperature": -20.0}, now_ms(), mark(RUN, n))
-            eventually(lambda n=n: edge.committed(RUN) == n)  # type: ignore[misc]
-        cloud.stop()
+        send(edge, RUN, [(0, -20.0)], now_ms(), 2)
+        send(edge, RUN, [(0, -20.0)], now_ms(), 3)
     shutil.copy(backup, database)
-    cloud.start()
-    (lost,) = cloud.rows(loss)
+    with cloud.running():
+        (lost,) = cloud.rows(loss)
     assert (lost.site, lost.node, lost.run, lost.reason) == ("site-a", "gw-1", None, "host state restored")
     assert lost.from_ms <= copied_ms <= lost.to_ms
     assert [each.message for each in caplog.records if each.levelname == "ERROR" and "restored" in each.message]
-    cloud.stop()
-    cloud.start()
-    assert len(cloud.rows(loss)) == 1
-    cloud.stop()
+    with cloud.running():
+        assert len(cloud.rows(loss)) == 1
 
 
 def test_a_forgotten_excursion_is_one_retroactive_incident_told_once(cloud: Cloud, edge: EdgeNode) -> None:
@@ -173,8 +166,7 @@ def test_what_was_pending_in_sql_becomes_one_incident(
 ) -> None:
     patient = RuleSet.of([parse(TOO_WARM | {"for": last, "max_gap": lasts}, "test")])
     cloud, now = Cloud(tmp_path, mosquitto, patient), now_ms()
-    cloud.start()
-    with EdgeNode(mosquitto.host, mosquitto.port, "gw-1") as edge:
+    with cloud.running(), EdgeNode(mosquitto.host, mosquitto.port, "gw-1") as edge:
         edge.wait_for_host()
         edge.birth([room()])
         restore(cloud, edge, [(60, -20.0), (55, -5.0)], [(50, -5.0), (45, -5.0), (42, -5.0), (40, -20.0)], now)
@@ -182,4 +174,3 @@ def test_what_was_pending_in_sql_becomes_one_incident(
         looks_back(cloud)
         (found,) = cloud.rows(alert)
         assert (found.state, found.fired_ms, left(cloud)) == ("resolved", now - fired * MINUTE, 0)
-    cloud.stop()

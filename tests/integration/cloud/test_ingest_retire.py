@@ -44,9 +44,7 @@ def test_the_alerts_of_a_retired_device_resolve_and_say_why(cloud: Cloud, edge: 
 def test_it_stays_retired_over_a_restart_and_a_birth_brings_it_back(cloud: Cloud, edge: EdgeNode) -> None:
     cloud.ingest.retire(gone("freezer-1"))
     eventually(lambda: [row.state for row in cloud.rows(alert)] == ["resolved"])
-    cloud.stop()
-    cloud.start()
-    eventually(lambda: edge.states[-1:] == [True])
+    cloud.restart(edge)
     assert [row.birth is None for row in cloud.rows(device, device="freezer-1")] == [True]
     edge.birth([ROOM, OTHER], {RUN: 1})
     edge.data("freezer-1", {"air_temperature": -4.0}, now_ms(), mark(RUN, 2))

@@ -70,9 +70,7 @@ def test_the_alerts_of_a_rule_that_is_taken_out_of_force_resolve(cloud: Cloud, e
 def test_a_restart_goes_on_with_rules_made_over_the_api(cloud: Cloud, edge: EdgeNode) -> None:
     with cloud.engine.begin() as connection:
         create_rule(connection, cloud.rules, WARMISH, Change(now_ms(), "anna"))
-    cloud.stop()
-    cloud.start()
-    eventually(lambda: edge.states[-1:] == [True])
+    cloud.restart(edge)
     edge.data("freezer-1", {"air_temperature": -5.0}, now_ms(), mark(RUN, 2))
 
     eventually(lambda: states(cloud) == {"too-warm": "firing", "warmish": "firing"})

@@ -15,8 +15,7 @@ LONG_MS = 5_000
 
 def test_what_waits_at_a_stop_is_committed_and_told_after_state_offline(tmp_path: Path, mosquitto: Mosquitto) -> None:
     cloud = Cloud(tmp_path, mosquitto, RuleSet.of([]), linger_ms=LONG_MS)
-    cloud.start()
-    with EdgeNode(mosquitto.host, mosquitto.port, "gw-stop") as edge:
+    with cloud.running(), EdgeNode(mosquitto.host, mosquitto.port, "gw-stop") as edge:
         edge.wait_for_host()
         edge.birth([room()])
         edge.data("freezer-1", {"air_temperature": -20.0}, now_ms(), mark(RUN, 1))

@@ -18,9 +18,7 @@ def test_what_a_plain_node_sends_before_its_birth_is_heard_is_stored_after_it(cl
         edge.wait_for_host()
         edge.birth([room()])
         eventually(lambda: cloud.ingest.status.messages >= 2)
-        cloud.stop()
-        cloud.start()
-        eventually(lambda: edge.states[-1:] == [True])
+        cloud.restart(edge)
         began = now_ms()
         for n in range(3):
             edge.data("freezer-1", {"air_temperature": -20.0 - n}, began + n)

@@ -20,6 +20,7 @@ from frostline_cloud.sql.tables import escalation, outbox
 from frostline_core.rules import Phase, RuleSet, Series, Transition
 from frostline_core.rules import parse as parse_rule
 from tests.support.hook import Hook
+from tests.support.services import READY_S
 
 NOW = 1_770_000_000_000
 MINUTE = 60_000
@@ -198,8 +199,13 @@ def test_workers_that_share_an_outbox_and_are_killed_at_random_tell_everything(t
         subprocess.Popen(town.command(step, 2), cwd=ROOT, stderr=subprocess.DEVNULL)
         for step in ("after send", "after commit")
     ]
-    for each in both:
-        each.wait(60)
+    try:
+        for each in both:
+            each.wait(READY_S)
+    finally:
+        for each in both:
+            each.kill()  # nothing, if it has ended
+            each.wait()
     town.tell(Phase.FIRING, Phase.RESOLVED)
     town.now += 2 * MINUTE
     assert town.work() == 0

@@ -20,6 +20,7 @@ from frostline_cloud.notify.receivers.receiver import Message, Verdict
 from frostline_cloud.notify.receivers.webhook import Webhook, WebhookConfig
 from frostline_cloud.notify.receivers.webhook.signature import key, new_secret
 from frostline_core.config import parse
+from tests.support.services import PATIENCE_S
 
 COMMAND = [sys.executable, "-c", "from frostline_core.cli import main; main()", "webhook"]
 BODY = json.dumps({"type": "alert.firing", "summary": "Too warm: hamburg room-1"})
@@ -37,9 +38,9 @@ def listening(secret: Path, *options: str) -> Iterator[tuple[subprocess.Popen[st
     command = [*COMMAND, "listen", "--listen", "127.0.0.1:0", "--secret-file", str(secret), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        found = re.search(r"http://\S+", process.stderr.readline())
-        assert found is not None
         try:
+            found = re.search(r"http://\S+", process.stderr.readline())
+            assert found is not None
             yield process, found[0]
         finally:
             process.terminate()
@@ -94,7 +95,7 @@ def test_a_body_that_is_too_large_or_of_unknown_size_is_not_read(
     secret: Path, headers: dict[str, str], status: int
 ) -> None:
     with listening(secret) as (_, url):
-        client = HTTPConnection(url.removeprefix("http://"), timeout=10)
+        client = HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE_S)
         client.request("POST", "/", headers=headers)
 
         assert client.getresponse().status == status

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from frostline_cloud.sql import migrate, open_engine
 from tests.support.migrations import newest
+from tests.support.services import READY_S
 
 _START = """
 import sys
@@ -23,7 +24,12 @@ def test_several_processes_may_migrate_an_empty_database_at_once(tmp_path: Path)
     started = [
         subprocess.Popen([sys.executable, "-c", _START, url], stderr=subprocess.PIPE, text=True) for _ in range(4)
     ]
-    ended = [(process.communicate(timeout=60)[1], process.returncode) for process in started]
+    try:
+        ended = [(process.communicate(timeout=READY_S)[1], process.returncode) for process in started]
+    finally:
+        for process in started:
+            process.kill()  # nothing, if it has ended
+            process.communicate()
     assert [code for _, code in ended] == [0] * 4, ended
     engine = open_engine(url)
     migrate(engine)

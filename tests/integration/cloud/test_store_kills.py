@@ -12,7 +12,7 @@ import pytest
 from frostline_cloud.store import Place, Row, Store, open_store
 from frostline_cloud.store.config import StoreConfig
 from frostline_core.errors import UnavailableError
-from tests.support.services import Influxd, Service, VictoriaMetrics, eventually
+from tests.support.services import PATIENCE_S, Influxd, Service, VictoriaMetrics, eventually
 
 PLACE = Place("cold_room", "hamburg", "gw-1", "freezer-1", "freezer-1")
 BEGAN_MS = 1_770_000_000_000
@@ -48,7 +48,7 @@ def write(store: Store, n: int) -> bool:
 def found(store: Store, server: Service) -> list[float]:
     """Every value in the store."""
     if isinstance(server, VictoriaMetrics):
-        httpx.get(f"{server.url}/internal/force_flush", timeout=30)
+        httpx.get(f"{server.url}/internal/force_flush", timeout=PATIENCE_S)
     return [value for _, value in store.samples(PLACE, "air_temperature", BEGAN_MS, BEGAN_MS + 10_000_000)]
 
 
@@ -65,6 +65,6 @@ def test_what_a_killed_server_had_acknowledged_is_in_it_after_its_restart(server
         n = next(numbers)
         assert not write(store, n)
         server.start()
-        eventually(lambda n=n: write(store, n), 30)  # type: ignore[misc]
+        eventually(lambda n=n: write(store, n))  # type: ignore[misc]
         acknowledged.append(float(n))
-    eventually(lambda: found(store, server) == acknowledged, 60)  # a server shows new data a little later
+    eventually(lambda: found(store, server) == acknowledged)  # a server shows new data a little later

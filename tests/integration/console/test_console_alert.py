@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -17,6 +18,8 @@ FIRING = "00000000-0000-4000-8000-000000000000"
 CHILLER = "00000000-0000-4000-8000-000000000001"
 OVER = "00000000-0000-4000-8000-000000000002"
 CONTENT = {"type": "threshold", "id": "freezer-warm", "above": 4.0, "for": "10m", "max_gap": "10m"}
+SINCE = re.compile(r"unknown: no data for 1[2-4] min")
+"""What is said of 12 minutes, also to somebody whose page took long."""
 RULE = {"number": 3, "hash": "ab", "category": "compliance", "content": CONTENT}
 
 
@@ -64,9 +67,11 @@ def test_an_alert_shows_its_evidence_with_gaps_and_limits_as_they_were(anew: Ser
 def test_that_nothing_is_known_is_said_beside_the_state(anew: Server, page: Page) -> None:
     change(anew, FIRING, evidence={"no_data_since_ms": now_ms() - 12 * MINUTE_MS})
     open_alert(page, anew)
-    expect(page.locator(".f-badges")).to_contain_text("unknown: no data for 12 min")
+    expect(page.locator(".f-badges")).to_contain_text(SINCE)
     page.goto(anew.url)
-    expect(page.locator(".f-need", has_text="freezer-1: air")).to_contain_text("unknown: no data for 12 min")
+    expect(page.locator(".f-need", has_text="freezer-1: air")).to_contain_text(
+        re.compile(r"unknown: no data for 1[2-4] min")
+    )
 
 
 def test_who_was_told_and_how_that_went_is_on_the_timeline(anew: Server, page: Page) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import text, update
 
 from frostline_cloud.api import revoke_token
 from frostline_cloud.sql import tables
+from tests.support.services import PATIENCE_S
 from tests.support.web_process import Server
 
 
@@ -64,7 +65,7 @@ def test_a_page_that_cannot_be_read_anew_says_that_it_is_old(server: Server, pag
 
 
 def test_without_sql_the_page_says_so_and_tries_again(server: Server) -> None:
-    with httpx.Client(base_url=server.url) as client:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE_S) as client:
         client.post("/login", data={"token": server.token})
         with server.engine.begin() as connection:
             connection.execute(text("ALTER TABLE token RENAME TO elsewhere"))
@@ -97,12 +98,13 @@ def test_logging_out_ends_the_session(shared: Server, page: Page) -> None:
 
 
 def test_a_page_of_another_site_cannot_log_in_here(shared: Server) -> None:
-    answer = httpx.post(f"{shared.url}/login", data={"token": shared.token}, headers={"Origin": "https://evil.example"})
+    login, foreign = {"token": shared.token}, {"Origin": "https://evil.example"}
+    answer = httpx.post(f"{shared.url}/login", data=login, headers=foreign, timeout=PATIENCE_S)
     assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
 
 
 def test_the_session_cookie_is_out_of_reach_of_scripts(shared: Server) -> None:
-    answer = httpx.post(f"{shared.url}/login", data={"token": shared.token})
+    answer = httpx.post(f"{shared.url}/login", data={"token": shared.token}, timeout=PATIENCE_S)
     cookie = answer.headers["set-cookie"].lower()
     assert answer.status_code == 303
     assert "httponly" in cookie
@@ -110,7 +112,7 @@ def test_the_session_cookie_is_out_of_reach_of_scripts(shared: Server) -> None:
 
 
 def test_nothing_below_api_falls_through_to_the_console(shared: Server) -> None:
-    answer = httpx.get(f"{shared.url}/api/v1/nothing")
+    answer = httpx.get(f"{shared.url}/api/v1/nothing", timeout=PATIENCE_S)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from dashboards.build import rendered
 from frostline_cloud.store import Place, Row, StoreConfig, open_store
-from tests.support.services import Influxd
+from tests.support.services import PATIENCE_S, Influxd
 
 HOUR = 3_600_000
 DATABASE = "dashboards"
@@ -50,8 +50,9 @@ class Filled:
         for name in sorted(values, key=len, reverse=True):
             query = query.replace(f"${name}", values[name])
         assert "$" not in query.replace("$/", "/"), query
-        answer = httpx.post(f"{self.url}/query", params={"db": DATABASE, "epoch": "ms"}, data={"q": query}).json()
-        (result,) = answer["results"]
+        wanted = {"db": DATABASE, "epoch": "ms"}
+        answer = httpx.post(f"{self.url}/query", params=wanted, data={"q": query}, timeout=PATIENCE_S)
+        (result,) = answer.json()["results"]
         assert "error" not in result, result
         series: list[dict[str, Any]] = result.get("series", [])
         return series
