@@ -7,13 +7,14 @@ import time
 from collections.abc import Generator, Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.postgresql import PostgreSQL
 from tests.support.services import PATIENCE_S, Influxd, Mosquitto, Service, VictoriaMetrics, binary
 from tests.support.sockets import descriptors, left_open
 
-settings.register_profile("frostline", deadline=None)  # properties say what is true, not how fast a busy machine is
+# properties say what is true, not how fast a busy machine is
+settings.register_profile("frostline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("frostline")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what the tests start is compiled once, not at each start
 

@@ -72,7 +72,7 @@ def test_a_transaction_that_fails_gives_its_turn_back(tmp_path: Path) -> None:
     with in_front(engine).begin() as connection:
         connection.execute(text("INSERT INTO n VALUES ('a')"))
     engine.dispose()
-    assert time.monotonic() - began_s < 25
+    assert time.monotonic() - began_s < 45
 
 
 def test_who_reads_needs_no_turn(tmp_path: Path) -> None:
