@@ -10,12 +10,14 @@ import json
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from frostline_cloud.api import HttpConfig, Role, Services, build, create_token
+from frostline_cloud.api import HttpConfig, Role, build, create_token
 from frostline_cloud.api.listener import listen
 from frostline_cloud.api.server import serve
 from frostline_cloud.console import mount
+from tests.support.rota import plan
 from tests.support.web import Cloud, seed
 
 
@@ -28,7 +30,7 @@ async def _main(folder: Path, *, demo_open: bool) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     config = HttpConfig(listen="127.0.0.1:0", demo_open=demo_open)
     made = Cloud().services(folder, config)
-    services = Services(made.engine, made.store, made.rules, made.status, config, _now_ms)
+    services = replace(made, config=config, clock=_now_ms, plan=plan())
     seed(services.engine, services.store, _now_ms())
     with services.writing() as connection:
         token = create_token(connection, "anna", Role.OPERATOR, _now_ms())

@@ -200,18 +200,18 @@ def _plan(services: Services, from_ms: int) -> Plan:
 
 
 def _rotation(plan: Plan, rotation: Rotation, from_ms: int, days: int) -> RotationOut:
-    found = rotation.duties(from_ms, _MOST_DUTIES)
-    shown = [_duty(each) for each in found if each.begin_ms < from_ms + days * _DAY_MS]
+    first = rotation.duties(from_ms, 2)
+    shown = rotation.duties(from_ms, _MOST_DUTIES, from_ms + days * _DAY_MS)
     config = rotation.config
     return RotationOut(
         rotation=rotation.name,
         time_zone=config.time_zone,
         hand_over=config.hand_over,
         members=list(config.members),
-        now=shown[0],
+        now=_duty(first[0]),
         told=list(plan.on_call([rotation.name], from_ms)),
-        next=_duty(found[1]) if len(found) > 1 else None,
-        duties=shown,
+        next=_duty(first[1]) if len(first) > 1 else None,
+        duties=[_duty(each) for each in shown],
     )
 
 

@@ -10,6 +10,7 @@ FRONT: Final = "/"
 ALERTS: Final = "/alerts"
 SILENCES: Final = "/silences"
 PAUSES: Final = "/pauses"
+ON_CALL: Final = "/oncall"
 NOISE: Final = "/noise"
 DEVICES: Final = "/devices"
 GATEWAYS: Final = "/gateways"
@@ -17,6 +18,7 @@ PAGES: Final = (
     (FRONT, "Now"),
     (ALERTS, "Alerts"),
     (GATEWAYS, "Gateways"),
+    (ON_CALL, "On call"),
     (SILENCES, "Silences"),
     (PAUSES, "Out of service"),
     (NOISE, "Noise"),

@@ -23,6 +23,7 @@ from frostline_cloud.console.gateways.page import GatewaysPage
 from frostline_cloud.console.incident.page import IncidentPage
 from frostline_cloud.console.incident.shelf import Shelf
 from frostline_cloud.console.noise import NoisePage
+from frostline_cloud.console.oncall.page import OnCallPage
 from frostline_cloud.console.quiet.pauses import PausesPage
 from frostline_cloud.console.quiet.silences import SilencesPage
 from frostline_cloud.console.visit import Visit
@@ -48,6 +49,15 @@ def mount(app: FastAPI, services: Services) -> None:
     """
     opening = Opening(app, services)
     login.install(app)
+    _pages_of_things(opening)
+    _pages_of_handling(opening)
+    ui.run_with(
+        app, show_welcome_message=False, dark=None, binding_refresh_interval=None, tailwind=False, language="en-US"
+    )
+
+
+def _pages_of_things(opening: Opening) -> None:
+    """What there is, and what happens to it."""
 
     @ui.page(links.FRONT, title="Frostline", favicon=_ICON)
     async def front(request: Request) -> Response | None:
@@ -75,6 +85,10 @@ def mount(app: FastAPI, services: Services) -> None:
         key = (site, node, device)
         return await opening.open(request, lambda visit, _: DevicePage(visit, opening.pasts, key, metric))
 
+
+def _pages_of_handling(opening: Opening) -> None:
+    """Who is told, and of what nobody is."""
+
     @ui.page(links.SILENCES, title="Silences - Frostline", favicon=_ICON)
     async def silences(request: Request) -> Response | None:
         return await opening.open(request, SilencesPage, links.SILENCES)
@@ -83,13 +97,13 @@ def mount(app: FastAPI, services: Services) -> None:
     async def pauses(request: Request) -> Response | None:
         return await opening.open(request, PausesPage, links.PAUSES)
 
+    @ui.page(links.ON_CALL, title="On call - Frostline", favicon=_ICON)
+    async def on_call(request: Request) -> Response | None:
+        return await opening.open(request, OnCallPage, links.ON_CALL)
+
     @ui.page(links.NOISE, title="Noisiest rules - Frostline", favicon=_ICON)
     async def noise(request: Request) -> Response | None:
         return await opening.open(request, lambda visit, _: NoisePage(visit), links.NOISE)
-
-    ui.run_with(
-        app, show_welcome_message=False, dark=None, binding_refresh_interval=None, tailwind=False, language="en-US"
-    )
 
 
 class Opening:

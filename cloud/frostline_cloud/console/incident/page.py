@@ -8,6 +8,7 @@ from functools import partial
 from nicegui import ui
 
 from frostline_cloud.api.alerts import AlertDetailOut, show_alert
+from frostline_cloud.api.oncall import show_escalation
 from frostline_cloud.console import links
 from frostline_cloud.console.frame import Sight
 from frostline_cloud.console.holes import gap_lines
@@ -18,6 +19,7 @@ from frostline_cloud.console.incident.sheet import facts, handling
 from frostline_cloud.console.incident.shelf import Found, Shelf
 from frostline_cloud.console.incident.story import newest, story
 from frostline_cloud.console.marks import mark_of
+from frostline_cloud.console.oncall.sheet import steps
 from frostline_cloud.console.pairs import show_pairs
 from frostline_cloud.console.visit import Visit
 from frostline_cloud.console.words import symbol_of, unknown
@@ -40,6 +42,7 @@ class IncidentPage:
         self._head_shown: object = None
         self._drawn: object = None
         self._told: object = None
+        self._called: object = None
 
     def build(self) -> None:
         """See `Content`."""
@@ -51,6 +54,9 @@ class IncidentPage:
         self._device = ui.link("", "").classes("f-more")
         self._device.visible = False
         self._acts.build()
+        with ui.element("section").props('aria-label="Escalation"') as self._escalates:
+            _heading("Who is called next")
+            self._steps = ui.element("div").props("aria-live=polite")
         with ui.element("section").props('aria-label="Evidence"'):
             _heading("What was measured")
             self._old = ui.label().classes("f-verdict doubt")
@@ -74,6 +80,7 @@ class IncidentPage:
         self._head(alert, sight)
         await self._acts.show(alert)
         self._tell(alert, sight)
+        await self._escalate(sight)
         try:
             found = await self._visit.read(self._shelf.of(alert))
         except UnavailableError as error:
@@ -99,6 +106,20 @@ class IncidentPage:
                 with ui.element("span").classes(f"f-badge {tone}"):
                     ui.icon(icon).props("aria-hidden=true")
                     ui.label(text)
+
+    async def _escalate(self, sight: Sight) -> None:
+        """Whom the steps of escalation would reach."""
+        found = await self._visit.read(partial(show_escalation, alert_id=self._id))
+        lines = steps(found, sight.wall, sight.now_ms)
+        if lines == self._called:
+            return
+        self._called = lines
+        self._escalates.visible = bool(lines)
+        self._steps.clear()
+        with self._steps:
+            for line in lines:
+                ui.label(line)
+            ui.link("Who is on call", links.ON_CALL).classes("f-more")
 
     def _draw(self, alert: AlertDetailOut, read: Found, sight: Sight) -> None:
         found = measured(read.evidence, read.read_ms, alert.metric)

@@ -122,10 +122,14 @@ class RotationConfig(ConfigModel):
         return int(hour) * 60 + int(minute)
 
     @property
+    def people(self) -> Sequence[str]:
+        """Everybody who may be on call by this table."""
+        return tuple(dict.fromkeys([*self.members, *(each.who for each in self.override)]))
+
+    @property
     def receivers(self) -> Sequence[str]:
         """Every receiver that it names."""
-        others = [each.who for each in self.override] + ([self.fallback] if self.fallback else [])
-        return tuple(dict.fromkeys([*self.members, *others]))
+        return tuple(dict.fromkeys([*self.people, *filter(None, [self.fallback])]))
 
     @property
     def overrides(self) -> tuple[Override, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -78,14 +78,16 @@ class Rotation:
         """The receiver that is on call; "" where nobody is."""
         return self._found(at_ms)[0]
 
-    def duties(self, from_ms: int, most: int) -> list[Duty]:
+    def duties(self, from_ms: int, most: int, until_ms: int | None = None) -> list[Duty]:
         """Who is on call then, and who follows.
 
         Args:
             from_ms: UTC; the first duty is cut there.
             most: At most so many.
+            until_ms: Only those that begin before; None for all.
         """
-        return list(islice(self._duties(from_ms), most))
+        found = takewhile(lambda each: until_ms is None or each.begin_ms < until_ms, self._duties(from_ms))
+        return list(islice(found, most))
 
     def edges(self, from_ms: int) -> Iterator[int]:
         """The moments within `HORIZON_DAYS` after an instant at which somebody else may be on call, in order."""

@@ -87,7 +87,7 @@ def _check_names(plan: Plan, wanted: Override) -> None:
         raise ConfigError(f"no rotation '{wanted.rotation}'{nearest(wanted.rotation, list(rotations))}")
     if wanted.who not in plan.receivers:
         raise ConfigError(f"no receiver '{wanted.who}'{nearest(wanted.who, list(plan.receivers))}")
-    known = rotations[wanted.rotation].config.receivers
+    known = rotations[wanted.rotation].config.people
     if wanted.instead_of and wanted.instead_of not in known:
         raise ConfigError(
             f"nobody in '{wanted.rotation}' is '{wanted.instead_of}'{nearest(wanted.instead_of, list(known))}"

@@ -12,28 +12,20 @@ import pytest
 
 from frostline_cloud.alerts import record
 from frostline_cloud.api import Role, Services
-from frostline_cloud.notify import Plan, RouteConfig
 from frostline_cloud.notify.dispatch import dispatch
-from frostline_cloud.notify.oncall import Rotation, RotationConfig
-from frostline_core.config import parse
 from frostline_core.rules import Phase, Series, Transition
+from tests.support.rota import plan
 from tests.support.web import FREEZER_WARM, HOUR_MS, MINUTE_MS, NOW_MS
 from tests.unit.cloud.api.conftest import client_of, token_for
 
 DAY_MS = 24 * HOUR_MS
-BEGIN = datetime.fromtimestamp(NOW_MS / 1000, UTC).date()  # a Monday, 14:13 UTC
-
-
-def plan(**keys: Any) -> Plan:
-    table = {"name": "cold", "members": ["wang", "ben"], "begin": BEGIN, "every": "day", "hand_over": "08:00"}
-    rotation = Rotation.of(parse(table | {"time_zone": "Europe/Berlin"} | keys, RotationConfig, "test"))
-    route = {"name": "all", "to": ["ops"], "escalate": [{"after_minutes": 10, "to": ["cold"]}]}
-    return Plan(("wang", "ben", "li", "ops"), (parse(route, RouteConfig, "test"),), (), "", (rotation,))
+BEGIN = datetime.fromtimestamp(NOW_MS / 1000, UTC).date()
+BERLIN: dict[str, Any] = {"begin": BEGIN, "time_zone": "Europe/Berlin"}
 
 
 @pytest.fixture
 def duty(services: Services) -> Services:
-    return replace(services, plan=plan())
+    return replace(services, plan=plan(**BERLIN))
 
 
 @pytest.fixture
