@@ -164,7 +164,7 @@ class Flusher:
                 done = self._commit(connection, load, now_ms)
                 items = [*done.items, *load.plain] if load.plain else done.items
                 odd = [each for each in items if isinstance(each, Batch)]
-                counts = self._rule(connection, items, odd, now_ms)
+                counts, transitions = self._rule(connection, items, odd, now_ms)
                 letters = _numbered(_of_those(items, written.buried), load)
                 self._letters.bury(connection, letters, load.extra.buried, now_ms)
                 self._account(connection, counts, (letters, load.extra), now_ms)
@@ -172,7 +172,6 @@ class Flusher:
         except FrostlineError:
             self._evaluator.forget()
             raise
-        transitions = len(self._evaluator.staged().transitions)
         self._evaluator.settle()
         self._generation.settled()
         self._clocks.settled()
@@ -200,8 +199,12 @@ class Flusher:
 
     def _rule(
         self, connection: Connection, items: Sequence[Item], odd: Sequence[Batch], now_ms: int
-    ) -> dict[tuple[str, str], int]:
-        """Evaluates every sample, and writes changed rule state, alerts and outbox; returns samples by gateway."""
+    ) -> tuple[dict[tuple[str, str], int], int]:
+        """Evaluates every sample, and writes changed rule state, alerts and outbox.
+
+        Returns:
+            Samples by gateway, and how many transitions there were.
+        """
         done = evaluate(self._evaluator, items, self._series.stamp, now_ms - RUN_KEEP_MS)
         self._keep_words(connection, odd, now_ms)
         staged = self._evaluator.staged()
@@ -209,7 +212,7 @@ class Flusher:
         self._clocks.save(connection, self._generation.number + 1, done.times)
         if staged.transitions:
             alerts.record(connection, staged.transitions, self._rules, self._receivers, now_ms)
-        return done.counts
+        return done.counts, len(staged.transitions)
 
     def _keep_words(self, connection: Connection, odd: Sequence[Batch], now_ms: int) -> None:
         """Keeps what gateways tell of their outputs and local rules: texts, so never in a `Regular`."""

@@ -149,7 +149,7 @@ class Backlog:
             if end is not None:
                 hole.over |= {rule_id}
 
-    def drop_rules(self, slot: int, bound: set[str], now_ms: int, note: str) -> None:
+    def drop_rules(self, slot: int, bound: frozenset[str], now_ms: int, note: str) -> None:
         """Ends what rules that do not apply any more have found."""
         if not any(hole.states.keys() - bound for hole in self._ledger.holes.get(slot, ())):
             return

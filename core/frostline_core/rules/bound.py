@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from frostline_core.rules.calm import Calm
 from frostline_core.rules.state import Guard, Heard, Outcome, State
 from frostline_core.rules.watch import Watch
 
@@ -18,6 +19,10 @@ class Bound(Protocol):
     @property
     def in_backlog(self) -> bool:
         """Whether it also looks at what comes late."""
+
+    @property
+    def calm(self) -> Calm | None:
+        """What `guard` and `due_ms` say of the default state; None where that is not the same for every series."""
 
     def key_at(self, last_ms: int) -> str:
         """What its memory means when its newest sample is of that event time; see `Rule.memory_key`."""

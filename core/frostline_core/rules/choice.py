@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from frostline_core.rules.bound import Bound
+from frostline_core.rules.chosen import NONE_CHOSEN, Chosen
 from frostline_core.rules.dated import History
 from frostline_core.rules.derived import OnBuffer, tau_of
 from frostline_core.rules.model import RuleSet
@@ -26,11 +27,13 @@ class Choice:
         self._fitting: dict[tuple[str, str | None], list[Rule]] = {}
         self._histories = tuple(rules.histories.values())
         self._fitting_histories: dict[str, list[History]] = {}
+        self._on_buffer: dict[tuple[str, int | None], OnBuffer] = {}
+        self._chosen: dict[tuple[int, ...], Chosen] = {}
 
-    def of(self, series: Series) -> tuple[Bound, ...]:
+    def of(self, series: Series) -> Chosen:
         """The rules that select the series; none where it is retired."""
         if series.retired:
-            return ()
+            return NONE_CHOSEN
         metric = series.metric
         candidates = [*self._index.get((metric, series.device), ()), *self._index.get((metric, None), ())]
         candidates += self._globbed(metric, series.device)
@@ -39,10 +42,25 @@ class Choice:
         if self._on_buffers:
             tau_ms = tau_of(series.labels)
             found = [rule for rule in self._buffered(metric) if rule.select.matches_place(series)]
-            chosen += [OnBuffer(rule, tau_ms) for rule in found]
-        if self._histories:
-            chosen += [bound for each in self._changed(metric) if (bound := each.on(series, _applied)) is not None]
-        return tuple(chosen)
+            chosen += [self._of_buffer(rule, tau_ms) for rule in found]
+        dated = [bound for each in self._changed(metric) if (bound := each.on(series, _applied)) is not None]
+        return Chosen.of([*chosen, *dated]) if dated else self._shared(chosen)
+
+    def _shared(self, rules: Sequence[Bound]) -> Chosen:
+        """The same object for the same rules: a fleet has many series to which the same apply."""
+        key = tuple(map(id, rules))  # what is remembered keeps them alive
+        found = self._chosen.get(key)
+        if found is None:
+            if len(self._chosen) >= _MOST_FITTING:
+                self._chosen.clear()
+            found = self._chosen[key] = Chosen.of(rules)
+        return found
+
+    def _of_buffer(self, rule: Rule, tau_ms: int | None) -> OnBuffer:
+        """The same object for the same buffer."""
+        if len(self._on_buffer) >= _MOST_FITTING:
+            self._on_buffer.clear()
+        return self._on_buffer.setdefault((rule.id, tau_ms), OnBuffer(rule, tau_ms))
 
     def _buffered(self, metric: str) -> list[Rule]:
         """The rules that may apply to buffers of a metric, remembered as in `_globbed`."""

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from frostline_core.rules import hold, suppress
+from frostline_core.rules.calm import Calm
 from frostline_core.rules.duration import Duration
 from frostline_core.rules.hold import Hold, Verdict
 from frostline_core.rules.rule import Rule
@@ -128,8 +129,8 @@ class Condition(Rule, Suppression):
 
     def due_ms(self, state: State, heard: Heard) -> int | None:
         """When `for` or a suppression ends, when a silence has become longer than `max_gap`, or as the kind says."""
-        if state is DEFAULT and self.steady:
-            return None if heard.last_ms == NEVER else hold.silence_ms(self._hold, heard)
+        if state is DEFAULT and self.calm is not None:
+            return None if heard.last_ms == NEVER else self.calm.due_ms(heard.last_ms, heard.listening_ms)
         return hold.due_ms(state, self._hold, heard)
 
     def expire(self, state: State, heard: Heard, until_ms: int) -> Outcome:
@@ -138,11 +139,14 @@ class Condition(Rule, Suppression):
 
     def guard(self, state: State, heard: Heard) -> Guard:
         """The kind's band, narrowed to the hard limit; closed while every sample counts."""
-        return self._calm_guard if state is DEFAULT and self.steady else self._guard(state, heard)
+        return self.calm.guard if state is DEFAULT and self.calm is not None else self._guard(state, heard)
 
     @cached_property
-    def _calm_guard(self) -> Guard:
-        return self._guard(DEFAULT, Heard(NEVER, NEVER, NEVER))
+    def calm(self) -> Calm | None:
+        """Of a steady kind: its band, and a silence; before the first sample silence means nothing."""
+        if not self.steady:
+            return None
+        return Calm(self._guard(DEFAULT, Heard(NEVER, NEVER, NEVER)), self.max_gap + 1)
 
     def _guard(self, state: State, heard: Heard) -> Guard:
         ends = []

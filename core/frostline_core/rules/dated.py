@@ -110,6 +110,10 @@ class Dated:
         """As any of its versions."""
         return any(each.bound is not None and each.bound.in_backlog for each in self.spans)
 
+    @property
+    def calm(self) -> None:
+        """None: it depends on the version."""
+
     def key_at(self, last_ms: int) -> str:
         """Of the version of that time."""
         found = self._at(last_ms)

@@ -81,6 +81,10 @@ class OnBuffer:
         """As the rule."""
         return self.rule.in_backlog
 
+    @property
+    def calm(self) -> None:
+        """None: every sample moves the buffer."""
+
     def key_at(self, last_ms: int) -> str:
         """What the rule counts, and by which buffer."""
         return f"{self.rule.key_at(last_ms)}/{self.tau_ms}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from frostline_core.rules.bound import Bound
 from frostline_core.rules.state import CLOSED_GUARD, HIGHEST, Guard
 from frostline_core.rules.watch import Input, Watch
 
@@ -26,21 +25,18 @@ class Device:
     users: dict[Watch, list[int]] = field(default_factory=dict)
     inputs: dict[Watch, Input] = field(default_factory=dict)
 
-    def use(self, slot: int, rules: Sequence[Bound]) -> set[str]:
+    def use(self, slot: int, watches: Sequence[Watch]) -> set[str]:
         """Notes what the rules of a slot watch, in place of what was noted before; returns metrics newly watched."""
         for users in self.users.values():
             if slot in users:
                 users.remove(slot)
         new: set[str] = set()
-        for rule in rules:
-            for watch in rule.inputs():
-                users = self.users.setdefault(watch, [])
-                if slot not in users:
-                    users.append(slot)
-                known = self.watched.setdefault(watch.metric, [])
-                if watch not in known:
-                    known.append(watch)
-                    new.add(watch.metric)
+        for watch in watches:
+            self.users.setdefault(watch, []).append(slot)
+            known = self.watched.setdefault(watch.metric, [])
+            if watch not in known:
+                known.append(watch)
+                new.add(watch.metric)
         return new
 
     def guard(self, metric: str) -> Guard | None:

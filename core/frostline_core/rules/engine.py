@@ -15,7 +15,7 @@ changes is staged: `staged` says it, `settle` keeps it after SQL has it, `forget
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from frostline_core.rules.backlog import Backlog
 from frostline_core.rules.choice import Choice
 from frostline_core.rules.dated import NO_RULE
 from frostline_core.rules.device import Device
+from frostline_core.rules.guards import Guards
 from frostline_core.rules.hole import HOLE_MS, inputs_from_json
 from frostline_core.rules.ledger import INPUTS, Ledger
 from frostline_core.rules.model import RuleSet
@@ -33,19 +34,15 @@ from frostline_core.rules.series import Series
 from frostline_core.rules.slot import Slot
 from frostline_core.rules.state import (
     DEFAULT,
-    FOREVER_MS,
-    HIGHEST,
     NEVER,
     NOTHING,
     OPEN,
-    OPEN_GUARD,
-    Heard,
     Outcome,
     Phase,
     Step,
     Track,
 )
-from frostline_core.rules.timers import LOOKS, MOST_TIMERS, Timers
+from frostline_core.rules.timers import LOOKS, MOST_TIMERS
 from frostline_core.rules.transition import Staged, Transition
 from frostline_core.rules.watch import Input, Watch
 
@@ -76,19 +73,15 @@ class Evaluator:
 
     def __init__(self, rules: RuleSet | Sequence[Rule], lateness_ms: int = LATENESS_MS) -> None:
         self.rules = rules if isinstance(rules, RuleSet) else RuleSet.of(rules)
-        self.low: list[float] = []
-        self.high: list[float] = []
-        self.deadline_ms: list[int] = []
         self.last_ms: list[int] = []
         self._lateness_ms = lateness_ms
-        self._now_ms = NEVER
         self._slots: list[Slot] = []
-        self._by_key: dict[tuple[str, str, str, str], int] = {}
         self._devices: dict[tuple[str, str, str], Device] = {}
         self._ledger = Ledger()
+        self._guards = guards = Guards(self._slots, self._ledger.states, self.last_ms)
+        self.low, self.high, self.deadline_ms = guards.low, guards.high, guards.deadline_ms
         self._backlog = Backlog(self._ledger, self._slots, self.last_ms)
         self._orphaned: set[int] = set()  # slots that may hold states of rules not bound to them
-        self._timers = Timers(self._slots)
         self._settled_ms: list[int] = []
         self._choice = Choice(self.rules)
         self._calendar: Calendar = _always
@@ -114,24 +107,25 @@ class Evaluator:
         Raises:
             ValueError: A state was not written by this module.
         """
-        slot = self._by_key.get(series.key)
+        device = self._devices.setdefault((series.site, series.node, series.device), Device())
+        slot = device.slots.get(series.metric)
         if slot is None:
-            slot = self._add(series, states, last_ms)
+            slot = self._add(series, device, states, last_ms)
         elif self._slots[slot].series == series:
             return slot
         else:
-            self._slots[slot].series, self._slots[slot].rules = series, self._choice.of(series)
+            self._slots[slot].series, self._slots[slot].chosen = series, self._choice.of(series)
         known = self._slots[slot]
         known.pauses = tuple(sorted(self._calendar(series)))
-        known.guards = [OPEN_GUARD] * len(known.rules)
-        for metric in known.device.use(slot, known.rules):
-            if metric in known.device.slots and metric != series.metric:
-                self._refresh(known.device.slots[metric], ())
-        if self._ledger.holds_more_than(slot, {rule.id for rule in known.rules}):
+        known.guards = None
+        for metric in device.use(slot, known.chosen.inputs):
+            if metric in device.slots and metric != series.metric:
+                self._guards.refresh(device.slots[metric], ())
+        if self._ledger.holds_more_than(slot, known.chosen.ids):
             self._orphaned.add(slot)
         for user in known.users if INPUTS in states else ():  # bound before what they watch was known
-            self._refresh(user)
-        self._refresh(slot)
+            self._guards.refresh(user)
+        self._guards.refresh(slot)
         return slot
 
     def observe(self, slot: int, value: float | None, at_ms: int) -> None:
@@ -147,7 +141,7 @@ class Evaluator:
             value = float(value) if math.isfinite(value) else None
         last_ms = self.last_ms[slot]
         if at_ms <= last_ms:
-            self._backlog.take(slot, value, at_ms, self._now_ms)
+            self._backlog.take(slot, value, at_ms, self._guards.now_ms)
             return
         known = self._slots[slot]
         watched = known.is_watched
@@ -155,17 +149,13 @@ class Evaluator:
         hole = self._backlog.open(slot, at_ms, value) if leapt else None
         if watched:
             self._watch(slot, value, at_ms)
-        states, heard, shown = self._ledger.states[slot], self._heard(slot), []
-        for position, (rule, guard) in enumerate(zip(known.rules, known.guards, strict=True)):
-            if value is not None and guard.low <= value <= guard.high and at_ms < guard.deadline_ms:
-                continue
-            self._apply(slot, rule.id, rule.observe(states.get(rule.id, DEFAULT), value, at_ms, heard))
-            shown.append(position)
+        calm = known.chosen.calm if known.guards is None else None
+        shown = [] if calm is not None and calm.lets(value, at_ms) else self._show(slot, value, at_ms)
         self.last_ms[slot] = at_ms
-        if hole is not None and states:
+        if hole is not None and (states := self._ledger.states[slot]):
             hole.live = frozenset([rule_id for rule_id, state in states.items() if state.phase in OPEN])
         if shown or last_ms == NEVER:
-            self._refresh(slot, None if last_ms == NEVER else shown)
+            self._guards.refresh(slot, None if last_ms == NEVER else shown)
 
     def observe_row(self, first: int, values: Sequence[float], at_ms: int) -> None:
         """Takes one value each of the slots first, first + 1, ... of one device and instant; order does not matter.
@@ -200,17 +190,16 @@ class Evaluator:
             pauses = tuple(sorted(calendar(known.series)))
             if pauses != known.pauses:
                 known.pauses = pauses
-                self._refresh(slot)
+                self._guards.refresh(slot)
 
     def listen(self, now_ms: int) -> None:
         """Says that samples are heard from now on: silence before that proves nothing.
 
         The first `advance` implies it; call it again after ingest itself was cut off from the broker.
         """
-        self._now_ms = now_ms
         for slot in self._slots:
             slot.listening_ms = now_ms
-        self._restart_timers()
+        self._guards.restart(now_ms)
 
     def advance(self, now_ms: int) -> None:
         """Lets the clock fire what needs no sample: absence, `for` of a value that lasts, silence; joins backlogs.
@@ -221,17 +210,17 @@ class Evaluator:
         Args:
             now_ms: The clock, UTC milliseconds; a clock that goes back only delays timers.
         """
-        if self._now_ms == NEVER:
+        if self._guards.now_ms == NEVER:
             self.listen(now_ms)
-        self._now_ms = now_ms
+        self._guards.now_ms = now_ms
         while self._orphaned:
             self._close_orphans(self._orphaned.pop())
         until = now_ms - self._lateness_ms
         left = MOST_TIMERS * LOOKS
-        while left > 0 and (slot := self._timers.take(until)) is not None:
+        while left > 0 and (slot := self._guards.timers.take(until)) is not None:
             left -= LOOKS if self._expire(slot, until) else 1
         for slot in self._backlog.join(now_ms):
-            self._refresh(slot)
+            self._guards.refresh(slot)
 
     def phases(self, slot: int) -> dict[str, Phase]:
         """The phase of every rule bound to the slot; UNKNOWN where no sample was ever seen."""
@@ -263,15 +252,13 @@ class Evaluator:
                 known.device.inputs.pop(watch, None)
             known.device.inputs.update(self._ledger.inputs.get(slot, {}))
         for slot in touched | unheard | {user for each in touched for user in self._slots[each].users}:
-            self._refresh(slot)
+            self._guards.refresh(slot)
         self._orphaned |= touched
-        self._restart_timers()
+        self._guards.restart(self._guards.now_ms)
 
-    def _add(self, series: Series, saved: Mapping[str, Mapping[str, Any]], last_ms: int) -> int:
-        slot = self._by_key[series.key] = len(self._slots)
-        device = self._devices.setdefault((series.site, series.node, series.device), Device())
-        device.slots[series.metric] = slot
-        known = Slot(series, device, self._choice.of(series), listening_ms=self._now_ms)
+    def _add(self, series: Series, device: Device, saved: Mapping[str, Mapping[str, Any]], last_ms: int) -> int:
+        slot = device.slots[series.metric] = len(self._slots)
+        known = Slot(series, device, self._choice.of(series), listening_ms=self._guards.now_ms)
         self._slots.append(known)
         keys = known.memory_keys(last_ms) if saved else {}
         self._ledger.states.append(states_of(saved, keys))
@@ -281,21 +268,22 @@ class Evaluator:
         if INPUTS in saved:
             self._ledger.inputs[slot] = inputs_from_json(saved[INPUTS]["inputs"])
             device.inputs.update(self._ledger.inputs[slot])
-        self.low.append(-HIGHEST)
-        self.high.append(HIGHEST)
-        self.deadline_ms.append(FOREVER_MS)
+        self._guards.add()
         self.last_ms.append(last_ms)
         self._settled_ms.append(last_ms)
         return slot
 
-    def _heard(self, slot: int) -> Heard:
-        known = self._slots[slot]
-        heard = Heard(self.last_ms[slot], known.listening_ms, self._now_ms, known.device.inputs, known.pauses)
-        return replace(heard, seen_ms=partial(self._seen_ms, known.device)) if known.device.watched else heard
-
-    def _seen_ms(self, device: Device, metric: str) -> int:
-        """Event time of the newest live sample of a metric."""
-        return self.last_ms[device.slots[metric]] if metric in device.slots else NEVER
+    def _show(self, slot: int, value: float | None, at_ms: int) -> list[int]:
+        """Shows a live sample to the rules whose guards do not pass it; returns their positions."""
+        known, shown = self._slots[slot], []
+        states, heard = self._ledger.states[slot], self._guards.heard(slot)
+        guards = known.chosen.guards if known.guards is None else known.guards
+        for position, (rule, guard) in enumerate(zip(known.rules, guards, strict=True)):
+            if value is not None and guard.low <= value <= guard.high and at_ms < guard.deadline_ms:
+                continue
+            self._apply(slot, rule.id, rule.observe(states.get(rule.id, DEFAULT), value, at_ms, heard))
+            shown.append(position)
+        return shown
 
     def _watch(self, slot: int, value: float | None, at_ms: int) -> None:
         """Tells the watches of a slot; rules that use one that changes have new guards."""
@@ -314,12 +302,12 @@ class Evaluator:
         self._ledger.touch_inputs(slot).update(changes)
         device.inputs.update(changes)
         for user in known.users:
-            self._refresh(user)
-        self._refresh(slot, ())
+            self._guards.refresh(user)
+        self._guards.refresh(slot, ())
 
     def _end_suppression(self, slot: int, at_ms: int) -> None:
         """Before something else suppresses: what suppressed so far may have ended, and no sample has said so yet."""
-        heard, states = replace(self._heard(slot), listening_ms=NEVER), self._ledger.states[slot]
+        heard, states = replace(self._guards.heard(slot), listening_ms=NEVER), self._ledger.states[slot]
         for rule in self._slots[slot].rules:
             state = states.get(rule.id, DEFAULT)
             if state.is_suppressed:
@@ -341,57 +329,25 @@ class Evaluator:
     def _expire(self, slot: int, until_ms: int) -> bool:
         """Lets a slot's timer fire, unless samples have put it off meanwhile; whether it has."""
         known = self._slots[slot]
-        due = self._due(slot, range(len(known.rules)))
+        due = self._guards.due(slot)
         if due > until_ms:
-            self._timers.set(slot, due)
+            self._guards.timers.set(slot, due)
             return False
-        heard, states = self._heard(slot), self._ledger.states[slot]
+        heard, states = self._guards.heard(slot), self._ledger.states[slot]
         for rule in known.rules:
             self._apply(slot, rule.id, rule.expire(states.get(rule.id, DEFAULT), heard, until_ms))
-        self._refresh(slot)
+        self._guards.refresh(slot)
         return True
 
     def _close_orphans(self, slot: int) -> None:
-        bound = {rule.id for rule in self._slots[slot].rules}
+        bound = self._slots[slot].chosen.ids
         why = _RETIRED if self._slots[slot].series.retired else NO_RULE
         for rule_id, state in list(self._ledger.states[slot].items()):
             if rule_id in bound:
                 continue
-            step = Step(state.phase, Phase.RESOLVED, self._now_ms, None, None, why)
+            step = Step(state.phase, Phase.RESOLVED, self._guards.now_ms, None, None, why)
             self._apply(slot, rule_id, Outcome(DEFAULT, (step,) if state.phase in OPEN else ()))
-        self._backlog.drop_rules(slot, bound, self._now_ms, why)
-
-    def _refresh(self, slot: int, positions: Iterable[int] | None = None) -> None:
-        """Computes the slot's guard and next timer anew, after the rules at these positions (None: all) had a say."""
-        known, states = self._slots[slot], self._ledger.states[slot]
-        guards, heard = known.guards, self._heard(slot)
-        positions = range(len(known.rules)) if positions is None else positions
-        for position in positions:
-            rule = known.rules[position]
-            guards[position] = rule.guard(states.get(rule.id, DEFAULT), heard)
-        low = max((guard.low for guard in guards), default=-HIGHEST)
-        high = min((guard.high for guard in guards), default=HIGHEST)
-        watched = known.device.guard(known.series.metric) if known.device.watched else None
-        if watched is not None:
-            low, high = max(low, watched.low), min(high, watched.high)
-        self.low[slot], self.high[slot] = low, high
-        deadline = min((guard.deadline_ms for guard in guards), default=FOREVER_MS)
-        first = bool(guards) and self.last_ms[slot] == NEVER  # it is always seen
-        self.deadline_ms[slot] = NEVER if first else deadline
-        if self._now_ms != NEVER:
-            self._timers.set(slot, self._due(slot, positions))
-
-    def _due(self, slot: int, positions: Iterable[int]) -> int:
-        """The earliest time at which the clock alone changes something for the rules at these positions."""
-        known, states, heard = self._slots[slot], self._ledger.states[slot], self._heard(slot)
-        rules = [known.rules[position] for position in positions]
-        dues = [rule.due_ms(states.get(rule.id, DEFAULT), heard) for rule in rules]
-        return min((due for due in dues if due is not None), default=FOREVER_MS)
-
-    def _restart_timers(self) -> None:
-        self._timers.clear()
-        for slot, known in enumerate(self._slots):
-            self._timers.set(slot, self._due(slot, range(len(known.rules))))
+        self._backlog.drop_rules(slot, bound, self._guards.now_ms, why)
 
 
 def _always(_series: Series) -> Sequence[tuple[int, int]]:

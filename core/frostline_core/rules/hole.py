@@ -25,6 +25,8 @@ NO_GUARDS: Mapping[str, Guard] = MappingProxyType({})
 MOST_HOLES = 3
 """Holes remembered for one series; the shortest makes room, and what fills it is counted as not ruled."""
 
+_SETS = ("inherited", "live", "over")
+
 
 @dataclass(slots=True)
 class Hole:
@@ -90,17 +92,21 @@ class Hole:
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object, without what is empty: after an outage each series of a site has a hole at once."""
-        entry = {"from_ms": self.from_ms, "to_ms": self.to_ms, "value": self.value, "last_ms": self.last_ms}
-        more: dict[str, Any] = {
-            "states": {rule: state.to_json() for rule, state in self.states.items()},
-            "begun": {rule: state.to_json() for rule, state in self.begun.items()},
-            "inputs": inputs_to_json(self.inputs),
-            "inherited": sorted(self.inherited),
-            "live": sorted(self.live),
-            "over": sorted(self.over),
-            "ended": dict(self.ended),
-        }
-        return entry | {name: content for name, content in more.items() if content}
+        entry: dict[str, Any] = {
+            "from_ms": self.from_ms, "to_ms": self.to_ms, "value": self.value, "last_ms": self.last_ms,
+        }  # fmt: skip
+        if self.states:
+            entry["states"] = {rule: state.to_json() for rule, state in self.states.items()}
+        if self.begun:
+            entry["begun"] = {rule: state.to_json() for rule, state in self.begun.items()}
+        if self.inputs:
+            entry["inputs"] = inputs_to_json(self.inputs)
+        for name in _SETS:
+            if rules := getattr(self, name):
+                entry[name] = sorted(rules)
+        if self.ended:
+            entry["ended"] = dict(self.ended)
+        return entry
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Hole:

@@ -69,7 +69,7 @@ class Ledger:
             self._inputs_before[slot] = dict(found)
         return found
 
-    def holds_more_than(self, slot: int, bound: set[str]) -> bool:
+    def holds_more_than(self, slot: int, bound: frozenset[str]) -> bool:
         """Whether there are states of other rules than those that are bound to a slot."""
         holes = self.holes.get(slot, ())
         return bool(self.states[slot].keys() - bound) or any(hole.states.keys() - bound for hole in holes)

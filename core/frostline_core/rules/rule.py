@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from frostline_core.config import ConfigModel
+from frostline_core.rules.calm import Calm
 from frostline_core.rules.selector import Selector
 from frostline_core.rules.state import Guard, Heard, Outcome, Phase, Severity, State
 from frostline_core.rules.watch import Watch
@@ -101,6 +102,11 @@ class Rule(ConfigModel, ABC):
         own = self.model_dump(mode="json", include=keys, exclude_defaults=True)
         content = json.dumps([self.type, own], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:8]
+
+    @property
+    def calm(self) -> Calm | None:
+        """What `guard` and `due_ms` say of the default state; None where that is not the same for every series."""
+        return None
 
     def key_at(self, _last_ms: int) -> str:
         """`memory_key`, at any time: it has one version."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from frostline_core.rules.bound import Bound
+from frostline_core.rules.chosen import NONE_CHOSEN, Chosen
 from frostline_core.rules.device import Device
 from frostline_core.rules.series import Series
 from frostline_core.rules.state import FOREVER_MS, NEVER, Guard
@@ -17,8 +18,8 @@ class Slot:
     Attributes:
         series: As its newest birth describes it.
         device: What is watched on its device.
-        rules: Bound to it.
-        guards: One for each of them.
+        chosen: The rules that are bound to it.
+        guards: One for each of them; None where all are as `chosen` says.
         listening_ms: Since when this process has been listening for it.
         due_ms: Its entry on the heap of timers.
         usual_ms: The longest of its usual leaps, in event time.
@@ -27,12 +28,17 @@ class Slot:
 
     series: Series
     device: Device
-    rules: tuple[Bound, ...] = ()
-    guards: list[Guard] = field(default_factory=list)
+    chosen: Chosen = NONE_CHOSEN
+    guards: list[Guard] | None = None
     listening_ms: int = NEVER
     due_ms: int = FOREVER_MS
     usual_ms: int = 0
     pauses: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def rules(self) -> tuple[Bound, ...]:
+        """Bound to it."""
+        return self.chosen.rules
 
     def memory_keys(self, last_ms: int) -> dict[str, str]:
         """What the memory of each rule means, when the newest sample is of that time; see `Rule.memory_key`."""

@@ -17,10 +17,12 @@ nobody's silence. A gap in a backlog raises nothing, and old data of a backlog e
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 from pydantic import Field
 
+from frostline_core.rules.calm import Calm
 from frostline_core.rules.duration import Duration, text
 from frostline_core.rules.rule import Rule
 from frostline_core.rules.state import (
@@ -43,6 +45,11 @@ class Absence(Rule):
     in_backlog = False
     type: Literal["absence"] = "absence"
     max_silence: Duration = Field(ge=1000, description="The longest time without a usable value, for example 15m.")
+
+    @cached_property
+    def calm(self) -> Calm:
+        """Silence counts from when listening began."""
+        return Calm(OPEN_GUARD, self.max_silence, self.max_silence)
 
     def observe(self, state: State, value: float | None, at_ms: int, heard: Heard) -> Outcome:
         """A usable value that is fresh ends the absence; one without a value lets the silence go on."""
