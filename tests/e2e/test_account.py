@@ -14,7 +14,7 @@ from tests.support.stack import Counter, Stack
 from tests.support.stream import settle
 
 NODE = "gw-1"
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 def days(stack: Stack) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ url = "http://127.0.0.1:{port}/"
 secret = "${{file:{folder}/secret}}"
 allow = ["127.0.0.0/8"]
 """
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass(slots=True)

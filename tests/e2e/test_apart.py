@@ -14,7 +14,7 @@ from tests.support.edge_node import EdgeNode, now_ms, room
 from tests.support.services import Influxd, Mosquitto, eventually, free_port
 from tests.support.stack import Program
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

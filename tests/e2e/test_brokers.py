@@ -19,7 +19,7 @@ from tests.support.sockets import end
 from tests.support.stack import Counter, Settings, Stack
 from tests.support.stream import NODE, UPLINK, begin, finish, settle
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 _DROPPED, _UPTIME = "$SYS/broker/publish/messages/dropped", "$SYS/broker/uptime"
 
 

@@ -18,7 +18,7 @@ NO_NTP = "[clock]\nwait_s = 0\n"  # a plausible clock is believed though nobody 
 PATIENT = "[clock]\nwait_s = 31536000\n"  # believed only once it is synchronised
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 READ_WITHIN_MS = 1_000 + 1_000 * SPARE_S
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.support.stack import Counter, Program, Stack
 from tests.support.stream import NODE
 
 ENDLESS = 9e18
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

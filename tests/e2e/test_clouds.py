@@ -23,7 +23,7 @@ from tests.support.stream import settle
 
 NODE = "gw-1"
 OFFLINE_WITHIN_S = 10
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

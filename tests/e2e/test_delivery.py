@@ -11,7 +11,7 @@ from tests.support.stack import Counter, Stack, stored
 from tests.support.stream import settle
 
 NODE = "gw-1"
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 def reads_more(stack: Stack) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.demo import run_demo
 
 pytestmark = pytest.mark.timeout(600)
-KEYS = {"readings", "kept", "committed", "written", "lost", "residue", "alerts", "webhooks"}
+KEYS = {"readings", "filtered", "rejected", "kept", "committed", "written", "lost", "residue", "alerts", "webhooks"}
 
 
 @pytest.fixture(scope="module")

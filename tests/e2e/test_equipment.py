@@ -18,7 +18,7 @@ NODE = "gw-1"
 PERIOD_S, WATCH_S = 0.5, 20.0
 SHARE, SHARE_OF_EACH = 0.9, 0.5  # of the other bus's polls: all nine together, and each
 BESIDE, APART, DEAD = range(1, 11), range(11, 20), 10
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 def world() -> str:

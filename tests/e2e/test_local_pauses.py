@@ -15,7 +15,7 @@ from tests.support.services import SPARE_S
 from tests.support.stack import Settings, Stack
 
 LASTS_S = 40.0
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 def pause(stack: Stack, seconds: float) -> None:

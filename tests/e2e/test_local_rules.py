@@ -53,7 +53,7 @@ profile = "{profile}"
 period_s = 0.5
 """
 COLD, WARM = 65336, 65436  # -20.0, -10.0
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ BUDGET_MB = 8
 HOUR_MS = 3_600_000
 GROUP = 100
 EVENTS = 200
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

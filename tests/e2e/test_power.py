@@ -18,7 +18,7 @@ from tests.support.stream import settle
 NODE = "gw-1"
 BOOT = ("clock",)
 """Holds for one start of the machine only; here the machine stays on."""
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

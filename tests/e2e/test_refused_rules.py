@@ -27,7 +27,7 @@ GATEWAY = """
 name = "siren"
 file = "{folder}/siren"
 """
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 def said(stack: Stack) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tests.support.services import eventually
+from tests.support.services import PATIENCE_S, eventually
 from tests.support.stack import Counter, Stack, stored
 
 NODE = "gw-1"
@@ -26,8 +26,8 @@ def settle(stack: Stack, counter: Counter) -> None:
     sent = counter.sent
     eventually(lambda: counter.stopped or stack.counted(NODE) > sent)
     counter.stop()
-    eventually(lambda: stack.counted(NODE) == counter.sent)
-    eventually(lambda: stack.drained(NODE), 120)
+    eventually(lambda: stack.counted(NODE) == counter.sent, 2 * PATIENCE_S)
+    eventually(lambda: stack.drained(NODE), 3 * PATIENCE_S)
 
 
 def finish(stack: Stack, counter: Counter) -> dict[str, int]:
