@@ -39,6 +39,8 @@ class Sums:
     """The books, added up; residue is what any hop cannot explain, and what is still pending."""
 
     readings: int
+    filtered: int
+    rejected: int
     kept: int
     committed: int
     written: int
@@ -83,4 +85,5 @@ def add_up(books: Books) -> Sums:
     )
     listed = sum(each["lost"]["samples"] + each["lost"]["uncounted"] for each in books.nodes)
     lost = max(total["lost"], listed) + dead
-    return Sums(total["read"], total["kept"], total["committed"], written, lost, residue)
+    read = {"readings": total["read"], "filtered": total["filtered"], "rejected": total["rejected"]}
+    return Sums(**read, kept=total["kept"], committed=total["committed"], written=written, lost=lost, residue=residue)

@@ -84,9 +84,9 @@ async def _watch(demo: Demo, stop: asyncio.Event, duration_s: float, console: Co
         if not console.quiet:
             fired = await alerts(demo)
             for each in fired[seen:]:
-                console.print(view.alert_line(each))
+                console.print(view.alert_line(each), soft_wrap=True)
             for webhook in demo.webhooks[heard:]:
-                console.print(view.webhook_line(webhook))
+                console.print(view.webhook_line(webhook), soft_wrap=True)
             seen, heard = len(fired), len(demo.webhooks)
         try:
             await asyncio.wait_for(stop.wait(), 0.5)

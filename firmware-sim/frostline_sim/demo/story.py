@@ -218,6 +218,8 @@ class Account:
     """What became of every reading of the demo."""
 
     readings: int
+    filtered: int
+    rejected: int
     kept: int
     committed: int
     written: int

@@ -7,9 +7,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from frostline_core.units import UNITS
 from frostline_sim.demo.story import Account
+
+_COUNT = "count_"
+_WIDTH = 42
+"""Of the column of values, so that the table fits into a terminal of 80; only between two values a line ends."""
 
 _SHOWN = {
     "cold_room": ("air_temperature", "door_open", "compressor_running", "setpoint"),
@@ -20,7 +27,7 @@ _SHOWN = {
     "ambient": ("temperature", "humidity"),
     "rfid_reader": ("reads_per_second", "tags_present"),
 }
-_SYMBOLS = {"Cel": "°C", "kW": "kW", "W": "W", "kW.h": "kWh", "bar": "bar", "%": "%", "/s": "1/s"}
+_FLAGS = {"door_open": ("door open", "door closed"), "compressor_running": ("compressor on", "compressor off")}
 
 
 def values_table(devices: Iterable[dict[str, Any]]) -> Table:
@@ -34,17 +41,37 @@ def values_table(devices: Iterable[dict[str, Any]]) -> Table:
             continue
         values = {each["metric"]: each for each in device["values"]}
         texts = [_value(values[name]) for name in wanted if name in values and values[name]["value"] is not None]
-        table.add_row(device["site"], device["device"], device["zone"], "  ".join(texts) or "[dim]no value yet[/dim]")
+        table.add_row(device["site"], device["device"], device["zone"], _lines(texts))
     return table
 
 
+def _lines(values: Iterable[str]) -> Text:
+    """Values in as many lines as they need, each in one piece."""
+    shown, used = Text(), 0
+    for value in map(Text.from_markup, values):
+        if used:
+            fits = used + 2 + value.cell_len <= _WIDTH
+            shown.append("  " if fits else "\n")
+            used = used + 2 if fits else 0
+        shown.append_text(value)
+        used += value.cell_len
+    return shown if used else Text("no value yet", style="dim")
+
+
 def _value(value: dict[str, Any]) -> str:
-    name = value["metric"].removeprefix("count_")
-    number = value["value"]
-    text = f"{number:.1f}" if isinstance(number, float) and not number.is_integer() else f"{number:g}"
-    unit = _SYMBOLS.get(value["unit"], "")
-    shown = f"{name} [bold]{text}[/bold]{f' {unit}' if unit else ''}"
+    metric, number = value["metric"], value["value"]
+    if metric in _FLAGS:
+        on, off = _FLAGS[metric]
+        shown = f"[bold]{on if number else off}[/bold]"
+    else:
+        text = f"{number:.1f}" if isinstance(number, float) and not number.is_integer() else f"{number:g}"
+        unit = "pieces" if metric.startswith(_COUNT) else _symbol(value["unit"])
+        shown = f"{metric.removeprefix(_COUNT)} [bold]{text}[/bold]{f' {unit}' if unit else ''}"
     return f"[dim]{shown} (stale)[/dim]" if value["stale"] else shown
+
+
+def _symbol(unit: str) -> str:
+    return UNITS[unit].symbol if unit in UNITS else unit
 
 
 def alert_line(alert: dict[str, Any]) -> str:
@@ -56,15 +83,18 @@ def alert_line(alert: dict[str, Any]) -> str:
 def webhook_line(webhook: dict[str, Any]) -> str:
     """One line for a webhook."""
     proof = "[green]signature verified[/green]" if webhook["verified"] else "[red]BAD SIGNATURE[/red]"
-    return f"{_clock(time.time() * 1000)}  webhook received  {webhook['type']}  {proof}"
+    said = webhook["body"].get("summary", "") if isinstance(webhook["body"], dict) else ""
+    return f"{_clock(time.time() * 1000)}  webhook {webhook['type']}  {proof}  {escape(said)}".rstrip()
 
 
 def summary(console: Console, account: Account) -> None:
     """The account, for a person."""
     console.print()
     console.print(
-        f"readings {account.readings}   kept {account.kept}   committed {account.committed}   "
-        f"written {account.written}   lost {account.lost}   residue {account.residue}",
+        f"readings {account.readings} = kept {account.kept} + nothing new {account.filtered}"
+        f" + rejected {account.rejected}\n"
+        f"kept {account.kept}   committed {account.committed}   written {account.written}   lost {account.lost}   "
+        f"residue {account.residue}",
         soft_wrap=True,
     )
     if account.residue or account.lost:
@@ -74,4 +104,4 @@ def summary(console: Console, account: Account) -> None:
 
 
 def _clock(at_ms: float) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(at_ms / 1000))
+    return time.strftime("%H:%M:%S UTC", time.gmtime(at_ms / 1000))
