@@ -13,7 +13,8 @@ from typing import Any, Self
 
 import pytest
 
-from frostline_cloud.notify.receivers.chat import Chat, ChatConfig
+from frostline_cloud.notify.receivers.chat import Chat, ChatConfig, Service
+from frostline_cloud.notify.receivers.chat.limits import LIMITS
 from frostline_cloud.notify.receivers.receiver import Attempt, Message, Verdict
 from frostline_cloud.notify.samples import sample
 from frostline_cloud.notify.stage import Stage
@@ -48,6 +49,7 @@ class Services:
     answer: bytes = b"{}"
     location: str = ""
     came: list[tuple[str, str, Any]] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     server: ThreadingHTTPServer = field(init=False)
     thread: Thread = field(init=False)
 
@@ -75,6 +77,7 @@ class Services:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 services.came.append((self.host, self.path, json.loads(body)))
+                services.sizes.append(len(body))
                 self.send_response(services.status)
                 if services.location:
                     self.send_header("location", services.location)
@@ -182,6 +185,37 @@ async def test_a_group_of_many_alerts_is_as_short_as_the_service_takes_and_keeps
     assert len(said["text"]["content"].encode()) <= 2048
     assert "https://cold.example.com/acknowledge/sample" in said["text"]["content"]
     assert said["text"]["content"].rstrip().endswith("行未显示")
+
+
+@pytest.mark.parametrize("service", ["dingtalk", "feishu", "lark", "slack", "teams"])
+async def test_no_request_is_longer_than_the_service_takes(
+    services: Services, chat: Callable[..., Chat], service: Service
+) -> None:
+    services.answer = b"ok" if service == "slack" else b'{"errcode": 0, "code": 0}'
+    made = sample(Stage.GROUP, NOW_S * 1000, "https://cold.example.com")
+    for each in made["fired"]:
+        each["incident"]["summary"] = "冷库温度过高" * 200
+    made |= {"fired": made["fired"] * 50, "counts": made["counts"] | {"fired": 50}}
+    receiver = chat(service, language="zh-Hans")
+
+    attempt = await receiver.send(Message("grp_1", "alert.group", json.dumps(made)), NOW_S)
+    await receiver.close()
+
+    assert attempt.verdict is Verdict.DELIVERED
+    (size,) = services.sizes
+    assert size <= LIMITS[service].most_bytes
+
+
+@pytest.mark.parametrize("service", ["wecom", "slack"])  # the library reads the answers of the second itself
+async def test_an_answer_that_is_nested_too_deeply_is_tried_again(
+    services: Services, chat: Callable[..., Chat], service: str
+) -> None:
+    services.answer = b"[" * 60_000
+
+    attempt = await sent(chat(service))
+
+    assert attempt.verdict is Verdict.RETRY
+    assert "nested too deeply" in attempt.error or "RecursionError" in attempt.error
 
 
 @pytest.mark.parametrize(

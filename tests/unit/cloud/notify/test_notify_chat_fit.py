@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frostline_cloud.notify.receivers.chat.config import MOST_BYTES, ROOM_BYTES, Service
-from frostline_cloud.notify.receivers.chat.fit import fitted
+from frostline_cloud.notify.receivers.chat import ChatConfig, Service
+from frostline_cloud.notify.receivers.chat.answers import Answer
+from frostline_cloud.notify.receivers.chat.fit import fitted, json_size, utf8_size
+from frostline_cloud.notify.receivers.chat.limits import LIMITS
 from frostline_cloud.notify.texts import Text
+from frostline_core.config import parse
+from frostline_core.errors import ConfigError
 
 
 def test_what_fits_stays_as_it_is() -> None:
@@ -38,11 +44,14 @@ def test_a_line_that_is_too_long_alone_is_cut() -> None:
         max_size=60,
     ),
     st.integers(100, 3000),
+    st.sampled_from([utf8_size, json_size]),
 )
-def test_no_text_is_longer_than_the_service_takes(subject: str, lines: list[str], most: int) -> None:
-    made = fitted(Text(subject, "\n".join(lines)), most, "行未显示")
+def test_no_text_is_longer_than_the_service_takes(
+    subject: str, lines: list[str], most: int, size: Callable[[str], int]
+) -> None:
+    made = fitted(Text(subject, "\n".join(lines)), most, "行未显示", size)
 
-    assert len(f"{made.subject}\r\n{made.body}".encode()) <= most
+    assert size(f"{made.subject}\r\n{made.body}") <= most
     body = made.body.split("\n")
     if made.body != "\n".join(lines):
         assert body[-1].startswith("…") or body[0].endswith("…")
@@ -50,4 +59,30 @@ def test_no_text_is_longer_than_the_service_takes(subject: str, lines: list[str]
 
 @pytest.mark.parametrize("service", Service)
 def test_every_service_has_a_limit_with_room_for_a_text(service: Service) -> None:
-    assert MOST_BYTES[service] - ROOM_BYTES.get(service, 6_000) >= 2_000
+    assert LIMITS[service].text_bytes >= 2_000
+    assert LIMITS[service].source.startswith("https://")
+
+
+def chat(service: str, **budget: int) -> ChatConfig:
+    made = {"name": "group", "type": "chat", "service": service, "url": "${env:X}", "budget": budget}
+    return parse({name: value for name, value in made.items() if value}, ChatConfig, "test")
+
+
+@pytest.mark.parametrize("service", Service)
+def test_the_budget_that_nobody_named_is_one_that_every_service_takes(service: Service) -> None:
+    assert chat(service).budget.per_minute == 6
+
+
+@pytest.mark.parametrize("budget", [{"per_minute": 21}, {"per_hour": 100}])
+def test_a_budget_of_more_than_the_service_takes_is_refused(budget: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="budget: per_minute: wecom takes 20 messages a minute"):
+        chat("wecom", **budget)
+    assert chat("wecom", per_minute=20).budget.per_minute == 20
+
+
+def test_an_answer_that_is_nested_too_deeply_is_no_delivery() -> None:
+    assert "nested too deeply" in Answer(200, b"[" * 60_000).fault
+
+
+def test_an_answer_that_is_no_json_says_nothing_went_wrong() -> None:
+    assert Answer(200, b"ok").fault == ""

@@ -29,11 +29,16 @@ class Answer:
 
     @property
     def fault(self) -> str:
-        """What the body says went wrong; "" where it says nothing of the kind."""
+        """What the body says went wrong; "" where it says nothing of the kind.
+
+        A body that is nested too deeply to be read is wrong: nobody knows whether the message was taken.
+        """
         try:
             said = json.loads(self.body) if len(self.body) <= MOST_BYTES else None
         except ValueError:
             return ""
+        except RecursionError:
+            return "an answer that is nested too deeply to be read"
         if not isinstance(said, dict):
             return ""
         for name in _CODES:

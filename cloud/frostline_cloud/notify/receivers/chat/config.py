@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
+from frostline_cloud.notify.receivers.chat.limits import LIMITS, Service
 from frostline_cloud.notify.receivers.settings import PeopleSettings
-
-
-class Service(StrEnum):
-    """The services, and by what their Apprise URLs begin."""
-
-    WECOM = "wecom"
-    DINGTALK = "dingtalk"
-    FEISHU = "feishu"
-    LARK = "lark"
-    SLACK = "slack"
-    TEAMS = "teams"
-
 
 SCHEMES: dict[Service, tuple[str, ...]] = {
     Service.WECOM: ("wecombot",),
@@ -30,21 +18,6 @@ SCHEMES: dict[Service, tuple[str, ...]] = {
     Service.TEAMS: ("workflows", "workflow"),
 }
 """The beginning of the Apprise URL of each service."""
-
-MOST_BYTES: dict[Service, int] = {
-    Service.WECOM: 2048,
-    Service.DINGTALK: 20_000,
-    Service.FEISHU: 20_000,
-    Service.LARK: 20_000,
-    Service.SLACK: 40_000,
-    Service.TEAMS: 28_000,
-}
-"""What a service takes in one message. WeCom: 2,048 bytes of text (developer.work.weixin.qq.com/document/path/91770);
-DingTalk, Feishu, Lark: 20 KB; Slack: 40,000 characters; Teams: 28 KB, what surrounds the text included.
-"""
-
-ROOM_BYTES = {Service.WECOM: 48}
-"""Of these what we leave free for what the library and the service put around the text; 6,000 where none is named."""
 
 
 class ChatConfig(PeopleSettings):
@@ -57,10 +30,13 @@ class ChatConfig(PeopleSettings):
         "the token of the chat, so that it is a secret."
     )
 
-    @property
-    def most_bytes(self) -> int:
-        """Bytes of subject and text that the service takes."""
-        return MOST_BYTES[self.service] - ROOM_BYTES.get(self.service, 6_000)
+    @model_validator(mode="after")
+    def _is_taken(self) -> Self:
+        """Critical alerts pass every budget; what is left of the service's own is for them."""
+        most = LIMITS[self.service].per_minute
+        if self.budget.per_minute is None or self.budget.per_minute > most:
+            raise ValueError(f"budget: per_minute: {self.service} takes {most} messages a minute")
+        return self
 
     @property
     def target(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from frostline_cloud.notify.receivers.chat.answers import Ear
 from frostline_cloud.notify.receivers.chat.config import SCHEMES, ChatConfig
 from frostline_cloud.notify.receivers.chat.fit import fitted
+from frostline_cloud.notify.receivers.chat.limits import LIMITS
 from frostline_cloud.notify.receivers.receiver import Attempt, Message, Verdict
 from frostline_cloud.notify.texts import Catalogue
 from frostline_core.config import secret
@@ -54,7 +55,8 @@ class Chat:
         """Tries once."""
         body = json.loads(message.body)
         full = self._texts.render(body, self.name, self._config.language, self._config.time_zone)
-        text = fitted(full, self._config.most_bytes, self._texts.words[self._config.language]["left_out"])
+        limit, words = LIMITS[self._config.service], self._texts.words[self._config.language]
+        text = fitted(full, limit.text_bytes, words["left_out"], limit.size)
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.timeout_s):
@@ -70,7 +72,7 @@ class Chat:
         self._ear.forget()
         try:
             sent = bool(self._plugin.notify(body=body, title=subject, body_format="text"))
-        except (TypeError, OSError) as error:
+        except (TypeError, OSError, RecursionError) as error:  # the last: of an answer that the library reads
             return Attempt(Verdict.RETRY, error=self._clean(f"{type(error).__name__}: {error}"))
         answer = self._ear.newest
         if answer is None:
