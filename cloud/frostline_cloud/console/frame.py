@@ -103,12 +103,12 @@ class Frame:
             self._main.classes(remove="is-old")
 
     async def _ask(self) -> None:
-        """The browser's time zone, and the look that was chosen in it."""
+        """The browser's time zone, and the look that was chosen in it; a slow one is asked at each turn."""
         if not self._is_known:
             try:
                 told = await ui.run_javascript(_ASK, timeout=_ANSWER_S)
             except TimeoutError:
                 told = None
             found = told if isinstance(told, dict) else {}
-            self._visit.wall, self._is_known = Wall.of(found.get("zone")), True
+            self._visit.wall, self._is_known = Wall.of(found.get("zone")), bool(found)
             self._header.wear(str(found.get("theme")), self._visit.wall.name)

@@ -11,6 +11,16 @@ from playwright.sync_api import Page, expect
 from tests.support.web_process import Server
 
 HOUR_MS = 3_600_000
+SLOW_ONCE = """
+const real = Intl.DateTimeFormat;
+let asked = 0;
+Intl.DateTimeFormat = function (...given) {
+  const until = Date.now() + (asked++ === 0 ? 7000 : 0);
+  while (Date.now() < until) {}
+  return new real(...given);
+};
+"""
+"""A browser that takes 7 s to say in which time zone it is, when it is asked first."""
 
 
 def now_ms() -> int:
@@ -64,6 +74,12 @@ def test_a_silence_begins_when_the_readers_clock_says(anew: Server, page: Page) 
     expect(page.get_by_role("row").filter(has_text="has not begun")).to_be_visible()
     (made,) = anew.api("silences")["items"]
     assert made["from_ms"] == round(begins.timestamp() * 1000)
+
+
+def test_a_browser_that_answers_late_is_asked_again_for_its_clock(anew: Server, page: Page) -> None:
+    page.add_init_script(SLOW_ONCE)
+    anew.log_in(page, "/silences")
+    expect(page.get_by_text("times in Europe/Berlin")).to_be_visible()
 
 
 def test_a_silence_of_everything_is_refused_with_what_to_do(anew: Server, page: Page) -> None:
