@@ -1,4 +1,4 @@
-"""The page that says what is proved where names only tests that there are."""
+"""The pages that say what is proved where name only tests that there are."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[2]
-PAGE = (TESTS.parent / "docs" / "alerts-proof.md").read_text(encoding="utf-8")
-NAMED = sorted(set(re.findall(r"`(test_\w+)`", PAGE)))
-FILES = sorted(set(re.findall(r"`((?:unit|integration|e2e|support)/[\w/]+\.py)`", PAGE)))
+DOCS = TESTS.parent / "docs"
+PAGE = (DOCS / "alerts-proof.md").read_text(encoding="utf-8")
+PROOFS = PAGE + (DOCS / "chaos.md").read_text(encoding="utf-8")
+NAMED = sorted(set(re.findall(r"`(test_\w+)`", PROOFS)))
+FILES = sorted(set(re.findall(r"`(?:tests/)?((?:unit|integration|e2e|support|chaos|bench)/[\w/]+\.\w+)`", PROOFS)))
+SHORT = sorted(set(re.findall(r"`(test_\w+\.py)`", PROOFS)))
+PARTS = sorted(set(re.findall(r"`\.\.\.(\w+)\.\.\.`", PROOFS)))
+"""Parts of names, where the whole would be too long for a table."""
+
 STEPS = re.findall(r"^\|[^|]+\| (?:gateway|cloud|gateway, broker, cloud) \| (.+) \|$", PAGE, re.MULTILINE)
 DEFINED = {name for path in TESTS.rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())}
 
@@ -22,6 +28,14 @@ def test_a_file_that_is_named_is_there(path: str) -> None:
 
 def test_every_test_that_is_named_is_there() -> None:
     assert [name for name in NAMED if name not in DEFINED] == []
+
+
+def test_every_file_that_is_named_without_its_folder_is_there() -> None:
+    assert [name for name in SHORT if not list(TESTS.rglob(name))] == []
+
+
+def test_every_part_of_a_name_is_one_of_a_test() -> None:
+    assert [part for part in PARTS if not any(part in name for name in DEFINED)] == []
 
 
 def test_every_step_of_the_table_is_killed() -> None:
