@@ -172,6 +172,7 @@ class WireRelay:
         self._connections = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed: set[int] = set()
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
@@ -241,7 +242,7 @@ class WireRelay:
         try:
             await asyncio.gather(self._pump(reader, far_writer, number, True), self._pump(far_reader, writer, number))
         finally:
-            self._note(number, True, Kind.CLOSE, 0, b"")
+            self._close(number)
             for each in (writer, far_writer):
                 self._writers.discard(each)
                 each.transport.abort()
@@ -256,9 +257,18 @@ class WireRelay:
                     self._note(number, sent, kind, flags, body)
                 target.write(chunk)
                 await target.drain()
+            if sent:
+                self._close(number)
             target.write_eof()
         except OSError:  # a process that is killed with bytes unread resets its connection: the other side must know
             target.transport.abort()
 
+    def _close(self, number: int) -> None:
+        """The client has ended the connection, or the broker has: what comes after that is heard by nobody."""
+        if number not in self._closed:
+            self._note(number, True, Kind.CLOSE, 0, b"")
+            self._closed.add(number)
+
     def _note(self, number: int, sent: bool, kind: Kind, flags: int, body: bytes) -> None:
-        self._packets.append(Packet(number, sent, kind, flags, body, time.time_ns() // 1_000_000))
+        if number not in self._closed:
+            self._packets.append(Packet(number, sent, kind, flags, body, time.time_ns() // 1_000_000))

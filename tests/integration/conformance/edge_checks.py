@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from frostline_core.commit import BATCH
+from frostline_core.commit import BATCH, unpack_batch
 from frostline_core.reading import DataType
 from frostline_core.sparkplug import REBIRTH, MessageType, parse, value_of
 from frostline_core.sparkplug.messages import MetricMessage
@@ -126,6 +126,22 @@ def declared_in(talk: EdgeTalk) -> Iterator[tuple[Message, MetricMessage, str, D
                     yield each, sent, name, datatype
 
 
+def first_sent_in(talk: EdgeTalk) -> list[tuple[Message, MetricMessage, str, DataType]]:
+    """What `declared_in` gives, each row once a session: it is sent again where its commit has not come in time."""
+    declared = [
+        (each, sent, name, datatype) for each, sent, name, datatype in declared_in(talk) if datatype is not None
+    ]
+    seen: set[tuple[int, int, int]] = set()
+    again: set[int] = set()
+    for each, sent, name, _ in declared:
+        if name == BATCH:
+            mark = unpack_batch(sent.bytes_value)
+            row = each.packet.connection, mark.run, mark.n
+            again |= {each.at} if row in seen else set()
+            seen.add(row)
+    return [found for found in declared if found[0].at not in again]
+
+
 def unique_aliases(talk: EdgeTalk) -> bool:
     """One alias, one metric, over the node and its devices, for a whole session."""
     for connection in talk.connections:
@@ -141,8 +157,8 @@ def unique_aliases(talk: EdgeTalk) -> bool:
 def values_between(talk: EdgeTalk, device: str, metric: str, start: str, end: str) -> list[object]:
     return [
         value_of(sent, datatype)
-        for each, sent, name, datatype in declared_in(talk)
-        if datatype is not None and (each.topic.device, name) == (device, metric)
+        for each, sent, name, datatype in first_sent_in(talk)
+        if (each.topic.device, name) == (device, metric)
         if talk.marks[start] <= each.at < talk.marks[end]
     ]
 
@@ -158,8 +174,8 @@ def events_once(talk: EdgeTalk) -> bool:
     """The node has events and no measurements: each is sent when it happened, and once in a session."""
     found = [
         (each.packet.connection, name, sent.timestamp, value_of(sent, datatype))
-        for each, sent, name, datatype in declared_in(talk)
-        if datatype is not None and not each.topic.device and name != BATCH
+        for each, sent, name, datatype in first_sent_in(talk)
+        if not each.topic.device and name != BATCH
     ]
     return bool(found) and len(found) == len(set(found))
 
@@ -169,7 +185,7 @@ def chronological(kind: MessageType) -> Check:
 
     def check(talk: EdgeTalk) -> bool:
         last: dict[tuple[int, str, str], int] = {}
-        for each, sent, name, _ in declared_in(talk):
+        for each, sent, name, _ in first_sent_in(talk):
             if each.topic.type is not kind or sent.is_historical:
                 continue
             key = each.packet.connection, each.topic.device, name

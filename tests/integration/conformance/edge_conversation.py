@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from frostline_core.reading import DataType
@@ -25,6 +26,8 @@ BRIEF = """
 type = "mqtt"
 name = "brief"
 url = "mqtt://127.0.0.1:{port}"
+timeout_s = 30
+report_s = 3600
 
 [[driver.match]]
 topic = "brief/{{device}}"
@@ -42,6 +45,8 @@ TURNS = 300
 """Changes of a door, each a message of its own, so that seq goes round."""
 _SETTLE_S = 0.7
 """How long a silence is listened to before it counts as one."""
+_HEAR_S = 0.2
+"""Between a command on the wire and what is measured next: by then the gateway has heard of it."""
 _LONG_S = 90.0
 
 
@@ -207,13 +212,17 @@ class _Script:
         ask = encode(Payload(None, None, (Metric(REBIRTH, None, None, DataType.BOOLEAN, True),)))
         for number in (2, 3):
             await self.drained()  # what is under way when a command comes cannot be called back
+            asked = self._commanded()
             self.bystander.says(f"spBv1.0/site/{MessageType.NCMD}/gw", ask)
+            await eventually_async(partial(self._commanded_since, asked))
+            await asyncio.sleep(_HEAR_S)
             self.devices.says("room-1", temperature=-20.0 - number)
             await self.sent("NBIRTH", number, 1)
 
     async def silence(self) -> None:
         self.bystander.says("brief/gate-1", b'{"door": true}')
         await self.sent("DDEATH", 1, 1)
+        await self.drained()  # nothing that waits for an answer is sent again in the silence that follows
         self.mark("an old death")
         self.bystander.says_state("frostline", False, now_ms() - 3_600_000)
         await asyncio.sleep(_SETTLE_S)
@@ -243,6 +252,14 @@ class _Script:
         self.mark("stop")
         self.talk.exit_code.append(self.gateway.end(signal.SIGTERM))
         await eventually_async(lambda: self._deaths() > deaths + 2)
+
+    def _commanded(self) -> int:
+        """How many commands have come to the gateway's end of the wire."""
+        came = (p for p in self.relay.packets if not p.sent and p.kind is Kind.PUBLISH)
+        return sum("/NCMD/" in p.publish().topic for p in came)
+
+    def _commanded_since(self, before: int) -> bool:
+        return self._commanded() > before
 
     def _deaths(self) -> int:
         return sum("/NDEATH/" in each.topic for each in self.bystander.heard)

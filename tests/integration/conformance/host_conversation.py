@@ -18,7 +18,7 @@ from tests.support.wire import Kind, Packet, Publish, WireRelay
 
 STATE = "spBv1.0/STATE/frostline"
 RUN = 0xABCD << 48 | 7
-REORDER_MS = 500
+REORDER_MS = 4_000
 _LONG_S = 90.0
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.deployed import DEPLOY, DeployedMosquitto
-from tests.support.services import Influxd, eventually, free_port
+from tests.support.services import PATIENCE_S, Influxd, eventually, free_port
 
 
 def _config(folder: Path, name: str, changes: dict[str, str]) -> Path:
@@ -34,7 +34,7 @@ def _process(log: Path, *arguments: str | Path) -> Iterator[None]:
     finally:
         process.terminate()
         try:
-            process.wait(60)
+            process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -81,9 +81,10 @@ def test_what_the_simulator_serves_arrives_in_the_database(influxd: Influxd, tmp
 
         def arrived() -> bool:
             query = 'SELECT last("air_temperature") FROM "cold_room" GROUP BY "site", "node", "device", "zone"'
-            answer = httpx.post(f"{influxd.url}/query", params={"db": "deployed"}, data={"q": query}).json()
+            url, params = f"{influxd.url}/query", {"db": "deployed"}
+            answer = httpx.post(url, params=params, data={"q": query}, timeout=PATIENCE_S).json()
             tags = [series["tags"] for series in answer["results"][0].get("series", ())]
             common = {"site": "harbour", "node": "gw-1"}
             return tags == [{**common, "device": room, "zone": room} for room in ("chiller-1", "freezer-1")]
 
-        eventually(arrived, timeout_s=60, every_s=0.5)
+        eventually(arrived, timeout_s=2 * PATIENCE_S, every_s=0.5)

@@ -17,7 +17,7 @@ from typing import Any, Self
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.support.services import eventually
+from tests.support.services import PATIENCE_S, READY_S, eventually
 from tests.support.sockets import end
 
 FROSTLINE = str(Path(sys.executable).with_name("frostline"))
@@ -26,12 +26,14 @@ FIELD = """
 type = "mqtt"
 name = "field"
 url = "mqtt://127.0.0.1:{port}"
+timeout_s = 30
+report_s = 3600
 
 [[driver.match]]
 topic = "field/{{device}}"
 kind = "cold_room"
 zone = "freezer-1"
-max_silence_s = 60
+max_silence_s = 3600
 
 [[driver.match.metric]]
 name = "air_temperature"
@@ -54,7 +56,7 @@ class GatewayProcess:
         self.config = folder / "gateway.toml"
         self.config.write_text(
             f'site = "site"\nnode = "gw"\ndata_dir = "{folder}/data"\n{settings}\n'
-            f'[uplink]\nurl = "mqtt://127.0.0.1:{port}"\nkeepalive_s = 5\n'
+            f'[uplink]\nurl = "mqtt://127.0.0.1:{port}"\nkeepalive_s = 30\n'
             '[http]\nlisten = "127.0.0.1:0"\n' + drivers,
             encoding="utf-8",
         )
@@ -69,7 +71,7 @@ class GatewayProcess:
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
-            self.process.wait(60)
+            self.process.wait(PATIENCE_S)
 
     def start(self, before: Callable[[], None] | None = None) -> None:
         """Starts it and waits until it serves its status."""
@@ -80,7 +82,7 @@ class GatewayProcess:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=before, env=dict(os.environ)
             )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + READY_S
         while not (ready.exists() and ready.read_text()):
             assert self.process.poll() is None, self.said()
             assert time.monotonic() < deadline, self.said()
@@ -92,12 +94,12 @@ class GatewayProcess:
         """Sends a signal and waits for the end; gives the exit code."""
         assert self.process is not None
         self.process.send_signal(how)
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE_S)
 
     def get(self, path: str) -> tuple[int, str]:
         """Code and body of an answer of its HTTP server."""
         try:
-            with urllib.request.urlopen(self._url + path, timeout=60) as answer:  # noqa: S310  # loopback
+            with urllib.request.urlopen(self._url + path, timeout=PATIENCE_S) as answer:  # noqa: S310  # loopback
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -118,7 +120,7 @@ class GatewayProcess:
             [FROSTLINE, "gateway", *words, "-c", str(self.config)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=READY_S,
             check=False,
         )
 

@@ -16,7 +16,7 @@ from frostline_core.sparkplug import DeviceBorn, DeviceDied, NodeBorn, NodeDied
 from frostline_gateway.run import UNCLEAN
 from tests.integration.gateway.gateway_process import FIELD, Field, GatewayProcess, works
 from tests.integration.gateway.uplink_host import TestHost
-from tests.support.services import Mosquitto, eventually, eventually_async, free_port
+from tests.support.services import PATIENCE_S, Mosquitto, eventually, eventually_async, free_port
 
 DEAD_BUS = '[[driver]]\ntype = "modbus"\nname = "bus-1"\nhost = "127.0.0.1"\nport = {port}\ntimeout_s = 0.5\n'
 DEAD_UNIT = '[[driver.unit]]\nname = "room-9"\nunit = 1\nprofile = "danfoss_ekc202b"\nperiod_s = 0.5\n'
@@ -84,6 +84,7 @@ async def test_kill_9_keeps_the_spool_and_tells_of_the_moment_that_may_be_missin
 ) -> None:
     with _gateway(tmp_path, fresh_mosquitto) as gateway, Field(fresh_mosquitto.port) as field:
         works(gateway)
+        begun_ms = int(time.time() * 1000)
         for i in range(10):
             field.says("room-1", temperature=float(i))
         eventually(lambda: gateway.status()["spool"]["rows"] >= 10)
@@ -95,9 +96,7 @@ async def test_kill_9_keeps_the_spool_and_tells_of_the_moment_that_may_be_missin
             await eventually_async(lambda: host.sql.notices)
         (notice,) = host.sql.notices
         assert (notice["reason"], notice["samples"]) == (UNCLEAN, None)
-        assert read_ms - 10_000 < notice["from_ms"] <= read_ms < notice["to_ms"], (
-            "the span holds the moment of the kill"
-        )
+        assert begun_ms <= notice["from_ms"] <= read_ms < notice["to_ms"], "the span holds the moment of the kill"
         assert _account(gateway)["residue"] == {"sampler": 0, "spool": 0}
 
 
@@ -176,7 +175,7 @@ def test_systemd_hears_ready_alive_and_stopping(
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
-        systemd.settimeout(10)
+        systemd.settimeout(PATIENCE_S)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "200000")
         with _gateway(tmp_path, fresh_mosquitto) as gateway:
@@ -191,12 +190,12 @@ def test_systemd_hears_ready_alive_and_stopping(
 def test_check_shows_what_answers_and_fails_for_what_does_not(tmp_path: Path, fresh_mosquitto: Mosquitto) -> None:
     dead = DEAD_BUS.format(port=free_port()) + DEAD_UNIT
     gateway = _gateway(tmp_path, fresh_mosquitto, dead)
-    found = gateway.command("check", "--json", "--timeout-s", "2")
+    found = gateway.command("check", "--json", "--timeout-s", "30")
     assert found.returncode == 1
     told = json.loads(found.stdout)
     assert told["field"]["error"] == ""
     assert "cannot connect" in told["room-9"]["error"]
-    assert "room-9" in gateway.command("check", "--timeout-s", "1").stdout
+    assert "room-9" in gateway.command("check", "--timeout-s", "30").stdout
 
 
 @pytest.mark.parametrize(
@@ -220,8 +219,8 @@ def test_a_wrong_config_is_one_message_and_nothing_starts(
 def test_a_missing_secret_is_told_at_the_start(tmp_path: Path, fresh_mosquitto: Mosquitto) -> None:
     gateway = _gateway(tmp_path, fresh_mosquitto)
     text = gateway.config.read_text(encoding="utf-8")
-    secret = 'keepalive_s = 5\nusername = "gw"\npassword = "${env:FROSTLINE_NOT_SET}"'
-    gateway.config.write_text(text.replace("keepalive_s = 5", secret), encoding="utf-8")
+    secret = 'keepalive_s = 30\nusername = "gw"\npassword = "${env:FROSTLINE_NOT_SET}"'
+    gateway.config.write_text(text.replace("keepalive_s = 30", secret), encoding="utf-8")
     found = gateway.command("run")
     assert found.returncode == 2
     assert "uplink.password: the secret behind ${env:FROSTLINE_NOT_SET} is empty or not set" in found.stderr

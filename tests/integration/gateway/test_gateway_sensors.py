@@ -18,6 +18,7 @@ type = "sensors"
 name = "onboard"
 root = "{root}"
 period_s = 0.2
+timeout_s = 30
 
 [[driver.w1]]
 name = "freezer-1"

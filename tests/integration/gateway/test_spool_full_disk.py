@@ -48,7 +48,7 @@ def test_a_gateway_that_starts_on_a_full_disk_sends_what_it_holds_and_takes_rows
     if subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True, check=False).returncode:
         pytest.skip("no file system of its own can be mounted here")
     command = ["unshare", "-m", "sh", "-c", f'{mount} && exec "$0" -c "$1" "{tmp_path}"', sys.executable, PROGRAM]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     refused, after_commit, later = done.stdout.splitlines()
     assert "the disk is full" in refused

@@ -46,7 +46,7 @@ async def test_a_connection_that_falls_silent_is_replaced(fresh_mosquitto: Mosqu
         async with (
             TcpProxy("127.0.0.1", fresh_mosquitto.port) as proxy,
             TestHost(fresh_mosquitto.port) as host,
-            running(proxy.port, spool) as uplink,
+            running(proxy.port, spool, keepalive_s=5) as uplink,
         ):
             await eventually_async(lambda: host.seen(DeviceBorn))
             proxy.black_hole = True
@@ -85,8 +85,10 @@ async def test_a_second_client_with_our_identity_is_noticed(fresh_mosquitto: Mos
             other.reconnect_delay_set(1, 1)
             other.connect("127.0.0.1", fresh_mosquitto.port)
             other.loop_start()
-            await eventually_async(lambda: uplink.status().identity_conflicts == 1)
-            await asyncio.to_thread(end, other)
+            try:
+                await eventually_async(lambda: uplink.status().identity_conflicts == 1)
+            finally:
+                await asyncio.to_thread(end, other)
 
 
 async def test_a_span_that_the_host_asks_for_is_sent_again_as_history(
@@ -99,16 +101,18 @@ async def test_a_span_that_the_host_asks_for_is_sent_again_as_history(
             config = UplinkConfig.model_validate({"url": f"mqtt://127.0.0.1:{fresh_mosquitto.port}"})
             uplink = Uplink(config, "site", "gw", spool, devices(ROOM), refetches.follow)
             task = asyncio.create_task(uplink.run())
-            first_ms = SYSTEM_CLOCKS.utc_ms()
-            for n in range(20):
-                spool.append([row(n)], AccountDelta(read=1, kept=1))
-            await eventually_async(lambda: spool.view().account.committed == 20)
-            span = json.dumps({"from_ms": first_ms, "to_ms": SYSTEM_CLOCKS.utc_ms() + 1, "device": "room-1"})
-            host.client.publish(*host.session.command("site", "gw", "", [Metric(REFETCH, value=span)], first_ms))
-            await eventually_async(lambda: spool.view().account.committed == 40)
-            again = [each.value for each in host.sql.stored if each.historical]
-            assert again == list(range(20))
-            assert len(set(host.sql.committed)) == 2
-            assert (spool.view().account.kept, spool.view().account.lost) == (40, {})
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            try:
+                first_ms = SYSTEM_CLOCKS.utc_ms()
+                for n in range(20):
+                    spool.append([row(n)], AccountDelta(read=1, kept=1))
+                await eventually_async(lambda: spool.view().account.committed == 20)
+                span = json.dumps({"from_ms": first_ms, "to_ms": SYSTEM_CLOCKS.utc_ms() + 1, "device": "room-1"})
+                host.client.publish(*host.session.command("site", "gw", "", [Metric(REFETCH, value=span)], first_ms))
+                await eventually_async(lambda: spool.view().account.committed == 40)
+                again = [each.value for each in host.sql.stored if each.historical]
+                assert again == list(range(20))
+                assert len(set(host.sql.committed)) == 2
+                assert (spool.view().account.kept, spool.view().account.lost) == (40, {})
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)

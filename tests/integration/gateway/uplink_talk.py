@@ -56,7 +56,7 @@ async def running(
         if on_command is not None:
             on_command(command)
 
-    config = UplinkConfig.model_validate({"url": f"mqtt://127.0.0.1:{port}", "keepalive_s": 5, **settings})
+    config = UplinkConfig.model_validate({"url": f"mqtt://127.0.0.1:{port}", "keepalive_s": 30, **settings})
     uplink = Uplink(
         config, "site", "gw", spool, devices(ROOM) if known is None else known, follow, chance=lambda: chance
     )

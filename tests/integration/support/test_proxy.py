@@ -33,7 +33,7 @@ async def _proxy() -> AsyncIterator[TcpProxy]:
         yield proxy
 
 
-async def _round_trip(proxy: TcpProxy, data: bytes, timeout_s: float = 5) -> bytes:
+async def _round_trip(proxy: TcpProxy, data: bytes, timeout_s: float = 60) -> bytes:
     reader, writer = await asyncio.open_connection(proxy.host, proxy.port)
     try:
         writer.write(data)

@@ -7,7 +7,15 @@ import socket
 import httpx
 import pytest
 
-from tests.support.services import Influxd, Mosquitto, VictoriaMetrics, eventually, eventually_async, free_port
+from tests.support.services import (
+    PATIENCE_S,
+    Influxd,
+    Mosquitto,
+    VictoriaMetrics,
+    eventually,
+    eventually_async,
+    free_port,
+)
 
 
 def _open(port: int) -> bool:
@@ -29,11 +37,11 @@ def test_mosquitto_comes_back_on_the_same_port(fresh_mosquitto: Mosquitto) -> No
 
 def test_influxd_answers(influxd: Influxd) -> None:
     influxd.create_database("services")
-    assert "services" in httpx.get(f"{influxd.url}/query", params={"q": "SHOW DATABASES"}).text
+    assert "services" in httpx.get(f"{influxd.url}/query", params={"q": "SHOW DATABASES"}, timeout=PATIENCE_S).text
 
 
 def test_victoria_metrics_answers(victoria_metrics: VictoriaMetrics) -> None:
-    assert httpx.get(f"{victoria_metrics.url}/health").status_code == 200
+    assert httpx.get(f"{victoria_metrics.url}/health", timeout=PATIENCE_S).status_code == 200
 
 
 def test_eventually_says_what_was_not_true() -> None:
