@@ -52,6 +52,7 @@ class Hook:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            timeout = PATIENCE_S  # a connection that nobody closes ends too
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
