@@ -26,6 +26,18 @@ def test_a_defrost_opens_nothing() -> None:
     assert bench.path == []
 
 
+def test_a_start_up_opens_nothing_until_its_grace_is_over() -> None:
+    standing = {"metric": "compressor_running", "below": 0.5}
+    keys = {"suppress_while": [standing], "grace": "20m", "cap": "2h"}
+    bench = DeviceBench([rule("threshold", above=8, **keys)], ("air_temperature", "compressor_running"))
+
+    bench.see((0, 0), (30, 1), metric="compressor_running").see(*((each, 12.0) for each in range(0, 50, 7)))
+    before = bench.path
+    bench.see((51, 9))
+
+    assert (before, bench.path) == ([], ["firing@50"])
+
+
 def test_without_a_defrost_it_fires_as_ever() -> None:
     assert warm(**DEFROST).see((0, 0), metric="defrost_active").see((0, 5), (11, 9)).path == ["firing@11"]
 
