@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Connection, Engine
 
 from frostline_cloud.ingest import clocks, journal
-from frostline_cloud.ingest.refusal import RefusedDataError, refusals
+from frostline_cloud.ingest.refusal import RefusedDataError, legible, refusals
 from frostline_cloud.ingest.series import NODE_KIND, DeviceKey, SeriesTable, read_clock
 from frostline_cloud.sql import births, translated
 from frostline_cloud.sql.changes import BornDevice, BornNode, Changes, Key, NodeKey
@@ -74,9 +74,9 @@ class Registry:
         All are offline until they are heard: while nobody listened, deaths may have been missed.
 
         Raises:
-            UnavailableError: SQL does not answer.
+            UnavailableError: SQL does not answer, or what it keeps cannot be read.
         """
-        with refusals(), translated("SQL"), self._engine.begin() as connection:
+        with legible(), translated("SQL"), self._engine.begin() as connection:
             known = births.read(connection)
             births.nobody_listened(connection, now_ms)
             self._read_states(connection)
@@ -99,9 +99,9 @@ class Registry:
         Every series keeps its slot.
 
         Raises:
-            UnavailableError: SQL does not answer.
+            UnavailableError: SQL does not answer, or what it keeps cannot be read.
         """
-        with refusals(), translated("SQL"), self._engine.begin() as connection:
+        with legible(), translated("SQL"), self._engine.begin() as connection:
             self._read_states(connection)
         self._known.clear()  # the other may have written other births
         evaluator = self._series.renew(self._states, self._clocks, rules)

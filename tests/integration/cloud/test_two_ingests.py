@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, insert, select, text
 
 from frostline_cloud.config import CloudConfig
 from frostline_cloud.ingest.config import BrokerConfig, IngestConfig
 from frostline_cloud.ingest.ingest import Ingest
 from frostline_cloud.run import Shared, build_ingest
 from frostline_cloud.sql import migrate, open_engine
-from frostline_cloud.sql.tables import account, alert, alert_event, device
+from frostline_cloud.sql.tables import account, alert, alert_event, device, rule_state
 from frostline_cloud.store import Place, Store, open_store
 from frostline_cloud.store.config import StoreConfig
 from frostline_core.rules import RuleSet, parse
@@ -141,3 +141,33 @@ def test_the_one_that_was_overtaken_reads_what_the_other_wrote(pair: Pair, edge:
     eventually(lambda: edge.states[-1])
     send(edge, 11, -20.0, began + 5000)
     assert [row.state for row in pair.rows(alert)] == ["resolved"]
+
+
+def test_one_that_cannot_read_what_the_other_wrote_goes_on_when_it_can(pair: Pair, edge: EdgeNode) -> None:
+    began, n = now_ms(), 0
+    second = pair.start("second")
+    eventually(lambda: second.status.online)
+    with pair.engine.begin() as connection:
+        kept = {"rule": "gone", "site": "s", "node": "n", "device": "d", "metric": "m", "at_ms": 1}
+        connection.execute(insert(rule_state).values(kept | {"state": {}}))
+        connection.execute(text("UPDATE rule_state SET state = '{' WHERE rule = 'gone'"))
+
+    def stuck() -> list[Ingest]:
+        return [each for each in pair.running if each.status.flush_failures > each.status.overtaken]
+
+    def one_is_stuck() -> bool:
+        nonlocal n
+        n += 1
+        send(edge, n, -20.0 - n / 100, began + n)
+        return bool(stuck())
+
+    eventually(one_is_stuck)
+    assert all(each.alive for each in pair.running)
+    one, *_ = stuck()
+    with pair.engine.begin() as connection:
+        connection.execute(delete(rule_state).where(rule_state.c.rule == "gone"))
+    (other,) = (each for each in pair.running if each is not one)
+    other.stop()
+    eventually(lambda: edge.states[-1])
+    send(edge, n + 1, -21.0, began + n + 1)
+    assert pair.stored() == n + 1

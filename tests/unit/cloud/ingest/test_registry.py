@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, select, text, update
+from sqlalchemy import Engine, event, insert, select, text, update
 
 from frostline_cloud.ingest.refusal import RefusedDataError
 from frostline_cloud.ingest.registry import Registry
@@ -361,3 +361,23 @@ def test_a_birth_brings_a_retired_device_back(engine: Engine) -> None:
     host.evaluator.advance(9_000 + 600_000)
     assert {each.series.device for each in host.evaluator.staged().transitions} == {"room-1"}
     assert [each.birth is None for each in (*rows(engine, node), *rows(engine, device))] == [False, False]
+
+
+@pytest.mark.parametrize("content", ["{", '"\\ud800', "[" * 100_000])
+def test_what_sql_keeps_and_nobody_can_read_is_an_outage_until_it_is_mended(engine: Engine, content: str) -> None:
+    """Going on without it would rule otherwise; nothing is lost meanwhile, since nothing is committed."""
+    host = Host(engine, [SILENT])
+    host.hear(*births(edge_node(), ROOM))
+    host.registry.write(2_000)
+    kept = {"rule": "silent", "site": "s", "node": "gw", "device": "room-1", "metric": "t", "at_ms": 1}
+    with engine.begin() as connection:
+        connection.execute(insert(rule_state).values(kept | {"state": {}}))
+        connection.execute(text("UPDATE rule_state SET state = :content"), {"content": content})
+
+    for reading in (lambda: host.registry.renew(), lambda: Host(engine).registry.restore(host.session, 3_000)):
+        with pytest.raises(UnavailableError, match="cannot be read"):
+            reading()
+
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE rule_state SET state = '{}'"))
+    host.registry.renew()
