@@ -152,3 +152,14 @@ def test_the_schema_is_of_a_file_and_demands_the_kind() -> None:
     assert {"threshold", "absence"} <= set(kinds)
     for where in kinds.values():
         assert "type" in found["$defs"][where.removeprefix("#/$defs/")]["required"]
+
+
+def test_a_file_of_rules_says_what_it_is_and_what_to_do(tmp_path: Path) -> None:
+    path = write(tmp_path, WARM, "warm.toml")
+
+    with pytest.raises(ConfigError) as error:
+        load_trial(path)
+
+    said = str(error.value)
+    assert said.startswith(f"{path}: holds rules and no tests of them: check it with `frostline rules check`")
+    assert 'rules = ["warm.toml"] and [[test]] tables' in said
