@@ -7,13 +7,13 @@ import os
 import signal
 import sys
 import threading
-import time
 from dataclasses import asdict
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import typer
 
+from frostline_cloud.instant import now_ms, utc
 from frostline_cloud.notify.listener import Heard, serve
 from frostline_cloud.notify.receivers.webhook.signature import key, new_secret
 from frostline_core.errors import ConfigError, UnavailableError
@@ -36,7 +36,7 @@ def listen(
     as_json: bool = typer.Option(False, "--json", help="One JSON object a line."),
     count: int = typer.Option(0, min=0, help="Stop after so many webhooks; 0 never stops."),
 ) -> None:
-    """Print each webhook and whether it is genuine."""
+    """Print each webhook, when it came (UTC), and whether it is genuine."""
     host, port = _address(listen)
     secrets = _secrets(secret_file)
     lock = threading.Lock()
@@ -75,8 +75,7 @@ def _line(webhook: Heard) -> str:
     body = webhook.body if isinstance(webhook.body, dict) else {}
     summary = webhook.reason or str(body.get("summary", ""))
     proof = "verified" if webhook.verified else "REFUSED"
-    at = time.strftime("%H:%M:%S")
-    return _SHOWN.format(at=at, type=webhook.type, proof=proof, summary=summary)
+    return _SHOWN.format(at=utc(now_ms()), type=webhook.type, proof=proof, summary=summary)
 
 
 def _address(listen: str) -> tuple[str, int]:

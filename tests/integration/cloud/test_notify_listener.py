@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -77,12 +78,15 @@ async def test_a_webhook_with_another_secret_is_refused_and_says_why(secret: Pat
     assert "no signature matches" in json.loads(out)["reason"]
 
 
-async def test_people_get_a_line(secret: Path) -> None:
+async def test_people_get_a_line_with_the_time_in_utc(secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    began = datetime.now(UTC).replace(microsecond=0)
     with listening(secret, "--count", "1") as (process, url):
         await send(url, secret)
 
         out, _ = process.communicate(timeout=60)
 
+    assert began <= datetime.fromisoformat(out[:20]) <= datetime.now(UTC)
     assert "alert.firing" in out
     assert "verified" in out
     assert "Too warm: hamburg room-1" in out
