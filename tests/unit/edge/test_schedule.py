@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frostline_edge.schedule import Alarm, missed, phase_s, until_tick_s
+from tests.support.services import PATIENCE_S
 
 
 def test_units_are_spread_over_a_long_period() -> None:
@@ -40,7 +41,7 @@ def test_the_wait_is_never_longer_than_a_period(now: float, period: float, index
 async def test_an_alarm_that_rang_before_ends_the_wait_at_once() -> None:
     alarm = Alarm()
     alarm.ring()
-    await asyncio.wait_for(alarm.wait(3600), 1)
+    await asyncio.wait_for(alarm.wait(3600), PATIENCE_S)
 
 
 async def test_an_alarm_ends_the_wait_under_way_and_only_that() -> None:
@@ -48,7 +49,7 @@ async def test_an_alarm_ends_the_wait_under_way_and_only_that() -> None:
     waiting = asyncio.create_task(alarm.wait(3600))
     await asyncio.sleep(0)
     alarm.ring()
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, PATIENCE_S)
     again = asyncio.create_task(alarm.wait(3600))
     await asyncio.sleep(0)
     assert not again.done()
@@ -56,4 +57,4 @@ async def test_an_alarm_ends_the_wait_under_way_and_only_that() -> None:
 
 
 async def test_an_alarm_that_does_not_ring_waits_for_its_time() -> None:
-    await asyncio.wait_for(Alarm().wait(0), 1)
+    await asyncio.wait_for(Alarm().wait(0), PATIENCE_S)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from frostline_gateway.spool import Spool
+from tests.support.steady_loop import SteadyLoop
 from tests.unit.gateway.intake_rows import NOW_MS
 from tests.unit.gateway.spool_clock import Clock
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """No stall of the host may pass for the quiet after which a group is written."""
+    return {"steady": SteadyLoop}
 
 
 @pytest.fixture

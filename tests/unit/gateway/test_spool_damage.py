@@ -196,7 +196,7 @@ def test_a_file_size_limit_fails_appends_and_keeps_what_is_there(tmp_path: Path)
         resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, 5_000_000))
 
     command = [sys.executable, "-c", FILLER, str(tmp_path / "spool.db")]
-    done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, timeout=240, check=True)
     kept, held, refused, _, _, message = done.stdout.split("|")
     assert int(kept) > 100
     assert (held, refused) == (kept, "3")
@@ -205,7 +205,7 @@ def test_a_file_size_limit_fails_appends_and_keeps_what_is_there(tmp_path: Path)
 
 def test_a_full_disk_says_so_and_has_room_again_after_a_commit(tmp_path: Path) -> None:
     script = f"mount -t tmpfs -o size=16m tmpfs {tmp_path} && exec {sys.executable} -c '{FILLER}' {tmp_path}/spool.db"
-    done = subprocess.run(["unshare", "-Urm", "sh", "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["unshare", "-Urm", "sh", "-c", script], capture_output=True, text=True, timeout=240)
     if "mount:" in done.stderr or "unshare:" in done.stderr:
         pytest.skip("this kernel lets nobody mount a tmpfs of their own")
     kept, held, refused, last, after, message = done.stdout.split("|")
@@ -217,7 +217,7 @@ def test_a_full_disk_says_so_and_has_room_again_after_a_commit(tmp_path: Path) -
 
 def test_a_full_disk_takes_new_rows_at_the_cost_of_the_ring(tmp_path: Path) -> None:
     script = f"mount -t tmpfs -o size=16m tmpfs {tmp_path} && exec {sys.executable} -c '{RINGED}' {tmp_path}/spool.db"
-    done = subprocess.run(["unshare", "-Urm", "sh", "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["unshare", "-Urm", "sh", "-c", script], capture_output=True, text=True, timeout=240)
     if "mount:" in done.stderr or "unshare:" in done.stderr:
         pytest.skip("this kernel lets nobody mount a tmpfs of their own")
     assert done.returncode == 0, done.stderr
