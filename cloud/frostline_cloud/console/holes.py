@@ -21,21 +21,38 @@ class Gap:
     to_ms: int
 
 
-def holes(held: Sequence[tuple[int, int]], view: tuple[int, int], speaks_ms: int) -> tuple[Gap, ...]:
+def speaks_to_ms(at_ms: int, next_ms: int, speaks_ms: int, blind: Sequence[Gap] = ()) -> int:
+    """Until when a sample speaks: for so long, or until a span of which it is known that nothing came of it.
+
+    Args:
+        at_ms: When it was measured.
+        next_ms: When the next one was; else the end of what is looked at.
+        speaks_ms: How long a value holds where nothing else is known.
+        blind: Those spans; one that ends before the next sample, or with it, cuts this one short.
+    """
+    ends = [max(at_ms, each.from_ms) for each in blind if at_ms < each.to_ms <= next_ms]
+    return min([at_ms + speaks_ms, *ends])
+
+
+def holes(
+    held: Sequence[tuple[int, int]], view: tuple[int, int], speaks_ms: int, blind: Sequence[Gap] = ()
+) -> tuple[Gap, ...]:
     """Where no sample speaks: each does until the next, or for so long.
 
     Args:
         held: Begin and end of what each sample or interval stands for, in order of time.
         view: Begin and end of what is looked at.
         speaks_ms: How long a value holds after that.
+        blind: Spans of which it is known that nothing came of them; see `speaks_to_ms`.
     """
     begin_ms, end_ms = view
     found: list[Gap] = []
     known_to_ms = begin_ms
-    for from_ms, to_ms in held:
+    for number, (from_ms, to_ms) in enumerate(held):
+        next_ms = held[number + 1][0] if number + 1 < len(held) else end_ms
         if from_ms - known_to_ms > (speaks_ms if known_to_ms == begin_ms else 0):
             found.append(Gap(known_to_ms, from_ms))
-        known_to_ms = max(known_to_ms, to_ms + speaks_ms)
+        known_to_ms = max(begin_ms, speaks_to_ms(to_ms, next_ms, speaks_ms, blind))
     if known_to_ms < end_ms or not held:
         found.append(Gap(known_to_ms, end_ms))
     return tuple(each for each in found if each.to_ms > each.from_ms)

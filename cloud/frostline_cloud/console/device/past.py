@@ -12,15 +12,19 @@ from functools import partial
 from threading import Lock
 from typing import Final
 
+from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 
 from frostline_cloud.api import Caller, Services
 from frostline_cloud.api.fleet import known_device
 from frostline_cloud.api.series import SeriesOut, show_series
 from frostline_cloud.console.front.values import LONGEST_SILENCE_MS, DeviceKey, with_gaps
+from frostline_cloud.console.holes import Gap
 from frostline_cloud.console.limits import Limit, in_force_on
 from frostline_cloud.console.plot import Point
-from frostline_cloud.sql.registry import Scope
+from frostline_cloud.sql import ledger, registry
+from frostline_cloud.sql.ledger import Span
+from frostline_cloud.sql.registry import KnownDevice, Scope
 from frostline_core.rules.selector import BUFFERED
 
 MOST: Final = 50
@@ -28,6 +32,7 @@ _POINTS: Final = 600
 _AGAIN_MS: Final = 10_000
 _AGAIN_PART: Final = 300
 _HOUR_MS: Final = 3_600_000
+_MOST_LOSSES: Final = 200
 
 
 class Range(StrEnum):
@@ -82,6 +87,7 @@ class Past:
         buffered: The virtual buffer, with None where it has no value; empty where it was not asked for or has none.
         doubt: Why there is no buffer although one was asked for; "" otherwise.
         limits: That are in force, on what is measured or on its buffer.
+        blind: Spans of which it is known that nothing came of them.
     """
 
     read_ms: int
@@ -90,6 +96,7 @@ class Past:
     buffered: tuple[Point, ...] = ()
     doubt: str = ""
     limits: tuple[Limit, ...] = ()
+    blind: tuple[Gap, ...] = ()
 
     @property
     def longest_ms(self) -> int:
@@ -142,6 +149,9 @@ def read(services: Services, caller: Caller, wanted: Wanted) -> Past:
         max_points=_POINTS,
     )
     series = ask(wanted.metric)
+    known = known_device(services, Scope(*wanted.device))
+    with services.reading() as connection:
+        blind = _blind(connection, known, (series.from_ms, series.to_ms))
     longest_ms = max(series.bucket_ms, LONGEST_SILENCE_MS)
     buffered: tuple[Point, ...] = ()
     doubt = ""
@@ -150,6 +160,23 @@ def read(services: Services, caller: Caller, wanted: Wanted) -> Past:
             buffered = with_gaps(ask(f"{wanted.metric}{BUFFERED}").points, longest_ms)
         except HTTPException as error:
             doubt = str(error.detail)
-    known = known_device(services, Scope(*wanted.device))
     limits = in_force_on(known, wanted.metric, services.in_force())
-    return Past(now_ms, series, with_gaps(series.points, longest_ms), buffered, doubt, limits)
+    return Past(now_ms, series, with_gaps(series.points, longest_ms, blind), buffered, doubt, limits, blind)
+
+
+def _blind(connection: Connection, known: KnownDevice, view: tuple[int, int]) -> tuple[Gap, ...]:
+    """Since when it is offline, and what its gateway lost without a count: nobody was there to measure.
+
+    The newest 200 entries of the list of losses are looked at.
+    """
+    begin_ms, end_ms = view
+    listed = ledger.losses(connection, Span(known.site, known.node, begin_ms, most=_MOST_LOSSES))
+    found = [
+        Gap(each.from_ms, each.to_ms)
+        for each in listed
+        if each.samples is None and each.recovered_ms is None and each.from_ms is not None and each.to_ms is not None
+    ]
+    nodes = [] if known.node_online else registry.nodes(connection, Scope(known.site, known.node), most=1)
+    deaths = [each.death_ms for each in nodes] + ([] if known.online else [known.death_ms])
+    offline = [Gap(at_ms, end_ms) for at_ms in deaths if at_ms is not None and at_ms < end_ms]
+    return tuple(sorted([*found, *offline], key=lambda each: each.from_ms))

@@ -10,7 +10,7 @@ from frostline_cloud.console import plot
 from frostline_cloud.console.device.past import Past
 from frostline_cloud.console.front.card import COUNT
 from frostline_cloud.console.front.values import is_switch
-from frostline_cloud.console.holes import Gap, holes, picture_begin_ms
+from frostline_cloud.console.holes import Gap, holes, picture_begin_ms, speaks_to_ms
 from frostline_cloud.console.plot import Point, Shade
 from frostline_cloud.console.words import number, span, symbol_of
 
@@ -43,7 +43,7 @@ def picture(past: Past) -> dict[str, Any]:
 def gaps(past: Past) -> tuple[Gap, ...]:
     """Where nothing is known; the line breaks at the same places."""
     held = [(each.at_ms, each.at_ms) for each in past.series.points]
-    return holes(held, (past.series.from_ms, past.series.to_ms), past.longest_ms)
+    return holes(held, (past.series.from_ms, past.series.to_ms), past.longest_ms, past.blind)
 
 
 def facts(past: Past) -> list[Fact]:
@@ -76,7 +76,8 @@ def _to_now(past: Past) -> Sequence[Point]:
     if not past.points:
         return past.points
     at_ms, value = past.points[-1]
-    return [*past.points, (min(past.series.to_ms, at_ms + past.longest_ms), value)]
+    end_ms = past.series.to_ms
+    return [*past.points, (min(end_ms, speaks_to_ms(at_ms, end_ms, past.longest_ms, past.blind)), value)]
 
 
 def _edge(past: Past, side: str) -> Sequence[Point]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from frostline_cloud.api.live import LiveValue
+from frostline_cloud.console.holes import Gap, speaks_to_ms
 from frostline_cloud.console.words import symbol_of
 from frostline_cloud.sql.registry import KnownDevice
 from frostline_core.reading import Quality
@@ -97,12 +98,14 @@ class Mean(Protocol):
         """The mean of its samples."""
 
 
-def with_gaps(buckets: Iterable[Mean], longest_ms: int) -> tuple[tuple[int, float | None], ...]:
-    """The means of intervals, with None wherever two of them lie more than `longest_ms` apart."""
+def with_gaps(
+    buckets: Iterable[Mean], longest_ms: int, blind: Sequence[Gap] = ()
+) -> tuple[tuple[int, float | None], ...]:
+    """The means of intervals, with None where one does not speak until the next: see `speaks_to_ms`."""
     points: list[tuple[int, float | None]] = []
     for bucket in buckets:
-        if points and bucket.at_ms - points[-1][0] > longest_ms:
-            points.append((points[-1][0] + longest_ms, None))
+        if points and (end_ms := speaks_to_ms(points[-1][0], bucket.at_ms, longest_ms, blind)) < bucket.at_ms:
+            points.append((end_ms, None))
         points.append((bucket.at_ms, bucket.mean))
     return tuple(points)
 

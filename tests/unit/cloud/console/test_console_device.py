@@ -13,6 +13,8 @@ from frostline_cloud.api import Caller, Role, Services
 from frostline_cloud.api.series import PointOut, SeriesOut
 from frostline_cloud.console.device.past import Past, Pasts, Range, Wanted
 from frostline_cloud.console.device.picture import facts, gaps, picture
+from frostline_cloud.console.front.values import with_gaps
+from frostline_cloud.console.holes import Gap
 from frostline_cloud.console.limits import Limit, in_force_on
 from frostline_cloud.sql.registry import KnownDevice
 from frostline_core.reading import DataType, DeviceDescription, MetricDescription
@@ -115,6 +117,41 @@ def test_a_switch_is_drawn_in_steps() -> None:
 def test_a_metric_that_does_not_exist_is_said_so(services: Services) -> None:
     with pytest.raises(HTTPException, match="404"):
         past(services, metric="nothing")
+
+
+def series_of(*minutes: int, to_ms: int = HOUR_MS) -> SeriesOut:
+    points = [PointOut(at_ms=each * MINUTE_MS, mean=4.0, low=4.0, high=4.0, count=1) for each in minutes]
+    named = {"site": "s", "node": "n", "device": "d", "metric": "air_temperature", "unit": "Cel"}
+    return SeriesOut(from_ms=0, to_ms=to_ms, bucket_ms=MINUTE_MS, points=points, **named)
+
+
+def test_a_loss_without_a_count_between_two_samples_breaks_the_line() -> None:
+    lost = Gap(3 * MINUTE_MS, 4 * MINUTE_MS)
+    series = series_of(1, 2, 5, 6, to_ms=7 * MINUTE_MS)
+    points = with_gaps(series.points, 10 * MINUTE_MS, (lost,))
+    assert [at_ms // MINUTE_MS for at_ms, mean in points if mean is None] == [3]
+    assert gaps(Past(HOUR_MS, series, points, blind=(lost,))) == (Gap(3 * MINUTE_MS, 5 * MINUTE_MS),)
+
+
+def test_a_loss_of_which_samples_came_after_all_breaks_the_line_at_its_end_at_most() -> None:
+    lost = Gap(2 * MINUTE_MS - 1, 5 * MINUTE_MS - 1)
+    points = with_gaps(series_of(1, 2, 3, 4, 5, 6).points, 10 * MINUTE_MS, (lost,))
+    assert [at_ms for at_ms, mean in points if mean is None] == [4 * MINUTE_MS]
+
+
+def test_nothing_is_known_of_a_device_since_it_is_offline(services: Services) -> None:
+    found = past(services, device=("truck-7", "gw-1", "box"), range=Range.HOUR, with_buffer=False)
+    offline_ms = found.series.to_ms - 20 * MINUTE_MS
+    newest_ms = found.series.points[-1].at_ms
+    assert gaps(found)[-1] == Gap(max(offline_ms, newest_ms), found.series.to_ms)
+
+
+def test_a_switch_is_not_drawn_on_while_its_device_is_offline() -> None:
+    points = [PointOut(at_ms=each * MINUTE_MS, mean=each % 2, low=0, high=1, count=1) for each in range(5)]
+    series = series_of().model_copy(update={"points": points, "metric": "door_open", "unit": ""})
+    offline = Gap(5 * MINUTE_MS, HOUR_MS)
+    made = picture(Past(HOUR_MS, series, with_gaps(points, 10 * MINUTE_MS, (offline,)), blind=(offline,)))
+    assert made["series"][0]["data"][-1] == [5 * MINUTE_MS, 0]
 
 
 def test_pages_share_what_was_read_until_its_range_has_moved_on(services: Services, cloud: Cloud) -> None:
