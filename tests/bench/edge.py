@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.bench import process
 from tests.bench.modbus_units import REGISTERS
-from tests.support.services import Mosquitto, eventually, free_port
+from tests.support.services import PATIENCE_S, Mosquitto, eventually, free_port
 from tests.support.sockets import end
 
 UNITS, SECONDS = 50, 20.0
@@ -111,13 +111,14 @@ def _gateway(folder: Path, broker: Mosquitto, modbus: int, setup: Setup) -> dict
         began = time.monotonic()
         command = ["gateway", "run", "-c", str(_config(folder, broker, (modbus, http), setup))]
         with process.ended(process.frostline(command, GATEWAY_CORE, folder / "gateway.log")) as gateway:
-            eventually(lambda: _status(http)["account"]["kept"] > 0, 30)
+            eventually(lambda: _status(http)["account"]["kept"] > 0)
             first_s = time.monotonic() - began
-            eventually(lambda: _status(http)["uplink"]["born"], 30)
+            eventually(lambda: _status(http)["uplink"]["born"])
             committed, wire = _committed(http), _received(broker)
             before = _status(http)["account"]
             cpu, disk, at = process.cpu_s(gateway.pid), process.written_bytes(gateway.pid), time.monotonic()
             time.sleep(setup.seconds)
+            eventually(lambda: _status(http)["account"]["read"] > before["read"])
             after = _status(http)["account"]
             used_s, disk_bytes = process.cpu_s(gateway.pid) - cpu, process.written_bytes(gateway.pid) - disk
             took_s = time.monotonic() - at
@@ -138,7 +139,7 @@ def _gateway(folder: Path, broker: Mosquitto, modbus: int, setup: Setup) -> dict
 
 def _status(port: int) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = httpx.get(f"http://127.0.0.1:{port}/status", timeout=5).json()
+        found: dict[str, Any] = httpx.get(f"http://127.0.0.1:{port}/status", timeout=PATIENCE_S).json()
     except (httpx.HTTPError, json.JSONDecodeError):
         return {"account": {"kept": 0, "read": 0, "committed": 0}, "uplink": {"born": False}}
     return found
@@ -158,7 +159,7 @@ class _Counting(Mosquitto):
 def _committed(port: int) -> int:
     """Samples committed, just after a group of them was: what is on the way then is as little as can be."""
     before = _status(port)["account"]["committed"]
-    eventually(lambda: _status(port)["account"]["committed"] > before, 30)
+    eventually(lambda: _status(port)["account"]["committed"] > before)
     time.sleep(_COMMITS_S)
     return int(_status(port)["account"]["committed"])
 
@@ -171,8 +172,10 @@ def _received(broker: Mosquitto) -> int:
     client.connect(broker.host, broker.port)
     client.subscribe("$SYS/broker/bytes/received")
     client.loop_start()
-    eventually(lambda: len(found) > 1, 25)  # the first is the retained one
-    end(client)
+    try:
+        eventually(lambda: len(found) > 1)  # the first is the retained one
+    finally:
+        end(client)
     return found[-1]
 
 

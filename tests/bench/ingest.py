@@ -222,7 +222,7 @@ def _written(running: Pipeline) -> int:
 
 
 def _sql(running: Pipeline, question: str) -> int:
-    with sqlite3.connect(f"file:{running.folder / 'frostline.db'}?mode=ro", uri=True) as connection:
+    with sqlite3.connect(f"file:{running.folder / 'frostline.db'}?mode=ro", uri=True, timeout=60) as connection:
         return int(connection.execute(question).fetchone()[0])
 
 
@@ -240,7 +240,7 @@ def store_limit(store: Store, metrics: int) -> int:
         bodies.append("\n".join(f"{row}{now_ms + number * lines + n}" for n, row in enumerate(rows)).encode())
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {OTHER_CORE} & before or before)
-    connection = http.client.HTTPConnection(store.host, store.port, timeout=30)
+    connection = http.client.HTTPConnection(store.host, store.port, timeout=60)
     try:
         began = time.perf_counter()
         for body in bodies:

@@ -111,7 +111,7 @@ def _of(condition: str) -> str:
 
 
 def _one(database: Path, question: str) -> int:
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30) as connection:
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=60) as connection:
         return int(connection.execute(question).fetchone()[0] or 0)
 
 
