@@ -76,15 +76,8 @@ class Backlog:
         if from_ms != NEVER:
             known.usual_ms = max(leap, known.usual_ms * 3 // 4)
         hole = Hole(from_ms, to_ms, value, from_ms)
-        if self._ledger.states[slot]:
-            starts = {rule_id: at_start(state) for rule_id, state in self._ledger.states[slot].items()}
-            for rule in known.rules:
-                if rule.id in starts and starts[rule.id].memory:
-                    starts[rule.id] = rule.rest(starts[rule.id], from_ms)
-            hole.states = {rule_id: state for rule_id, state in starts.items() if state != DEFAULT}
-            hole.begun = {rule_id: state for rule_id, state in starts.items() if state.memory}
-            firing = (Phase.FIRING, Phase.CLEARING)
-            hole.inherited = frozenset(rule_id for rule_id, state in starts.items() if state.phase in firing)
+        if states := self._ledger.states[slot]:
+            hole.begin(_at_rest(states, known.rules, from_ms))
         if slot in self._ledger.inputs:
             hole.inputs = dict(self._ledger.inputs[slot])
         if len(self._ledger.open_hole(slot, hole, save=unusual)) > MOST_HOLES:
@@ -93,14 +86,12 @@ class Backlog:
 
     def _make_room(self, slot: int) -> None:
         """Forgets the shortest hole, rather one that nothing has come for."""
-        holes = self._ledger.holes[slot]
-        idle = [each for each in holes if each.last_ms == each.from_ms]
+        idle = [each for each in self._ledger.holes[slot] if each.last_ms == each.from_ms]
+        shortest = min(idle or self._ledger.touch_holes(slot), key=_length_ms)
         if not idle:
-            holes = idle = self._ledger.touch_holes(slot)
-        shortest = min(idle, key=lambda each: each.to_ms - each.from_ms)
-        for rule_id in shortest.states if shortest.last_ms > shortest.from_ms else ():
-            self._end(slot, shortest, rule_id, Step(Phase.OK, Phase.RESOLVED, shortest.to_ms, note=CROWDED_OUT))
-        holes.remove(shortest)
+            for rule_id in shortest.states:
+                self._end(slot, shortest, rule_id, Step(Phase.OK, Phase.RESOLVED, shortest.to_ms, note=CROWDED_OUT))
+        self._ledger.drop_hole(slot, shortest)
 
     def restored(self, slot: int) -> None:
         """Holes of a slot were read from SQL."""
@@ -323,6 +314,20 @@ class Backlog:
         if slot not in self._waiting:
             self._waiting.add(slot)
             heapq.heappush(self._heap, (until_ms, slot))
+
+
+def _length_ms(hole: Hole) -> int:
+    return hole.to_ms - hole.from_ms
+
+
+def _at_rest(states: Mapping[str, State], rules: Iterable[Bound], at_ms: int) -> dict[str, State]:
+    """States as they were at a series' newest sample."""
+    found = {rule_id: at_start(state) for rule_id, state in states.items()}
+    for rule in rules:
+        state = found.get(rule.id)
+        if state is not None and state.memory:
+            found[rule.id] = rule.rest(state, at_ms)
+    return found
 
 
 def _up_to_live(rule: Bound, hole: Hole, heard: Heard) -> Outcome:

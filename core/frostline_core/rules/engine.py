@@ -152,8 +152,8 @@ class Evaluator:
         calm = known.chosen.calm if known.guards is None else None
         shown = [] if calm is not None and calm.lets(value, at_ms) else self._show(slot, value, at_ms)
         self.last_ms[slot] = at_ms
-        if hole is not None and (states := self._ledger.states[slot]):
-            hole.live = frozenset([rule_id for rule_id, state in states.items() if state.phase in OPEN])
+        if hole is not None:
+            hole.go_on(self._ledger.states[slot])
         if shown or last_ms == NEVER:
             self._guards.refresh(slot, None if last_ms == NEVER else shown)
 

@@ -25,12 +25,15 @@ NO_GUARDS: Mapping[str, Guard] = MappingProxyType({})
 MOST_HOLES = 3
 """Holes remembered for one series; the shortest makes room, and what fills it is counted as not ruled."""
 
+_FIRING = (Phase.FIRING, Phase.CLEARING)
 _SETS = ("inherited", "live", "over")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Hole:
-    """One hole of one series. Its mappings and sets are replaced, never changed, and so shared while they are empty.
+    """One hole of one series. Its mappings and sets are replaced, never changed, and so shared where they are alike.
+
+    A series whose samples are half a minute apart always has as many as are remembered: they are kept small.
 
     Attributes:
         from_ms: Event time of the live sample before it; NEVER where there was none.
@@ -62,6 +65,22 @@ class Hole:
     ended: Mapping[str, int] = field(default_factory=lambda: NO_TIMES)
     heard_ms: int = NEVER
     guards: Mapping[str, Guard] = field(default_factory=lambda: NO_GUARDS)
+
+    def begin(self, starts: Mapping[str, State]) -> None:
+        """The states that rules had at the hole's start, if they had any."""
+        states = {rule_id: state for rule_id, state in starts.items() if state.memory or state != DEFAULT}
+        if not states:
+            return
+        self.states = states
+        begun = {rule_id: state for rule_id, state in states.items() if state.memory}
+        self.begun = (states if len(begun) == len(states) else begun) or NO_STATES
+        if inherited := [rule_id for rule_id, state in states.items() if state.phase in _FIRING]:
+            self.inherited = frozenset(inherited)
+
+    def go_on(self, states: Mapping[str, State]) -> None:
+        """The states of the live machines after the sample at the hole's end."""
+        if live := [rule_id for rule_id, state in states.items() if state.phase in OPEN]:
+            self.live = frozenset(live)
 
     def copy(self) -> Hole:
         """As it is now, whatever happens to this one."""

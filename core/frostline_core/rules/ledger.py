@@ -37,6 +37,7 @@ class Ledger:
     _holes_before: dict[int, list[Hole]] = field(default_factory=dict)
     _inputs_before: dict[int, dict[Watch, Input]] = field(default_factory=dict)
     _opened: list[tuple[int, Hole]] = field(default_factory=list)
+    _dropped: list[tuple[int, Hole]] = field(default_factory=list)
     _unsaved: set[int] = field(default_factory=set)
 
     def put(self, slot: int, rule_id: str, state: State) -> None:
@@ -61,6 +62,12 @@ class Ledger:
         if save:
             self._unsaved.add(slot)
         return found
+
+    def drop_hole(self, slot: int, hole: Hole) -> None:
+        """Takes a hole from a slot; SQL may go on holding it."""
+        self.holes[slot].remove(hole)
+        if slot not in self._holes_before:
+            self._dropped.append((slot, hole))
 
     def touch_inputs(self, slot: int) -> dict[Watch, Input]:
         """What a slot's watches say, to be changed now."""
@@ -102,6 +109,8 @@ class Ledger:
                 self.holes[slot] = holes
             else:
                 self.holes.pop(slot, None)
+        for slot, hole in reversed(self._dropped):
+            self.holes[slot] = sorted([*self.holes.get(slot, ()), hole], key=_from_ms)
         for slot, hole in self._opened:
             kept = [
                 each for each in self.holes.get(slot, ()) if (each.from_ms, each.to_ms) != (hole.from_ms, hole.to_ms)
@@ -126,8 +135,13 @@ class Ledger:
             if not self.holes.get(slot):
                 self.holes.pop(slot, None)
         self._opened.clear()
+        self._dropped.clear()
         self._states_before.clear()
         self._holes_before.clear()
         self._inputs_before.clear()
         self._unsaved.clear()
         self.transitions.clear()
+
+
+def _from_ms(hole: Hole) -> int:
+    return hole.from_ms

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from frostline_core.rules import (
-    HOLE_MS,
     LATENESS_MS,
     NEVER,
     Evaluator,
@@ -22,8 +21,10 @@ from frostline_core.rules import (
     Transition,
     parse,
 )
-from frostline_core.rules.hold import MAX_GAP_MS
+from frostline_core.rules.hole import MOST_HOLES
 from frostline_core.rules.state import HIGHEST, Heard, Outcome
+from tests.unit.core.rules.plain_loop import PlainLoop
+from tests.unit.core.rules.rule_bench import show
 
 SECOND = 1000
 ROOM = Series("hamburg", "gw-1", "room-1", "cold_room", "freezer-1", "air_temperature", {"product": "fish"})
@@ -135,13 +136,28 @@ def test_a_change_that_is_undone_before_settling_is_no_row() -> None:
 def test_forgetting_also_takes_back_what_passed_inside_the_guard() -> None:
     evaluator = Evaluator([rule(above=8)])
     slot = evaluator.bind(ROOM)
-    feed(evaluator, slot, 5, 10)
+    show(evaluator, slot, 5, 10)
     evaluator.settle()
-    feed(evaluator, slot, 5, 20)
+    show(evaluator, slot, 5, 20)
 
     evaluator.forget()
 
     assert evaluator.last_ms == [10]
+
+
+def test_forgetting_brings_back_the_hole_that_made_room() -> None:
+    evaluator = Evaluator([rule(above=8)])
+    slot = evaluator.bind(ROOM)
+    leaps = [0, *(minute * 60 * SECOND for minute in range(1, MOST_HOLES + 2))]  # longer and longer
+    for at in leaps[: MOST_HOLES + 1]:
+        show(evaluator, slot, 5.0, at)
+    evaluator.settle()
+    show(evaluator, slot, 5.0, leaps[-1] + 10 * 60 * SECOND)
+
+    evaluator.forget()
+
+    evaluator.observe(slot, 9.0, leaps[1] - SECOND)  # between the first two
+    assert [t.after for t in evaluator.staged().transitions] == [Phase.FIRING]
 
 
 # ---- properties ----
@@ -156,15 +172,6 @@ samples = st.lists(st.tuples(steps_ms, values), max_size=40)
 acts = st.lists(st.tuples(st.sampled_from(["sample", "sample", "sample", "clock"]), steps_ms, values), max_size=30)
 
 
-def feed(evaluator: Evaluator, slot: int, value: float | None, at_ms: int) -> None:
-    """As the ingest loop does: the guard inline, the evaluator outside of it."""
-    inside = value is not None and evaluator.low[slot] <= value <= evaluator.high[slot]
-    if inside and at_ms - HOLE_MS < evaluator.last_ms[slot] < at_ms < evaluator.deadline_ms[slot]:
-        evaluator.last_ms[slot] = at_ms
-    else:
-        evaluator.observe(slot, value, at_ms)
-
-
 def act(evaluator: Evaluator, slot: int, script: list[tuple[str, int, float | None]], start_ms: int) -> int:
     now = start_ms
     for what, wait_ms, value in script:
@@ -172,7 +179,7 @@ def act(evaluator: Evaluator, slot: int, script: list[tuple[str, int, float | No
         if what == "clock":
             evaluator.advance(now)
         else:
-            feed(evaluator, slot, value, now)
+            show(evaluator, slot, value, now)
     return now
 
 
@@ -227,7 +234,7 @@ def test_the_guard_changes_nothing(script: list[tuple[str, int, float | None]]) 
             guarded.advance(now)
             exact.advance(now)
         else:
-            feed(guarded, slot, value, now)
+            show(guarded, slot, value, now)
             exact.observe(slot, value, now)
 
     assert guarded.staged() == exact.staged()
@@ -272,11 +279,11 @@ def test_replaying_the_same_samples_yields_nothing_new(script: list[tuple[int, f
     evaluator = Evaluator(RULES)
     slot = evaluator.bind(ROOM)
     for at, value in stamped(script):
-        feed(evaluator, slot, value, at)
+        show(evaluator, slot, value, at)
     evaluator.settle()
 
     for at, value in stamped(script):
-        feed(evaluator, slot, value, at)
+        show(evaluator, slot, value, at)
 
     assert evaluator.staged() == Staged((), ())
     assert evaluator.retroactive == len(script)
@@ -291,7 +298,7 @@ def test_a_restart_with_states_and_times_restored_goes_unnoticed(
     for evaluator in (steady, first):
         evaluator.bind(ROOM)
         for at, value in both[: len(before)]:
-            feed(evaluator, 0, value, at)
+            show(evaluator, 0, value, at)
     states = {rule_id: state for rule_id, _, state in first.staged().states if state is not None}
     steady.settle()
 
@@ -299,7 +306,7 @@ def test_a_restart_with_states_and_times_restored_goes_unnoticed(
     second.bind(ROOM, states, first.last_ms[0])
     for evaluator in (steady, second):
         for at, value in both[len(before) :]:
-            feed(evaluator, 0, value, at)
+            show(evaluator, 0, value, at)
 
     assert told(second) == told(steady)
     assert memory(second) == memory(steady)
@@ -317,8 +324,8 @@ def test_live_with_the_clock_and_replayed_without_it_are_the_same(
 
     for (at, value), delay in zip(stamped(script), delays, strict=False):
         live.advance(at + delay)
-        feed(live, 0, value, at)
-        feed(replayed, 0, value, at)
+        show(live, 0, value, at)
+        show(replayed, 0, value, at)
 
     assert incidents(live) == incidents(replayed)
 
@@ -345,71 +352,25 @@ def test_it_does_what_a_plain_loop_over_all_samples_does(
     evaluator = Evaluator([rule(above=9, hysteresis=1, for_=for_s, clear_for=clear_s)])
     slot = evaluator.bind(ROOM)
     for at, value in stamped(script):
-        feed(evaluator, slot, value, at)
+        show(evaluator, slot, value, at)
 
     seen = [(t.after.value, t.at_ms) for t in incidents(evaluator) if t.note != "worse"]
 
-    plain = Plain(for_s * SECOND, clear_s * SECOND)
+    plain = PlainLoop(for_s * SECOND, clear_s * SECOND)
     for at, value in stamped(script):
         plain.sample(at, value or 0.0)
     assert seen == plain.told
-
-
-@dataclass
-class Plain:
-    """Above 9 with a hysteresis of 1, written as plainly as can be."""
-
-    for_ms: int
-    clear_ms: int
-    told: list[tuple[str, int]] = field(default_factory=list)
-    hot: bool = False
-    fired: bool = False
-    since: int = 0
-    last: int = 0
-
-    def time_alone(self, at: int) -> None:
-        due = self.since + self.for_ms
-        if self.hot and not self.fired and due < at and due - self.last <= MAX_GAP_MS:
-            self.fired = True
-            self.told.append(("firing", due))
-        if self.fired and not self.hot and at - self.last > MAX_GAP_MS:
-            self.hot = True
-            self.told.append(("firing", self.last + MAX_GAP_MS + 1))
-
-    def sample(self, at: int, value: float) -> None:
-        self.time_alone(at)
-        was, self.hot, self.last = self.hot, value > 9 or (self.hot and value > 8), at
-        turned = self.hot != was
-        if turned:
-            self.since = at
-        (self.while_hot if self.hot else self.while_cool)(at, turned)
-
-    def while_hot(self, at: int, turned: bool) -> None:
-        if (turned and self.fired) or (not self.fired and at - self.since >= self.for_ms):
-            self.fired = True
-            self.told.append(("firing", at))
-        elif turned:
-            self.told.append(("pending", at))
-
-    def while_cool(self, at: int, turned: bool) -> None:
-        if turned and not self.fired:
-            self.told.append(("ok", at))
-        elif self.fired and at - self.since >= self.clear_ms:
-            self.fired = False
-            self.told.append(("resolved", at))
-        elif self.fired and turned:
-            self.told.append(("clearing", at))
 
 
 @given(st.lists(st.floats(-16, -15, exclude_min=True), min_size=1, max_size=50), st.booleans())
 def test_inside_the_hysteresis_nothing_flaps(wobble: list[float], warm: bool) -> None:
     evaluator = Evaluator([rule(above=-15, hysteresis=1)])
     slot = evaluator.bind(ROOM)
-    feed(evaluator, slot, -10 if warm else -20, 1)
+    show(evaluator, slot, -10 if warm else -20, 1)
     evaluator.settle()
 
     for at, value in enumerate(wobble, start=2):
-        feed(evaluator, slot, value, at * SECOND)
+        show(evaluator, slot, value, at * SECOND)
 
     assert evaluator.staged().transitions == ()
 
