@@ -12,7 +12,8 @@ from frostline_core.sparkplug.births import (
 from frostline_core.sparkplug.codec import MAX_BYTES, MAX_METRICS, decode, encode, parse, read, type_of
 from frostline_core.sparkplug.commands import Command, CommitCame, HostState, RebirthAsked, WriteAsked
 from frostline_core.sparkplug.compressed import inflated
-from frostline_core.sparkplug.edge_session import EdgeSession, MismatchError, UndeclaredError
+from frostline_core.sparkplug.declared import UndeclaredError
+from frostline_core.sparkplug.edge_session import EdgeSession, MismatchError
 from frostline_core.sparkplug.envelope import Outgoing, Refused
 from frostline_core.sparkplug.events import (
     DataCame,

@@ -1,14 +1,12 @@
 """The edge node's side of one Sparkplug session: what to publish, and what a received message asks for.
 
-One object per MQTT connection attempt; it owns `seq` and the aliases and knows no clock or socket. An alias is never
-given twice in a session, and those of `Frostline/Batch` carry the session's bdSeq: a host that missed a birth and
-still holds the aliases of the session before finds the batch's alias unknown, and puts no value under a wrong name.
+One object per MQTT connection attempt; it owns `seq` and what was declared, and knows no clock or socket.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from frostline_core.commit.wire import BATCH, COMMIT
@@ -19,6 +17,7 @@ from frostline_core.sparkplug.births import BD_SEQ, REBIRTH, BirthMetric, Device
 from frostline_core.sparkplug.codec import encode, parse, type_of
 from frostline_core.sparkplug.commands import Command, CommitCame, HostState, RebirthAsked, WriteAsked
 from frostline_core.sparkplug.compressed import deflated
+from frostline_core.sparkplug.declared import Declarations, UndeclaredError
 from frostline_core.sparkplug.envelope import Outgoing, Refused
 from frostline_core.sparkplug.messages import PayloadMessage
 from frostline_core.sparkplug.payload import Metric, Payload
@@ -29,34 +28,9 @@ from frostline_core.sparkplug.values import set_value, value_of
 if TYPE_CHECKING:
     from frostline_core.sparkplug.messages import MetricMessage
 
-_SESSION_ALIASES = 1 << 24
-"""Above every ordinary alias; from here on, aliases carry bdSeq."""
-_PER_SESSION = 1 << 16
-
-
-class UndeclaredError(ValueError):
-    """DATA for metrics that no birth of this session declared; nothing was sent and no number used.
-
-    Attributes:
-        device: The device; "" is the node itself.
-        names: The metrics; empty when the device itself is not born.
-    """
-
-    def __init__(self, device: str, names: tuple[str, ...]) -> None:
-        what = ", ".join(names) if names else "the device is not born"
-        super().__init__(f"no birth declared, of {device or 'the node'}: {what}")
-        self.device = device
-        self.names = names
-
 
 class MismatchError(ValueError):
     """DATA whose stored type cannot be turned into the declared one without loss; nothing was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Declared:
-    alias: int
-    datatype: DataType
 
 
 class EdgeSession:
@@ -92,11 +66,7 @@ class EdgeSession:
         self.host_online = False
         self._seq = 0
         self._host_seen_ms = -1
-        self._aliases: dict[tuple[str, str, DataType], int] = {}
-        self._next_alias = 1
-        self._next_session_alias = _SESSION_ALIASES + bd_seq * _PER_SESSION
-        self._declared: dict[str, dict[str, _Declared]] = {}
-        self._by_alias: dict[int, tuple[str, str]] = {}
+        self._declared = Declarations(bd_seq)
         self._dead: set[str] = set()
 
     @property
@@ -136,8 +106,7 @@ class EdgeSession:
         """
         self._seq = 0
         self.born = True
-        self._declared = {}
-        self._by_alias = {}
+        self._declared.restart()
         self._dead = set()
         fixed = [
             Metric(BD_SEQ, None, now_ms, DataType.INT64, self.bd_seq),
@@ -170,7 +139,7 @@ class EdgeSession:
             UndeclaredError: It is not born.
         """
         self._need_birth()
-        if not device or device not in self._declared:
+        if not device or not self._declared.is_born(device):
             raise UndeclaredError(device, ())
         self._dead.add(device)
         return self._outgoing(MessageType.DDEATH, device, now_ms, [])
@@ -182,7 +151,8 @@ class EdgeSession:
             UndeclaredError: No birth of this session declared one of them.
             ValueError: A value does not fit its declared type.
         """
-        declared = self._declared_for(device, [metric.name for metric in metrics])
+        self._need_birth()
+        declared = self._declared.of(device, [metric.name for metric in metrics])
         typed = [replace(metric, alias=None, datatype=declared[metric.name].datatype) for metric in metrics]
         return self.data_message(now_ms, device, parse(encode(Payload(now_ms, None, tuple(typed)))))
 
@@ -201,7 +171,8 @@ class EdgeSession:
             UndeclaredError: No birth of this session declared one of the metrics; the message is untouched.
             MismatchError: A stored value cannot be turned into its declared type.
         """
-        declared = self._declared_for(device, [metric.name for metric in message.metrics])
+        self._need_birth()
+        declared = self._declared.of(device, [metric.name for metric in message.metrics])
         for metric in message.metrics:
             if metric.datatype != declared[metric.name].datatype and metric.datatype:
                 _convert(metric, declared[metric.name].datatype)
@@ -262,8 +233,7 @@ class EdgeSession:
     def _commands(self, device: str, message: PayloadMessage) -> Iterator[Command | str]:
         """The commands in an NCMD or DCMD; a text says why one cannot be followed."""
         for metric in message.metrics:
-            where, name = (device, metric.name) if metric.name else self._by_alias.get(metric.alias, (device, ""))
-            declared = self._declared.get(device, {}).get(name) if where == device else None
+            name, declared = self._declared.meant(device, metric.name, metric.alias)
             if name == REBIRTH and not device:
                 if metric.boolean_value:
                     yield RebirthAsked()
@@ -278,33 +248,8 @@ class EdgeSession:
         wanted = [metric for metric in metrics if metric.name != BATCH]
         if self.proved:
             wanted.append(BirthMetric(BATCH, DataType.BYTES))
-        declared = {metric.name: _Declared(self._alias(device, metric), metric.datatype) for metric in wanted}
-        if len(declared) != len(wanted):
-            raise ValueError(f"{device or 'the node'}: two metrics have one name")
-        self._declared[device] = declared
-        self._by_alias.update({each.alias: (device, name) for name, each in declared.items()})
+        declared = self._declared.declare(device, wanted)
         return [birth_metric(metric, declared[metric.name].alias, now_ms) for metric in wanted]
-
-    def _alias(self, device: str, metric: BirthMetric) -> int:
-        key = (device, metric.name, metric.datatype)
-        found = self._aliases.get(key)
-        if found is None and metric.name == BATCH:
-            found = self._aliases[key] = self._next_session_alias
-            self._next_session_alias += 1
-        elif found is None:
-            found = self._aliases[key] = self._next_alias
-            self._next_alias += 1
-        return found
-
-    def _declared_for(self, device: str, names: Sequence[str]) -> dict[str, _Declared]:
-        self._need_birth()
-        declared = self._declared.get(device)
-        if declared is None:
-            raise UndeclaredError(device, ())
-        missing = tuple(name for name in names if name not in declared)
-        if missing:
-            raise UndeclaredError(device, missing)
-        return declared
 
     def _need_birth(self) -> None:
         if not self.born:
