@@ -33,16 +33,18 @@ class SteadyClock:
         """The time; a step since the last look counts LATE_S at most."""
         return self._advance(LATE_S)
 
-    def waited(self, asked_s: float | None) -> None:
+    def waited(self, asked_s: float | None, *, found: bool) -> None:
         """A wait has ended that began at the last look.
 
         Args:
             asked_s: How long it was to last at most; None: until something happens.
+            found: Whether something has become readable or writable.
         """
         late = asked_s is not None and self._real_s() - self._seen_s > max(0.0, asked_s) + LATE_S
-        # Two late ones in a row count, so that time passes also on a host that is always late.
-        self._advance(asked_s if late and self._was_late else 0.0 if late else None)
-        self._was_late = late
+        # Where two in a row are late and find nothing time passes, also on a host that is always late.
+        counts = not late or (self._was_late and not found)
+        self._advance(asked_s if late and counts else None if counts else 0.0)
+        self._was_late = late and not found
 
     def _advance(self, most_s: float | None) -> float:
         real_s = self._real_s()
@@ -62,7 +64,7 @@ class _Selector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         self._clock.now_s()
         found = super().select(timeout)
-        self._clock.waited(timeout)
+        self._clock.waited(timeout, found=bool(found))
         return found
 
 

@@ -37,7 +37,7 @@ def test_a_wait_that_ends_in_time_counts(real: Real, clock: SteadyClock) -> None
     for asked_s, lasted_s in ((1.0, 1.0), (1.0, 0.25), (1.0, 1.0 + LATE_S / 2), (None, 50.0)):
         before_s = clock.now_s()
         real.now_s += lasted_s
-        clock.waited(asked_s)
+        clock.waited(asked_s, found=False)
         assert clock.now_s() - before_s == pytest.approx(lasted_s)
 
 
@@ -46,11 +46,19 @@ def test_a_wait_that_lasts_too_long_counts_nothing_and_the_next_one_what_was_ask
 ) -> None:
     before_s = clock.now_s()
     real.now_s += 2.0
-    clock.waited(0.3)
+    clock.waited(0.3, found=False)
     assert clock.now_s() == before_s
     real.now_s += 2.0
-    clock.waited(0.3)
+    clock.waited(0.3, found=False)
     assert clock.now_s() - before_s == pytest.approx(0.3)
+
+
+def test_a_wait_that_lasts_too_long_and_finds_something_never_counts(real: Real, clock: SteadyClock) -> None:
+    before_s = clock.now_s()
+    for _ in range(5):
+        real.now_s += 2.0
+        clock.waited(0.3, found=True)
+    assert clock.now_s() == before_s
 
 
 def test_work_that_takes_too_long_counts_little(real: Real, clock: SteadyClock) -> None:
