@@ -85,15 +85,22 @@ def load_cloud(path: Path) -> CloudConfig:
     """
     config = load(path, CloudConfig)
     here = path.resolve().parent
-    templates = config.notify.templates
+    templates, url = config.notify.templates, _absolute(config.sql.url, here)
+    places = {"path": here / config.store.path, "held": here / (config.store.held or _beside(url))}
     return config.model_copy(
         update={
             "rules": RulesConfig(folder=here / config.rules.folder),
-            "store": config.store.model_copy(update={"path": here / config.store.path}),
-            "sql": SqlConfig(url=_absolute(config.sql.url, here)),
+            "store": config.store.model_copy(update=places),
+            "sql": SqlConfig(url=url),
             "notify": config.notify.model_copy(update={"templates": templates and here / templates}),
         }
     )
+
+
+def _beside(url: str) -> Path:
+    """Where the store's last lines are held: with what must outlive the power as they must."""
+    scheme, found, path = url.partition("sqlite:///")
+    return Path(path).parent / "held" if found and not scheme else Path("var/held")
 
 
 def _absolute(url: str, here: Path) -> str:

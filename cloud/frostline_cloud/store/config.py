@@ -38,6 +38,11 @@ class StoreConfig(ConfigModel):
     username: str = Field(default="", description="influxdb1: user; empty: no authentication.")
     password: SecretStr | None = Field(default=None, description="influxdb1: ${env:NAME} or ${file:/path}.")
     token: SecretStr | None = Field(default=None, description="influxdb2: API token, ${env:NAME} or ${file:/path}.")
+    held: Path | None = Field(
+        default=None,
+        description="victoriametrics: folder, on a disk, for what was written last and may not be on the server's disk "
+        "yet. Default: `held` beside SQLite's file; without SQLite `var/held`.",
+    )
     timeout_s: float = Field(default=10.0, description="Of one request or query.", gt=0, le=300)
 
     @model_validator(mode="after")

@@ -48,14 +48,19 @@ class LineWriter:
         read_generation: Reads the highest generation number that the store holds.
         clock: Seconds since 1970; own rows (check, generation) carry the time of their day's start, so that they are
             one point a day, within a retention of a day or more.
+        mark_every_ms: The same for generation, where of two values for one instant a server may keep the lower.
     """
 
     def __init__(
-        self, send: Send, read_generation: Callable[[], float | None], clock: Callable[[], float] = time.time
+        self,
+        send: Send,
+        read_generation: Callable[[], float | None],
+        clock: Callable[[], float] = time.time,
+        mark_every_ms: int = _DAY_MS,
     ) -> None:
         self._post = send
         self._read_generation = read_generation
-        self._clock = clock
+        self._clock, self._mark_every_ms = clock, mark_every_ms
         self._encoder = LineEncoder()
         self._generation: int | None = None
         self._generation_lock = threading.Lock()
@@ -95,7 +100,7 @@ class LineWriter:
     def check(self) -> None:
         """The store port's `check`: writes one small line, because only that shows that writing works."""
         try:
-            self._send(self._own_line(_PROBE, "ok", 1.0))
+            self._send(self._own_line(_PROBE, "ok", 1.0, _DAY_MS))
         except RefusedError as error:
             raise UnavailableError(f"store refuses even a check line: {error}") from error
 
@@ -112,7 +117,7 @@ class LineWriter:
             return
         with self._generation_lock:
             try:
-                self._send(self._own_line(_GENERATION, "number", float(number)))
+                self._send(self._own_line(_GENERATION, "number", float(number), self._mark_every_ms))
             except RefusedError as error:
                 raise UnavailableError(f"store refuses the generation mark: {error}") from error
             self._generation = max(number, self._generation or 0)
@@ -124,9 +129,9 @@ class LineWriter:
             self._generation = None  # it may come back with less than it had
             raise
 
-    def _own_line(self, place: Place, field: str, value: float) -> bytes:
-        today_ms = int(self._clock()) * 1000 // _DAY_MS * _DAY_MS
-        return self._encoder.line(Row(place, today_ms, [(field, value)])).encode()
+    def _own_line(self, place: Place, field: str, value: float, every_ms: int) -> bytes:
+        at_ms = int(self._clock() * 1000) // every_ms * every_ms
+        return self._encoder.line(Row(place, at_ms, [(field, value)])).encode()
 
     def _deliver(self, text: _Text) -> list[tuple[int, str]]:
         """Sends; where something is refused, halves until each culprit is alone. A line may be sent several times."""

@@ -34,7 +34,7 @@ def open_store(config: StoreConfig) -> Store:
         return InfluxV2Store(target, _http(config), config.database)
     from frostline_cloud.store.victoria import VictoriaStore
 
-    return VictoriaStore(V2Posts(target), _http(config))
+    return VictoriaStore(V2Posts(target), _http(config), held=config.held)
 
 
 def _embedded(config: StoreConfig) -> Store:

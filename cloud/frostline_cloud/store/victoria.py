@@ -1,10 +1,10 @@
 """The store on VictoriaMetrics: line protocol in, MetricsQL out.
 
 VictoriaMetrics keeps numbers only: text fields are not sent (it would store them as 0). A field is a metric named
-`<measurement>_<field>`. It acknowledges before data is on disk, so that we hold it for a while (`held`). It shows new
-data after a second and a new series after up to eleven (1.79, measured), and needs `-dedup.minScrapeInterval=1ms` for a
-repeated write to be counted once (of two different values for one instant it keeps either, mostly the larger). Numbers
-are decimal with about 15 digits, fewer beside much larger ones in one series.
+`<measurement>_<field>`. It acknowledges before data is on its disk, so that we hold it for a while on ours (`held`). It
+shows new data after a second and a new series after up to eleven (1.79, measured), and needs
+`-dedup.minScrapeInterval=1ms` for a repeated write to be counted once (of two different values for one instant it keeps
+either, mostly the larger). Numbers are decimal with about 15 digits, fewer beside much larger ones in one series.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -47,7 +48,8 @@ _EVER = "20y"
 _START = re.compile(r"^process_start_time_seconds (\S+)$", re.MULTILINE)
 _SERVER_FAULT = 500
 SHOWN_S = 15.0
-"""So long after this process began all that an earlier one wrote can be seen, also where nobody may ask for a flush."""
+"""So long after this process began all that was written before can be seen, also where nobody may ask for a flush.
+And so long after it has sent lines again: a killed server may have forgotten their series, and shows new ones late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,20 @@ class VictoriaStore:
         posts: For writes; the store closes it.
         http: For the Prometheus API, with base URL, credentials and time-out; the store closes it.
         clock: Seconds that only go forward.
+        held: Folder of what was written last; see `Held`.
     """
 
-    def __init__(self, posts: Posts, http: httpx.Client, clock: Callable[[], float] = time.monotonic) -> None:
-        self._posts = Held(posts, self._started, clock)
+    def __init__(
+        self,
+        posts: Posts,
+        http: httpx.Client,
+        clock: Callable[[], float] = time.monotonic,
+        held: Path | None = None,
+    ) -> None:
+        self._posts = Held(posts, self._started, clock, held)
         self._http = http
         self._clock, self._opened_s = clock, clock()
-        self._writer = LineWriter(self._posts.send, self._highest_generation)
+        self._writer = LineWriter(self._posts.send, self._highest_generation, mark_every_ms=1)
 
     def write(self, rows: Sequence[AnyRow]) -> None:
         """See the store port; text fields are left out."""
@@ -157,17 +166,18 @@ class VictoriaStore:
         return str(found[0]) if len(found) == 1 else ""
 
     def _show(self) -> None:
-        """Makes what was written last visible; where a flush is not allowed, that takes its time.
+        """Makes what was written last visible; where a flush does not do that, or is not allowed, it takes its time.
 
         Raises:
             UnavailableError: It cannot be seen yet; or the store does not answer.
         """
-        with suppress(UnavailableError):
-            self._post("/internal/force_flush", {})
-            return
-        left_s = SHOWN_S - (self._clock() - self._opened_s)
-        if left_s > 0:
-            raise UnavailableError(f"store: what was written last may not be seen for another {left_s:.0f} s")
+        again_s = self._posts.again_s
+        if again_s is None:
+            with suppress(UnavailableError):
+                self._post("/internal/force_flush", {})
+                return
+        if self._clock() - (self._opened_s if again_s is None else again_s) < SHOWN_S:
+            raise UnavailableError(f"store: what was written last may not be seen yet, for {SHOWN_S:.0f} s at most")
 
     def _buckets(self, selector: str, steps: _Steps) -> Iterator[Bucket]:
         """The buckets that have samples; at_ms is where the bucket begins."""

@@ -30,10 +30,14 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
 
 @pytest.fixture
 def store(server: Service) -> Iterator[Store]:
-    config = {"kind": "influxdb1" if isinstance(server, Influxd) else "victoriametrics"}
-    made = open_store(StoreConfig.model_validate(config | {"url": server.url, "database": "frostline"}))
+    made = open_store(opened_as(server))
     yield made
     made.close()
+
+
+def opened_as(server: Service) -> StoreConfig:
+    kind = "influxdb1" if isinstance(server, Influxd) else "victoriametrics"
+    return StoreConfig.model_validate({"kind": kind, "url": server.url, "database": "frostline"})
 
 
 def write(store: Store, n: int) -> bool:
@@ -68,3 +72,30 @@ def test_what_a_killed_server_had_acknowledged_is_in_it_after_its_restart(server
         eventually(lambda n=n: write(store, n))  # type: ignore[misc]
         acknowledged.append(float(n))
     eventually(lambda: found(store, server) == acknowledged)  # a server shows new data a little later
+
+
+def test_after_both_have_died_nobody_is_told_of_an_older_flush(server: Service, tmp_path: Path) -> None:
+    config = opened_as(server).model_copy(update={"held": tmp_path / "held"})
+
+    def known(number: int) -> bool:
+        try:
+            told = ours.generation()
+        except UnavailableError:
+            return False
+        assert told == number
+        return True
+
+    ours = open_store(config)
+    try:
+        for number in range(1, 6):
+            ours.mark_generation(number)
+            if number % 2:
+                continue
+            ours.close()
+            server.kill()
+            time.sleep(1)  # VictoriaMetrics tells its start to the second
+            server.start()
+            ours = open_store(config)
+            eventually(lambda n=number: known(n), 60)  # type: ignore[misc]
+    finally:
+        ours.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import httpx
 import pytest
 
@@ -26,32 +24,51 @@ class Server:
 
     def __init__(self, flush: int) -> None:
         self.flush, self.asked = flush, list[str]()
+        self.now_s = 100.0
+        self.start = "1"
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request.url.path)
         if request.url.path == "/internal/force_flush":
             return httpx.Response(self.flush)
+        if request.url.path == "/metrics":
+            return httpx.Response(200, text=f"process_start_time_seconds {self.start}\n")
         return httpx.Response(200, json={"data": {"result": [{"metric": {}, "value": [0, "7"]}]}})
 
 
-def opened(server: Server, seconds: Sequence[float]) -> VictoriaStore:
-    times: Iterator[float] = iter(seconds)
+def opened(server: Server) -> VictoriaStore:
     http = httpx.Client(base_url="http://store", transport=httpx.MockTransport(server.answer))
-    return VictoriaStore(Silent(), http, lambda: next(times))
+    return VictoriaStore(Silent(), http, lambda: server.now_s)
 
 
 def test_the_generation_is_read_after_a_flush() -> None:
     server = Server(204)
-    store = opened(server, [0.0])
+    store = opened(server)
     assert store.generation() == 7
-    assert server.asked == ["/internal/force_flush", "/api/v1/query"]
+    assert server.asked == ["/metrics", "/internal/force_flush", "/api/v1/query"]
     store.close()
 
 
 @pytest.mark.parametrize("refusal", [401, 403, 404])
 def test_a_server_that_may_not_be_flushed_is_asked_when_all_can_be_seen(refusal: int) -> None:
-    store = opened(Server(refusal), [100.0, 101.0, 100.0 + SHOWN_S])
-    with pytest.raises(UnavailableError, match="another 14 s"):
+    server = Server(refusal)
+    store = opened(server)
+    server.now_s += 1
+    with pytest.raises(UnavailableError, match="not be seen yet"):
         store.generation()
+    server.now_s += SHOWN_S - 1
+    assert store.generation() == 7
+    store.close()
+
+
+def test_what_was_sent_again_takes_its_time_too() -> None:
+    server = Server(403)
+    store = opened(server)
+    store.check()
+    server.now_s += 60
+    server.start = "2"
+    with pytest.raises(UnavailableError, match="not be seen yet"):
+        store.generation()
+    server.now_s += SHOWN_S
     assert store.generation() == 7
     store.close()
