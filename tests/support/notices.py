@@ -18,7 +18,7 @@ def body(**changes: Any) -> dict[str, Any]:
         "timestamp": "2026-01-31T12:00:00.000Z",
         "noted_at": "2026-01-31T12:00:00.180Z",
         "revision": 2,
-        "summary": "Freezer too warm: hamburg room-1 air_temperature -12.5 °C (limit -15 °C)",
+        "summary": "Freezer too warm: hamburg room-1 air temperature -12.5 °C (limit -15 °C)",
         "incident": {
             "id": "5f0d0000-0000-4000-8000-000000000001",
             "state": "firing",

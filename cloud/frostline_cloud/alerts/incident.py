@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping
 
 from frostline_cloud.alerts.event import EventType
+from frostline_cloud.spoken import spoken
 from frostline_core.rules import OPEN, WORSE, Phase, Rule, Severity, Track, Transition
 from frostline_core.units import UNITS
 
@@ -320,7 +321,9 @@ def _summary(incident: Incident, note: str) -> str:
     """One line: what, where, how much against what, and why where that is not plain."""
     symbol = UNITS[incident.evidence["unit"]].symbol if incident.evidence.get("unit") in UNITS else ""
     unit = f" {symbol}" if symbol else ""
-    text = f"{incident.evidence.get('title', incident.rule)}: {incident.site} {incident.device} {incident.metric}"
+    text = (
+        f"{incident.evidence.get('title', incident.rule)}: {incident.site} {incident.device} {spoken(incident.metric)}"
+    )
     if incident.value is not None:
         text += f" {incident.value:.6g}{unit}"
         limit = incident.evidence.get("limit")

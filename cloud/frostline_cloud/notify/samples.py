@@ -76,7 +76,7 @@ def _single(stage: Stage, now: datetime) -> dict[str, Any]:
         "timestamp": _text(now - timedelta(minutes=1)),
         "noted_at": _text(now),
         "revision": 2,
-        "summary": "Cold room too warm: rotterdam chiller-1 air_temperature 9.4 °C (limit 8 °C)",
+        "summary": "Cold room too warm: rotterdam chiller-1 air temperature 9.4 °C (limit 8 °C)",
         "incident": _incident(stage, now),
         "rule": {"id": "chiller-too-warm", "title": "Cold room too warm", "version": "sample"},
         "series": {

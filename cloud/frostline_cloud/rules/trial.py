@@ -122,8 +122,8 @@ def load_trial(path: Path) -> Trial:
     said = read(path).content
     if "rule" in said and "test" not in said:
         raise ConfigError(
-            f"{path}: holds rules and no tests of them: check it with `frostline rules check`; to test it, write a file "
-            f'with rules = ["{path.name}"] and [[test]] tables (docs/rules.md, "Checking, testing, backtesting")'
+            f"{path}: holds rules and no tests of them: check it with `frostline rules check`; to test it, write a "
+            f'file with rules = ["{path.name}"] and [[test]] tables (docs/rules.md, "Checking, testing, backtesting")'
         )
     content = config.parse(said, FileModel, str(path))
     rules = [rule for name in content.rules for rule in load_rules(path.parent / name).rules]

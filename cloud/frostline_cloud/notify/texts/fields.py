@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 from frostline_cloud.notify.grouping.body import PARTS
 from frostline_cloud.notify.stage import Stage, stage_of
+from frostline_cloud.spoken import BUFFERED, spoken
 from frostline_core.units import UNITS
 
 _SERIES: Final = ("site", "node", "device", "kind", "zone", "metric")
@@ -20,6 +22,7 @@ FIELDS: Final = frozenset(
         *_INSTANTS,
         *("stage", "severity", "title", "rule", "summary", "labels", "value", "limit", "happened_at", "noted_at"),
         *("duration", "acknowledged_by", "acknowledge_url", "alert_url", "incident", "revision", "step", "waited"),
+        "metric_name",
     }
 )
 """Fields of a notification of one incident."""
@@ -45,6 +48,7 @@ GROUP_FIELDS: Final = frozenset(
 MOST_URLS: Final = 10
 """A message that lists more alerts shows no link to each: chats cut what is long, and the console lists all."""
 
+_NUMBER: Final = re.compile(r"\d+")
 _DAY_S, _HOUR_S, _MINUTE_S = 86_400, 3_600, 60
 
 
@@ -63,6 +67,20 @@ class Reader:
     def word(self, kind: str, name: str) -> str:
         """A word of the language; the name itself where it has none."""
         return self.words.get(f"{kind}.{name}", name)
+
+    def metric(self, name: str) -> str:
+        """A metric as people say it; one with a number as the words of `#` say, so that one serves all."""
+        if f"metric.{name}" in self.words:
+            return self.words[f"metric.{name}"]
+        if name.endswith(BUFFERED) and name != BUFFERED:
+            return self.metric(name.removesuffix(BUFFERED)) + self.words["buffered"]
+        number = _NUMBER.search(name)
+        pattern = "" if number is None else self.words.get(f"metric.{_NUMBER.sub('#', name, count=1)}", "")
+        return pattern.replace("#", number[0]) if number is not None and pattern else spoken(name)
+
+    def kind(self, name: str) -> str:
+        """A kind of device as people say it."""
+        return self.words.get(f"kind.{name}") or spoken(name)
 
     def instant(self, text: str | None) -> str:
         """A moment in the reader's zone with UTC behind it: `2026-01-31 13:00 CET (12:00 UTC)`."""
@@ -116,6 +134,11 @@ def fields_of(body: Mapping[str, Any], reader: Reader) -> dict[str, str]:
         "waited": reader.duration(escalation["after_s"]) if escalation else "",
     }
     given |= {name: series.get(name) for name in _SERIES}
+    given |= {
+        "metric": reader.metric(series.get("metric") or ""),
+        "metric_name": series.get("metric"),
+        "kind": reader.kind(series.get("kind") or ""),
+    }
     given |= {name: reader.instant(incident.get(name)) for name in _INSTANTS}
     return {name: _one_line(given[name]) for name in FIELDS}
 
@@ -151,7 +174,7 @@ def _digest(body: Mapping[str, Any], reader: Reader) -> dict[str, str]:
 
 def _group(body: Mapping[str, Any], reader: Reader) -> dict[str, str]:
     counts, group, comma = body["counts"], body["group"], reader.words["comma"]
-    by = [(name.removeprefix("label."), value) for name, value in group["by"].items() if value]
+    by = [(name.removeprefix("label."), _named(name, value, reader)) for name, value in group["by"].items() if value]
     given = {
         "stage": reader.word("stage", Stage.GROUP.value),
         "severity": reader.word("severity", body["severity"]),
@@ -171,6 +194,11 @@ def _group(body: Mapping[str, Any], reader: Reader) -> dict[str, str]:
         rest = counts[part] - len(body[part])
         given |= {f"{part}_count": str(counts[part] or ""), part: "\n".join(lines + ([f"+ {rest}"] if rest else []))}
     return given
+
+
+def _named(name: str, value: str, reader: Reader) -> str:
+    """A value by which alerts are told together."""
+    return reader.metric(value) if name == "metric" else reader.kind(value) if name == "kind" else value
 
 
 def _counted(counts: Sequence[Mapping[str, Any]], reader: Reader) -> str:

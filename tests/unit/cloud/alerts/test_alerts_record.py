@@ -71,7 +71,7 @@ def test_firing_opens_an_incident_and_tells_every_receiver(connection: Connectio
 def test_the_summary_names_the_thing_the_value_and_the_limit(connection: Connection) -> None:
     tell(connection, FIRED)
 
-    assert only(connection).summary == "Freezer too warm: hamburg room-1 air_temperature -12.5 °C (limit -15 °C)"
+    assert only(connection).summary == "Freezer too warm: hamburg room-1 air temperature -12.5 °C (limit -15 °C)"
 
 
 def test_pending_opens_an_incident_and_tells_nobody(connection: Connection) -> None:
@@ -153,7 +153,7 @@ def test_an_absence_has_no_value(connection: Connection) -> None:
 
     incident = only(connection)
     assert incident.value is None
-    assert incident.summary.endswith("air_temperature, no data for 15m")
+    assert incident.summary.endswith("air temperature, no data for 15m")
 
 
 def test_a_rule_that_is_gone_still_closes_its_incident(connection: Connection) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from frostline_cloud.notify.stage import Stage, stage_of
 from frostline_cloud.notify.texts import BUILT_IN, FIELDS, Catalogue, parse_template
 from frostline_core.errors import ConfigError
+from frostline_edge import profiles
 from tests.support.notices import body
 
 TEXTS = Catalogue.read()
@@ -84,7 +85,7 @@ def test_a_group_says_how_many_of_each_there_are_and_lists_them() -> None:
     assert lines[:3] == [
         "New (61)",
         "- 2026-01-31 12:00 UTC  fired [critical] Freezer too warm: "
-        "hamburg room-1 air_temperature -12.5 °C (limit -15 °C)",
+        "hamburg room-1 air temperature -12.5 °C (limit -15 °C)",
         "+ 60",
     ]
     assert "Over (1)" in lines
@@ -267,3 +268,59 @@ def test_no_field_can_add_a_line_to_the_subject() -> None:
 
 def test_a_long_subject_is_cut() -> None:
     assert len(TEXTS.render(body(rule={"title": "x" * 500}), "duty", "en", "UTC").subject) == 200
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("air_temperature", ("air temperature", "空气温度", "空氣溫度")),
+        ("voltage_l2", ("voltage L2", "L2 相电压", "L2 相電壓")),
+        ("compressor_3_running", ("compressor 3 running", "3 号压缩机运行", "3 號壓縮機運轉")),
+        ("count_04012345000016", ("count of 04012345000016", "04012345000016 的数量", "04012345000016 的數量")),
+        (
+            "air_temperature_buffered",
+            ("air temperature (buffered)", "空气温度\uff08缓冲值\uff09", "空氣溫度\uff08緩衝值\uff09"),
+        ),
+        ("glycol_level_2", ("glycol level 2", "glycol level 2", "glycol level 2")),  # nobody here knows it
+    ],
+)
+def test_a_metric_is_named_as_people_say_it(metric: str, said: tuple[str, str, str]) -> None:
+    shown = [TEXTS.render(body(series={"metric": metric}), "duty", language, "UTC").body for language in BUILT_IN]
+
+    lines = ("Metric: ", "指标\uff1a", "指標\uff1a")
+    for text, begins, name in zip(shown, lines, said, strict=True):
+        assert f"\n{begins}{name}\n" in text
+
+
+def test_every_metric_and_kind_has_words_in_both_chineses() -> None:
+    named = [
+        {name for name in TEXTS.words[language] if name.startswith(("metric.", "kind."))} for language in BUILT_IN[1:]
+    ]
+    assert named[0] == named[1]
+
+
+def test_every_metric_of_every_profile_has_chinese_words() -> None:
+    points = {point.name for name in profiles.names() for point in profiles.load(name).points}
+    spoken = {name: TEXTS.render(body(series={"metric": name}), "duty", "zh-Hans", "UTC").body for name in points}
+
+    assert [name for name, text in sorted(spoken.items()) if not re.search("指标\uff1a.*[\u4e00-\u9fff]", text)] == []
+
+
+def test_an_operator_names_metrics_of_their_own(tmp_path: Path) -> None:
+    texts = Catalogue.read(write(tmp_path, en__words_toml='[metric]\nglycol_level = "glycol in the tank"\n'))
+
+    assert "Metric: glycol in the tank" in texts.render(body(series={"metric": "glycol_level"}), "d", "en", "UTC").body
+
+
+def test_a_group_by_kind_and_metric_says_both_as_people_do() -> None:
+    by = {"kind": "cold_room", "metric": "door_open"}
+    group = GROUP | {"group": GROUP["group"] | {"by": by}}
+
+    assert TEXTS.render(group, "duty", "en", "UTC").subject.startswith("[critical] kind cold room, metric door open:")
+    assert "类型 冷库\uff0c指标 门开启" in TEXTS.render(group, "duty", "zh-Hans", "UTC").subject
+
+
+def test_a_template_may_use_the_name_as_rules_have_it(tmp_path: Path) -> None:
+    texts = Catalogue.read(write(tmp_path, en__firing_txt="{metric_name}"))
+
+    assert texts.render(body(), "duty", "en", "UTC").subject == "air_temperature"
