@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from traceback import format_tb
 
 from sqlalchemy import Connection
 
@@ -17,12 +19,14 @@ from frostline_cloud.notify.grouping import telling
 from frostline_cloud.notify.grouping.telling import Telling
 from frostline_cloud.notify.health import HealthState
 from frostline_cloud.notify.outbox import Claim, RowState, Tried
-from frostline_cloud.notify.receivers.receiver import Message, Receiver
+from frostline_cloud.notify.receivers.receiver import Attempt, Message, Receiver, Verdict
 from frostline_cloud.notify.receivers.settings import BudgetConfig
 from frostline_cloud.notify.tools import Tools
 from frostline_cloud.sql import read_only, translated
 from frostline_core.errors import UnavailableError
 from frostline_core.rules import Severity
+
+log = logging.getLogger("frostline.notify")
 
 IN_FLIGHT = 4
 """Notifications of one receiver under way at a time."""
@@ -171,7 +175,12 @@ class Desk:
     async def _attempt(self, claimed: Claim | Bundle) -> tuple[Claim | Bundle, Tried]:
         began_ms, began = self._tools.clock(), time.monotonic()
         message = Message(claimed.id, str(claimed.type), claimed.body)
-        attempt = await self.receiver.send(message, began_ms // 1000)
+        try:
+            attempt = await self.receiver.send(message, began_ms // 1000)
+        except Exception as error:  # noqa: BLE001 - a desk supervises its receiver, and the other desks must go on
+            where = "".join(format_tb(error.__traceback__))  # without its words: they may hold a secret
+            log.error("receiver %s: an error of ours: %s\n%s", self.name, type(error).__name__, where)
+            attempt = Attempt(Verdict.RETRY, error=f"an error of ours: {type(error).__name__}")
         return claimed, Tried(attempt, began_ms, round((time.monotonic() - began) * 1000))
 
     def _end(self, ended: Sequence[tuple[Claim | Bundle, Tried]]) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
 
+import pytest
 from sqlalchemy import select
 
-from frostline_cloud.notify import Plan, health
+from frostline_cloud.notify import NotifyWorker, Plan, health
 from frostline_cloud.notify.dead_letters import dead_letters, revive
-from frostline_cloud.notify.receivers.receiver import Attempt, Verdict
+from frostline_cloud.notify.receivers.receiver import Attempt, Message, Verdict
 from frostline_cloud.sql.tables import alert, delivery, outbox
-from tests.support.office import FIRES, MINUTE, NO, NOW, ROOMS, Inbox, Office, drain
+from tests.support.office import FIRES, HOUR, MINUTE, NO, NOW, ROOMS, Inbox, Office, drain
 
 
 def test_a_receiver_that_fails_again_and_again_is_tried_with_one_notification_at_a_time(office: Office) -> None:
@@ -123,3 +125,35 @@ def test_how_a_receiver_was_that_there_is_no_longer_is_forgotten(office: Office)
     with office.engine.begin() as connection:
         assert health.forget(connection, ["boss"]) == 1
         assert [each.receiver for each in health.all_health(connection)] == ["boss"]
+
+
+@dataclass(slots=True)
+class Faulty(Inbox):
+    """A receiver with an error of its own."""
+
+    async def send(self, message: Message, now_s: int) -> Attempt:
+        if not self.script:
+            raise KeyError("token-of-" + "somebody")
+        return await Inbox.send(self, message, now_s)
+
+
+def test_an_error_of_a_receivers_own_is_a_failed_attempt_and_holds_up_no_other(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = Plan(("bad", "good"))
+    bad, good = Faulty("bad"), Inbox("good")
+    office.tell("critical", FIRES, ["room-1"], ["*"])
+    worker = NotifyWorker(office.engine, [bad, good], lambda: office.now, plan=plan)
+    asyncio.run(worker.run_once())
+
+    assert (good.types_taken, office.states("good"), office.states("bad")) == (
+        ["firing"],
+        {"delivered": 1},
+        {"waiting": 1},
+    )
+    assert "receiver bad: an error of ours: KeyError" in caplog.text
+    assert "token-of-somebody" not in caplog.text
+    bad.script.append(Attempt(Verdict.DELIVERED, 200))
+    office.now += HOUR
+    asyncio.run(worker.run_once())
+    assert bad.types_taken == ["firing"]
