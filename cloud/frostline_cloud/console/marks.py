@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from nicegui import ui
 
 ICONS = {
@@ -21,3 +23,13 @@ def mark_of(severity: str) -> tuple[str, str]:
 def tone(element: ui.element, tone: str, tones: tuple[str, ...]) -> None:
     """Gives an element one class out of several; `""` is none of them."""
     element.classes(add=tone, remove=" ".join(each for each in tones if each != tone))
+
+
+def show_badges(box: ui.element, found: Iterable[tuple[str, str, str]]) -> None:
+    """Fills a box anew with badges: tone, icon and words of each."""
+    box.clear()
+    with box:
+        for look, icon, text in found:
+            with ui.element("span").classes(f"f-badge {look}"):
+                ui.icon(icon).props("aria-hidden=true")
+                ui.label(text)

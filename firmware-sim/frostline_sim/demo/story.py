@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from frostline_core.errors import UnavailableError
-from frostline_sim.demo.books import add_up, of_one_moment
+from frostline_sim.demo.books import Sums, add_up, of_one_moment
 from frostline_sim.demo.fleet import Fleet
 from frostline_sim.demo.processes import Processes, Running, free_port
 
@@ -214,17 +214,9 @@ async def _all_told(demo: Demo) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """What became of every reading of the demo."""
+class Account(Sums):
+    """What became of every reading of the demo, and what was told of it."""
 
-    readings: int
-    filtered: int
-    rejected: int
-    kept: int
-    committed: int
-    written: int
-    lost: int
-    residue: int
     alerts: list[dict[str, Any]]
     webhooks: list[dict[str, Any]]
 

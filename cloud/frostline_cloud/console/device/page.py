@@ -21,7 +21,7 @@ from frostline_cloud.console.frame import Sight
 from frostline_cloud.console.front.screen import Screen
 from frostline_cloud.console.front.values import NO_HISTORY, DeviceKey, metric_of
 from frostline_cloud.console.holes import gap_lines
-from frostline_cloud.console.marks import mark_of
+from frostline_cloud.console.marks import mark_of, show_badges
 from frostline_cloud.console.pairs import show_pairs
 from frostline_cloud.console.table import Cell, Table
 from frostline_cloud.console.visit import NotDoneError, Visit
@@ -134,12 +134,7 @@ class DevicePage:
             return
         self._drawn.head = about
         self._where.text = where
-        self._badges.clear()
-        with self._badges:
-            for tone, icon, text in badges:
-                with ui.element("span").classes(f"f-badge {tone}"):
-                    ui.icon(icon).props("aria-hidden=true")
-                    ui.label(text)
+        show_badges(self._badges, badges)
         self._choose(found, numbers, screen)
 
     def _choose(self, found: DeviceOut, numbers: dict[str, str], screen: Screen) -> None:

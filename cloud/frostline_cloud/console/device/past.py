@@ -5,11 +5,9 @@ At most `MOST` are kept; each is read anew when a 300th of its range has passed,
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
-from threading import Lock
 from typing import Final
 
 from sqlalchemy import Connection
@@ -20,6 +18,7 @@ from frostline_cloud.api.fleet import known_device
 from frostline_cloud.api.series import SeriesOut, show_series
 from frostline_cloud.console.front.values import LONGEST_SILENCE_MS, DeviceKey, with_gaps
 from frostline_cloud.console.holes import Gap
+from frostline_cloud.console.kept import Kept
 from frostline_cloud.console.limits import Limit, in_force_on
 from frostline_cloud.console.plot import Point
 from frostline_cloud.sql import ledger, registry
@@ -108,8 +107,7 @@ class Past:
 class Pasts:
     """What all pages share; from any thread."""
 
-    _kept: OrderedDict[Wanted, Past] = field(default_factory=OrderedDict)
-    _lock: Lock = field(default_factory=Lock)
+    _kept: Kept[Wanted, Past] = field(default_factory=lambda: Kept(MOST))
 
     def of(self, wanted: Wanted) -> partial[Past]:
         """What reads it, as a call of the API."""
@@ -118,16 +116,11 @@ class Pasts:
     def _read(self, services: Services, caller: Caller, wanted: Wanted) -> Past:
         now_ms = services.clock()
         lasts_ms = max(_AGAIN_MS, wanted.range.length_ms // _AGAIN_PART)
-        with self._lock:
-            known = self._kept.get(wanted)
+        known = self._kept.get(wanted)
         if known is not None and 0 <= now_ms - known.read_ms < lasts_ms:
             return known
         found = read(services, caller, wanted)
-        with self._lock:
-            self._kept[wanted] = found
-            self._kept.move_to_end(wanted)
-            while len(self._kept) > MOST:
-                self._kept.popitem(last=False)
+        self._kept.put(wanted, found)
         return found
 
 

@@ -15,6 +15,7 @@ from frostline_cloud.api.paging import Page
 from frostline_cloud.console import links
 from frostline_cloud.console.frame import Sight
 from frostline_cloud.console.gateways.sheet import account, badges, local_rules, newest_told, own
+from frostline_cloud.console.marks import show_badges
 from frostline_cloud.console.pairs import show_pairs
 from frostline_cloud.console.table import Cell, Table
 from frostline_cloud.console.visit import Visit
@@ -115,12 +116,7 @@ class GatewayPage:
         if found == self._shown:
             return
         self._shown = found
-        self._badges.clear()
-        with self._badges:
-            for tone, icon, text in found:
-                with ui.element("span").classes(f"f-badge {tone}"):
-                    ui.icon(icon).props("aria-hidden=true")
-                    ui.label(text)
+        show_badges(self._badges, found)
 
 
 def _heading(text: str) -> None:

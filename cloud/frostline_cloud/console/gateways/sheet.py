@@ -91,7 +91,8 @@ def own(day: DayOut | None, now_ms: int) -> tuple[str, list[Fact]]:
         ("Given up", f"{told.lost:,}"),
         ("Without a fate", _unexplained(abs(told.residue) + abs(told.unexplained))),
     ]
-    return f"Of {day.day} (a day in UTC), as it said {ago(max(0, now_ms - told.told_ms))} ago.", said
+    age = ago(max(0, now_ms - told.told_ms))
+    return f"Of {day.day} (a day in UTC), as it said {age} ago; it says so after each birth and every 5 min.", said
 
 
 def _unexplained(amount: int) -> str:

@@ -18,7 +18,7 @@ from frostline_cloud.console.incident.measured import Measured, measured
 from frostline_cloud.console.incident.sheet import facts, handling
 from frostline_cloud.console.incident.shelf import Found, Shelf
 from frostline_cloud.console.incident.story import newest, story
-from frostline_cloud.console.marks import mark_of
+from frostline_cloud.console.marks import mark_of, show_badges
 from frostline_cloud.console.oncall.sheet import steps
 from frostline_cloud.console.pairs import show_pairs
 from frostline_cloud.console.visit import Visit
@@ -100,12 +100,7 @@ class IncidentPage:
         self._device.visible = bool(alert.device)
         self._device.text = f"Everything of {alert.device}"
         self._device.props["href"] = links.device_page((alert.site, alert.node, alert.device), alert.metric)
-        self._badges.clear()
-        with self._badges:
-            for tone, icon, text in badges:
-                with ui.element("span").classes(f"f-badge {tone}"):
-                    ui.icon(icon).props("aria-hidden=true")
-                    ui.label(text)
+        show_badges(self._badges, badges)
 
     async def _escalate(self, sight: Sight) -> None:
         """Whom the steps of escalation would reach."""

@@ -5,16 +5,15 @@ At most `MOST` alerts; of an alert that goes on it is read anew after `AGAIN_MS`
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Lock
 from typing import Final
 
 from frostline_cloud.api import Caller, Services
 from frostline_cloud.api.alerts import AlertDetailOut
 from frostline_cloud.api.closing import EvidenceOut, show_evidence
 from frostline_cloud.console.incident.behind import buffered
+from frostline_cloud.console.kept import Kept
 from frostline_cloud.console.plot import Point
 
 AGAIN_MS: Final = 30_000
@@ -42,8 +41,7 @@ class Found:
 class Shelf:
     """Evidence by alert; from any thread."""
 
-    _kept: OrderedDict[str, Found] = field(default_factory=OrderedDict)
-    _lock: Lock = field(default_factory=Lock)
+    _kept: Kept[str, Found] = field(default_factory=lambda: Kept(MOST))
 
     def of(self, alert: AlertDetailOut) -> partial[Found]:
         """What reads it, as a call of the API."""
@@ -51,15 +49,10 @@ class Shelf:
 
     def _read(self, services: Services, caller: Caller, alert: AlertDetailOut) -> Found:
         now_ms = services.clock()
-        with self._lock:
-            known = self._kept.get(alert.id)
-            if known is not None and known.revision == alert.revision and 0 <= now_ms - known.read_ms < AGAIN_MS:
-                return known
+        known = self._kept.get(alert.id)
+        if known is not None and known.revision == alert.revision and 0 <= now_ms - known.read_ms < AGAIN_MS:
+            return known
         evidence = show_evidence(services, caller, alert.id)
         found = Found(alert.revision, now_ms, evidence, buffered(services, caller, alert, evidence))
-        with self._lock:
-            self._kept[alert.id] = found
-            self._kept.move_to_end(alert.id)
-            while len(self._kept) > MOST:
-                self._kept.popitem(last=False)
+        self._kept.put(alert.id, found)
         return found
