@@ -59,6 +59,7 @@ def test_what_both_had_in_memory_only_is_there_after_both_have_died(
         stack.start_cloud()
         eventually(lambda: stack.born(NODE), PATIENCE_S)
     settle(stack, counter)
+    eventually(lambda: stack.written(NODE) == stack.status(NODE)["account"]["kept"])
     held = stack.status(NODE)["account"]
     assert held["kept"] == held["committed"]
     account = stack.account(NODE)
