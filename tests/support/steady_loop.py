@@ -13,8 +13,10 @@ import selectors
 import time
 from collections.abc import Callable
 
-LATE_S = 0.03
-"""A loop that is kept waiting for longer than this beyond what it asked for was not let run."""
+LATE_S = 0.01
+"""A loop that waits for longer than this beyond what it asked for, or works for longer, was not let run."""
+WORK_S = 0.001
+"""What such a piece of work counts: something, so that time passes also where every piece is long."""
 
 
 class SteadyClock:
@@ -30,8 +32,8 @@ class SteadyClock:
         self._was_late = False
 
     def now_s(self) -> float:
-        """The time; a step since the last look counts LATE_S at most."""
-        return self._advance(LATE_S)
+        """The time; work since the last look counts, unless it took too long."""
+        return self._advance(None if self._real_s() - self._seen_s <= LATE_S else WORK_S)
 
     def waited(self, asked_s: float | None, *, found: bool) -> None:
         """A wait has ended that began at the last look.

@@ -13,7 +13,10 @@ TIMEOUT_S = 0.02
 
 def _slow() -> asyncio.Protocol:
     """Holds up the loop until the time-out of whoever connects is over, in the turn in which the connection is made."""
-    time.sleep(5 * TIMEOUT_S)
+    loop = asyncio.get_running_loop()
+    over_s = loop.time() + TIMEOUT_S
+    while loop.time() <= over_s:
+        time.sleep(TIMEOUT_S / 10)
     return asyncio.Protocol()
 
 
