@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.support.services import READY_S
 from tests.support.web_process import CHROMIUM_FLAGS, EVENTUALLY_MS, Server, running
 
 expect.set_options(timeout=EVENTUALLY_MS)
@@ -38,7 +39,8 @@ def anew(shared: Server) -> Server:
 def browser(chromium: str) -> Iterator[Browser]:
     """A browser for a module's tests."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
+        flags = list(CHROMIUM_FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags, timeout=READY_S * 1000)
         yield browser
         browser.close()
 
