@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs what the tests talk to, where it is missing: broker, databases, browser, a pseudo serial line.
+# Installs what the tests talk to, where it is missing: broker, databases, browser, compiler.
 set -euo pipefail
 declare -A package=(
-    [mosquitto]=mosquitto [influxd]=influxdb [victoria-metrics]=victoria-metrics [chromium]=chromium [socat]=socat
+    [mosquitto]=mosquitto [influxd]=influxdb [victoria-metrics]=victoria-metrics [chromium]=chromium
     [docker-compose]=docker-compose [cc]="gcc libc6-dev"
 )
 missing=()
