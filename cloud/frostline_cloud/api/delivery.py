@@ -7,13 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
 
 from frostline_cloud.api.access import Operator
 from frostline_cloud.api.account import LetterId
 from frostline_cloud.api.fleet import known_device
 from frostline_cloud.api.parameters import Text
-from frostline_cloud.api.problems import not_found, unfit
+from frostline_cloud.api.problems import conflicts, not_found, unfit
 from frostline_cloud.api.services import Services, Wired
 from frostline_cloud.ingest.errands import NotPossibleError, Refetch, Retirement
 from frostline_cloud.instant import Instant
@@ -112,10 +111,8 @@ def refetch(services: Wired, _caller: Operator, site: SiteName, node: NodeName, 
     if services.refetch is None:
         raise UnavailableError("ingest runs in another process: ask there")
     asked = Refetch(site, node, wanted.from_ms, wanted.to_ms, wanted.device)
-    try:
+    with conflicts(NotPossibleError):
         services.refetch(asked)
-    except NotPossibleError as error:
-        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
     return RefetchOut(site=site, node=node, from_ms=asked.from_ms, to_ms=asked.to_ms, device=asked.device)
 
 
@@ -124,10 +121,8 @@ def write_off_run(  # noqa: PLR0913 - the parameters of the endpoint
     services: Wired, caller: Operator, site: SiteName, node: NodeName, run: RunId, why: WriteOffIn
 ) -> WriteOffOut:
     """Lists what a run in doubt still held as lost, with the reason; its alert resolves within a minute."""
-    try:
+    with conflicts(NothingToWriteOffError):
         doubt = write_off(services.engine, WriteOff(site, node, run, why.reason, caller.name), services.clock())
-    except NothingToWriteOffError as error:
-        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
     return WriteOffOut(run=doubt.run, first=doubt.first, announced=doubt.announced)
 
 
@@ -150,8 +145,6 @@ def retire_node(services: Wired, caller: Operator, site: SiteName, node: NodeNam
 def _retire(services: Services, wanted: Retirement) -> RetiredOut:
     if services.retire is None:
         raise UnavailableError("ingest runs in another process: ask there")
-    try:
+    with conflicts(NotPossibleError):
         services.retire(wanted)
-    except NotPossibleError as error:
-        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
     return RetiredOut(site=wanted.site, node=wanted.node, device=wanted.device)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
-from starlette.exceptions import HTTPException
 
 from frostline_cloud.alerts import Doing, assign, comment, shelve, unshelve
 from frostline_cloud.alerts.handling import MOST_TEXT
 from frostline_cloud.api.access import Caller, Operator
 from frostline_cloud.api.alerts import AlertDetailOut, AlertId, detail
 from frostline_cloud.api.parameters import Text
-from frostline_cloud.api.problems import not_found
+from frostline_cloud.api.problems import conflicts, not_found
 from frostline_cloud.api.services import Services, Wired
 from frostline_cloud.instant import Instant
-from frostline_core.errors import ConfigError
 
 router = APIRouter(tags=["alerts"])
 
@@ -86,10 +83,7 @@ def act(services: Services, caller: Caller, alert_id: str, does: Callable[[Conne
     Raises:
         HTTPException: 404 where there is no such alert, 409 where it is not in a state for that.
     """
-    try:
-        with services.writing() as connection:
-            if not does(connection, Doing(caller.name, services.clock())):
-                raise not_found(f"alert {alert_id}")
-            return detail(connection, alert_id)
-    except ConfigError as error:
-        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
+    with conflicts(), services.writing() as connection:
+        if not does(connection, Doing(caller.name, services.clock())):
+            raise not_found(f"alert {alert_id}")
+        return detail(connection, alert_id)

@@ -8,21 +8,19 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
-from starlette.exceptions import HTTPException
 
 from frostline_cloud.alerts import one_alert
 from frostline_cloud.api.access import Operator, Viewer
 from frostline_cloud.api.alerts import AlertId
 from frostline_cloud.api.paging import MOST
-from frostline_cloud.api.parameters import Text
-from frostline_cloud.api.problems import not_found
+from frostline_cloud.api.parameters import Reason, Text
+from frostline_cloud.api.problems import conflicts, not_found
 from frostline_cloud.api.services import Services, Wired
 from frostline_cloud.instant import Instant
 from frostline_cloud.notify.oncall import Duty, Override, Rotation
 from frostline_cloud.notify.oncall.rows import add_override, end_override, overrides, staffed
 from frostline_cloud.notify.plan import Plan
 from frostline_cloud.notify.reach import Step, reach_of
-from frostline_core.errors import ConfigError
 
 router = APIRouter(tags=["notify"])
 
@@ -66,9 +64,7 @@ class OverrideIn(BaseModel):
     )
     from_ms: Instant | None = Field(default=None, description="When it begins; now where absent or past.")
     to_ms: Instant = Field(description="When it ends: UTC milliseconds, or RFC 3339 with an offset; within 90 days.")
-    reason: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f]+$")] = Field(
-        description="For whoever asks why somebody else was called."
-    )
+    reason: Reason = Field(description="For whoever asks why somebody else was called.")
 
 
 class OverrideOut(BaseModel):
@@ -167,11 +163,8 @@ def create_override(services: Wired, caller: Operator, wanted: OverrideIn) -> Ov
     made = Override(
         wanted.rotation, wanted.who, from_ms, wanted.to_ms, wanted.instead_of, wanted.reason, caller.name, now_ms
     )
-    try:
-        with services.writing() as connection:
-            return OverrideOut.model_validate(add_override(connection, services.plan, made))
-    except ConfigError as error:
-        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
+    with conflicts(), services.writing() as connection:
+        return OverrideOut.model_validate(add_override(connection, services.plan, made))
 
 
 @router.post("/notify/overrides/{override_id}/end", summary="End an override now")

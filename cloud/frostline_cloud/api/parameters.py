@@ -19,6 +19,9 @@ def _plain(value: str) -> str:
 Text = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
 """A name, as SQL takes it."""
 
+Reason = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f]+$")]
+"""Why somebody wants something, on one line."""
+
 SiteFilter = Annotated[Text | None, Query(description="Only this site.")]
 NodeFilter = Annotated[Text | None, Query(description="Only this gateway.")]
 DeviceFilter = Annotated[Text | None, Query(description="Only this device.")]

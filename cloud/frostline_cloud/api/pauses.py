@@ -8,16 +8,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
 
 from frostline_cloud.api.access import Operator, Viewer
 from frostline_cloud.api.paging import MOST
-from frostline_cloud.api.parameters import SiteFilter, Text
-from frostline_cloud.api.problems import not_found
+from frostline_cloud.api.parameters import Reason, SiteFilter, Text
+from frostline_cloud.api.problems import conflicts, not_found
 from frostline_cloud.api.services import Wired
 from frostline_cloud.instant import Instant
 from frostline_cloud.rules import AssetState, Pause, add_pause, end_pause, pauses
-from frostline_core.errors import ConfigError
 
 router = APIRouter(tags=["rules"])
 
@@ -40,9 +38,7 @@ class PauseIn(BaseModel):
     device: Text = Field(default="", description="The device; empty is all of the gateway.")
     from_ms: Instant = Field(description="Begins: UTC milliseconds, or RFC 3339 with an offset.")
     to_ms: Instant = Field(description="Ends.")
-    reason: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f]+$")] = Field(
-        description="For whoever asks why nobody was called."
-    )
+    reason: Reason = Field(description="For whoever asks why nobody was called.")
 
 
 class PauseOut(BaseModel):
@@ -86,11 +82,8 @@ def create_pause(services: Wired, caller: Operator, wanted: PauseIn) -> PauseOut
         0, AssetState(wanted.state.value), wanted.site, wanted.node, wanted.device, wanted.from_ms, wanted.to_ms,
         wanted.reason, caller.name,
     )  # fmt: skip
-    try:
-        with services.writing() as connection:
-            number = add_pause(connection, pause, services.clock())
-    except ConfigError as error:
-        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
+    with conflicts(), services.writing() as connection:
+        number = add_pause(connection, pause, services.clock())
     return PauseOut.model_validate(pause).model_copy(update={"id": number})
 
 

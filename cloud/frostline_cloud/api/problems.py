@@ -5,7 +5,8 @@ Source: RFC 9457, Problem Details for HTTP APIs (`application/problem+json`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -14,7 +15,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from frostline_core.errors import UnavailableError
+from frostline_core.errors import ConfigError, FrostlineError, UnavailableError
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_S = 5
@@ -48,6 +49,19 @@ def problem(
 def not_found(what: str) -> HTTPException:
     """The error for something that is not there."""
     return HTTPException(HTTPStatus.NOT_FOUND, f"{what} is not known here")
+
+
+@contextmanager
+def conflicts(kind: type[FrostlineError] = ConfigError) -> Iterator[None]:
+    """Around what cannot be done as things are.
+
+    Raises:
+        HTTPException: 409, with what an error of that kind says.
+    """
+    try:
+        yield
+    except kind as error:
+        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
 
 
 def unfit(where: str, message: str) -> RequestValidationError:

@@ -10,12 +10,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
 
 from frostline_cloud.api import pauses
 from frostline_cloud.api.access import Operator, Viewer
 from frostline_cloud.api.parameters import Text
-from frostline_cloud.api.problems import not_found, unfit
+from frostline_cloud.api.problems import conflicts, not_found, unfit
 from frostline_cloud.api.services import Wired
 from frostline_cloud.instant import Instant
 from frostline_cloud.rules import (
@@ -179,11 +178,10 @@ def rule_versions(services: Wired, _caller: Viewer, rule_id: RuleId) -> RuleVers
 @contextmanager
 def _refusals() -> Iterator[None]:
     try:
-        yield
+        with conflicts(RuleConflictError):
+            yield
     except ConfigError as error:
         raise unfit("body", str(error)) from error
-    except RuleConflictError as error:
-        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
 
 
 def _number(tag: str) -> int:

@@ -7,18 +7,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
 
 from frostline_cloud.alerts import Silence, add_silence, end_silence, handlings, silences
 from frostline_cloud.alerts.reach import reach
 from frostline_cloud.api.access import Operator, Viewer
 from frostline_cloud.api.alerts import AlertOut, shown
 from frostline_cloud.api.paging import MOST
-from frostline_cloud.api.parameters import Text
-from frostline_cloud.api.problems import not_found
+from frostline_cloud.api.parameters import Reason, Text
+from frostline_cloud.api.problems import conflicts, not_found
 from frostline_cloud.api.services import Wired
 from frostline_cloud.instant import Instant
-from frostline_core.errors import ConfigError
 
 router = APIRouter(tags=["alerts"])
 
@@ -36,9 +34,7 @@ class SilenceIn(BaseModel):
     )
     from_ms: Instant | None = Field(default=None, description="When it begins; now where absent.")
     to_ms: Instant = Field(description="When it ends: UTC milliseconds, or RFC 3339 with an offset; at most 30 days.")
-    reason: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f]+$")] = Field(
-        description="For whoever asks why nobody was called."
-    )
+    reason: Reason = Field(description="For whoever asks why nobody was called.")
 
 
 class SilenceOut(BaseModel):
@@ -97,12 +93,9 @@ def list_silences(services: Wired, _caller: Viewer, since: Since = None) -> Sile
 @router.post("/silences/preview", summary="Show what a silence would cover")
 def preview_silence(services: Wired, _caller: Viewer, wanted: ReachIn) -> ReachOut:
     """Changes nothing. Nothing covered often means that a pattern is mistyped."""
-    try:
-        with services.reading() as connection:
-            found = reach(connection, wanted.matchers, services.clock())
-            handled = handlings(connection, [each.id for each in found.open])
-    except ConfigError as error:
-        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
+    with conflicts(), services.reading() as connection:
+        found = reach(connection, wanted.matchers, services.clock())
+        handled = handlings(connection, [each.id for each in found.open])
     return ReachOut(
         open=[shown(each, handled[each.id]) for each in found.open],
         open_count=found.open_count,
@@ -120,11 +113,8 @@ def create_silence(services: Wired, caller: Operator, wanted: SilenceIn) -> Sile
     now_ms = services.clock()
     from_ms = now_ms if wanted.from_ms is None else wanted.from_ms
     made = Silence(0, wanted.matchers, wanted.reason, caller.name, from_ms, wanted.to_ms, now_ms)
-    try:
-        with services.writing() as connection:
-            number = add_silence(connection, made)
-    except ConfigError as error:
-        raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
+    with conflicts(), services.writing() as connection:
+        number = add_silence(connection, made)
     return SilenceOut.model_validate(made).model_copy(update={"id": number})
 
 
