@@ -63,6 +63,10 @@ class Link:
         """RST on every connection."""
         self._do(self._proxy.reset)
 
+    def tear(self, *, upward: bool, reset: bool) -> None:
+        """See `TcpProxy.tear`."""
+        self._do(lambda: self._proxy.tear(upward, reset))
+
     def abandon(self) -> None:
         """Every connection of now is half open for ever; new ones work."""
         self._do(self._proxy.abandon)

@@ -43,6 +43,8 @@ class TcpProxy:
         self._open.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._upward: set[asyncio.StreamWriter] = set()
+        self._torn: dict[asyncio.StreamWriter, bool] = {}
         self._age = 0
 
     @property
@@ -61,6 +63,16 @@ class TcpProxy:
         """Ends every connection now with RST, both sides."""
         for writer in list(self._writers):
             _reset(writer)
+
+    def tear(self, upward: bool, reset: bool) -> None:
+        """Of what comes next in each connection of now its last byte is missing, and there the connection ends.
+
+        Args:
+            upward: In what goes to the server; else in what comes from it.
+            reset: It ends with RST; else with FIN.
+        """
+        torn = self._upward if upward else self._writers - self._upward
+        self._torn.update(dict.fromkeys(torn, reset))
 
     def abandon(self) -> None:
         """Leaves every connection half open: both sides stay connected, and no byte, not even a FIN, comes across."""
@@ -109,13 +121,16 @@ class TcpProxy:
         self.connections += 1
         pair = {writer, far_writer}
         self._writers |= pair
+        self._upward.add(far_writer)
         try:
             age = self._age
             thin = self.thin() if self.thin else bytes
             await asyncio.gather(self._pump(reader, far_writer, age), self._pump(far_reader, writer, age, thin))
         finally:
             self._writers -= pair
+            self._upward -= pair
             for each in pair:
+                self._torn.pop(each, None)
                 each.transport.abort()
 
     async def _held_back(self, reader: asyncio.StreamReader) -> bytes | None:
@@ -157,10 +172,16 @@ class TcpProxy:
                 if age != self._age:
                     continue
                 self.forwarded_bytes += len(chunk)
+                if target in self._torn:
+                    target.write(chunk[:-1])
+                    await target.drain()
+                    if self._torn[target]:
+                        _reset(target)
+                    break
                 target.write(thin(chunk))
                 await target.drain()
             await self._open.wait()
-            if age == self._age:
+            if age == self._age and not target.is_closing():
                 target.write_eof()
         except OSError:  # whoever is killed with bytes unread resets his connection
             await self._open.wait()

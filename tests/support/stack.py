@@ -24,6 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.support.link import Link
 from tests.support.services import Mosquitto, eventually, free_port
 from tests.support.sockets import end
+from tests.support.tls_broker import TlsMosquitto
 
 _READY_S = 90.0
 _END_S = 60.0
@@ -38,6 +39,7 @@ class Settings:
         links: Gateways and cloud reach the broker through `gateway_link` and `cloud_link`.
         environment: Variables that gateways have besides ours.
         most_queued: See `Mosquitto`.
+        tls: The broker speaks TLS only.
     """
 
     store: str = 'path = "history.duckdb"'
@@ -47,6 +49,7 @@ class Settings:
     links: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     most_queued: int = 0
+    tls: bool = False
 
 
 class Program:
@@ -123,7 +126,8 @@ class Stack:
         (folder / "mosquitto").mkdir()
         (folder / "rules").mkdir()
         (folder / "rules" / "rules.toml").write_text(rules, encoding="utf-8")
-        self.broker = Mosquitto(folder / "mosquitto", self._settings.most_queued)
+        kind = TlsMosquitto if self._settings.tls else Mosquitto
+        self.broker = kind(folder / "mosquitto", self._settings.most_queued)
         self.gateway_link = Link(self.broker.host, self.broker.port)
         self.cloud_link = Link(self.broker.host, self.broker.port)
         self._links = (self.gateway_link, self.cloud_link) if self._settings.links else ()
@@ -186,7 +190,7 @@ class Stack:
         config = self.folder / f"{node}.toml"
         config.write_text(
             f'site = "site-a"\nnode = "{node}"\ndata_dir = "{self.folder / node}"\n'
-            f'[uplink]\nurl = "mqtt://127.0.0.1:{port}"\n{uplink}\n'
+            f"[uplink]\n{self._way(port)}\n{uplink}\n"
             f'[http]\nlisten = "127.0.0.1:{self._ports[node]}"\n{drivers}',
             encoding="utf-8",
         )
@@ -257,12 +261,18 @@ class Stack:
         except httpx.HTTPError:
             return False
 
+    def _way(self, port: int) -> str:
+        """Lines of config: how the broker is reached at a port."""
+        if isinstance(self.broker, TlsMosquitto):
+            return f'url = "mqtts://localhost:{port}"\nca_file = "{self.broker.certificate}"'
+        return f'url = "mqtt://127.0.0.1:{port}"'
+
     def _config(self, name: str) -> Path:
         config, settings = self.folder / f"{name}.toml", self._settings
         port = self.cloud_link.port if self._links else self.broker.port
         http = self.http.base_url.port if name == "cloud" else free_port()
         config.write_text(
-            f'[broker]\nurl = "mqtt://127.0.0.1:{port}"\nclient_id = "frostline-{name}"\n{settings.broker}\n'
+            f'[broker]\n{self._way(port)}\nclient_id = "frostline-{name}"\n{settings.broker}\n'
             f'[ingest]\n{settings.ingest}\n[store]\n{settings.store}\n[sql]\nurl = "sqlite:///frostline.db"\n'
             f'[http]\nlisten = "127.0.0.1:{http}"\ndemo_open = true\n',
             encoding="utf-8",

@@ -16,23 +16,19 @@ from frostline_gateway.spool import Spool
 from frostline_gateway.uplink import SYSTEM_CLOCKS, Uplink, UplinkStatus
 from frostline_gateway.uplink_config import UplinkConfig
 from tests.support.services import Mosquitto, binary, eventually_async
+from tests.support.tls_broker import TlsMosquitto
 
 
-class SecureMosquitto(Mosquitto):
-    """TLS with a certificate of its own making for localhost, and one user `gw` with the password `right`."""
+class SecureMosquitto(TlsMosquitto):
+    """Asks for a password too: one user `gw` with the password `right`."""
 
     def command(self) -> list[str]:
         command = super().command()
-        config = Path(command[-1])
-        openssl = [binary("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-        names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-        files = ["-keyout", str(self.folder / "key.pem"), "-out", str(self.folder / "cert.pem")]
-        subprocess.run([*openssl, *names, *files], check=True, capture_output=True)
         users = self.folder / "users"
         subprocess.run([binary("mosquitto_passwd"), "-b", "-c", str(users), "gw", "right"], check=True)
+        config = Path(command[-1])
         text = config.read_text().replace("allow_anonymous true", "allow_anonymous false")
-        text += f"password_file {users}\ncertfile {self.folder}/cert.pem\nkeyfile {self.folder}/key.pem\n"
-        config.write_text(text)
+        config.write_text(f"{text}password_file {users}\n")
         return command
 
 
