@@ -27,14 +27,22 @@ def open_store(config: StoreConfig) -> Store:
         from frostline_cloud.store.influx_v1 import InfluxV1Store
 
         return InfluxV1Store(_http(config), config.database)
-    from frostline_cloud.store.influx_v2 import InfluxV2Store, V2Posts, V2Target
+    if config.kind == "victoriametrics":
+        return _victoria(config)
+    from frostline_cloud.store.influx_v2 import InfluxV2Store, V2Target
 
     target = V2Target(config.url, config.database, config.org, _token(config), config.timeout_s, config.ca_file)
-    if config.kind == "influxdb2":
-        return InfluxV2Store(target, _http(config), config.database)
-    from frostline_cloud.store.victoria import VictoriaStore
+    return InfluxV2Store(target, _http(config), config.database)
 
-    return VictoriaStore(V2Posts(target), _http(config), held=config.held)
+
+def _victoria(config: StoreConfig) -> Store:
+    from frostline_cloud.store.victoria import VictoriaStore
+    from frostline_cloud.store.victoria_posts import Credentials, VictoriaPosts
+
+    password = secret(config.password, "store.password") if config.password else ""
+    credentials = Credentials(config.username, password, _token(config))
+    posts = VictoriaPosts(config.url, credentials, config.timeout_s, _context(config.ca_file))
+    return VictoriaStore(posts, _http(config), held=config.held)
 
 
 def _embedded(config: StoreConfig) -> Store:
@@ -60,10 +68,12 @@ def _http(config: StoreConfig) -> httpx.Client:
 
 
 def _trust(ca_file: str) -> ssl.SSLContext | bool:
-    if not ca_file:
-        return True
+    return _context(ca_file) if ca_file else True
+
+
+def _context(ca_file: str) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        return ssl.create_default_context(cafile=ca_file or None)
     except OSError as error:
         raise ConfigError(f"store.ca_file: {ca_file}: {error.strerror or error}") from error
 
