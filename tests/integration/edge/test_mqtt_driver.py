@@ -88,13 +88,12 @@ class Publisher:
 
 @pytest.fixture
 def publish(fresh_mosquitto: Mosquitto) -> Iterator[Publisher]:
-    publisher = Publisher(fresh_mosquitto)
-    yield publisher
-    publisher.close()
+    with contextlib.closing(Publisher(fresh_mosquitto)) as publisher:
+        yield publisher
 
 
 def config(broker: Mosquitto, **changes: object) -> Config:
-    table = {"type": "mqtt", "name": "local", "url": broker.url, "report_s": 0.1, "match": [MATCH]}
+    table = {"type": "mqtt", "name": "local", "url": broker.url, "timeout_s": 30, "report_s": 0.1, "match": [MATCH]}
     return parse(table | changes, Config, "test")
 
 
@@ -177,20 +176,19 @@ async def test_a_silent_device_dies(fresh_mosquitto: Mosquitto, publish: Publish
 
 
 async def test_a_broker_restart_kills_every_device_and_reading_goes_on(fresh_mosquitto: Mosquitto) -> None:
-    emit, publish = Recorder(), Publisher(fresh_mosquitto)
+    emit = Recorder()
     async with running(Driver(config(fresh_mosquitto)), emit):
-        publish("zigbee2mqtt/fridge", '{"temperature": 4}')
-        await eventually_async(lambda: "fridge" in emit.alive)
-        publish.close()
+        with contextlib.closing(Publisher(fresh_mosquitto)) as publish:
+            publish("zigbee2mqtt/fridge", '{"temperature": 4}')
+            await eventually_async(lambda: "fridge" in emit.alive)
         await asyncio.to_thread(fresh_mosquitto.kill)
         await eventually_async(lambda: not emit.alive)
         assert "lost" in emit.reasons["fridge"]
         await asyncio.to_thread(fresh_mosquitto.start)
         await eventually_async(lambda: "local" in emit.alive)
-        publish = Publisher(fresh_mosquitto)
-        publish("zigbee2mqtt/fridge", '{"temperature": 5}')
-        await eventually_async(lambda: emit.values("fridge") == [4.0, 5.0])
-        publish.close()
+        with contextlib.closing(Publisher(fresh_mosquitto)) as publish:
+            publish("zigbee2mqtt/fridge", '{"temperature": 5}')
+            await eventually_async(lambda: emit.values("fridge") == [4.0, 5.0])
 
 
 async def test_an_absent_broker_is_unavailable(fresh_mosquitto: Mosquitto) -> None:
