@@ -21,14 +21,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 from frostline_core.rules.bound import Bound
 from frostline_core.rules.hole import MOST_HOLES, Hole, at_start
 from frostline_core.rules.ledger import Ledger
+from frostline_core.rules.past import Past
 from frostline_core.rules.rule import join_phases
 from frostline_core.rules.slot import Slot
-from frostline_core.rules.state import DEFAULT, NEVER, NO_INPUTS, OPEN, Heard, Outcome, Phase, State, Step, Track
+from frostline_core.rules.state import DEFAULT, NEVER, OPEN, Heard, Outcome, Phase, State, Step, Track
 from frostline_core.rules.transition import Transition
 from frostline_core.rules.watch import Input, Watch
 
@@ -62,6 +62,7 @@ class Backlog:
     def __init__(self, ledger: Ledger, slots: Sequence[Slot], last_ms: Sequence[int]) -> None:
         self.passed_over = 0
         self._ledger, self._slots, self._last_ms = ledger, slots, last_ms
+        self._past = Past(ledger, last_ms)
         self._heap: list[tuple[int, int]] = []  # (clock, slot): when to look whether a backlog is complete
         self._waiting: set[int] = set()
 
@@ -108,14 +109,14 @@ class Backlog:
             at_ms: Event time.
             now_ms: The clock at the last `advance`.
         """
-        hole = next((each for each in self._ledger.holes.get(slot, ()) if each.from_ms < at_ms < each.to_ms), None)
+        hole = self._past.hole(slot, at_ms)
         if hole is None or at_ms <= hole.last_ms:
             self.passed_over += 1
             return
         known = self._slots[slot]
         self._ledger.touch_holes(slot, save=hole.heard_ms == NEVER or bool(hole.states))
         self._watch(known, hole, value, at_ms)
-        heard = self._heard(known, hole, at_ms)
+        heard = self._past.heard(known, hole, at_ms)
         for rule in known.rules:
             guard = hole.guards.get(rule.id)
             if guard and value is not None and guard.low <= value <= guard.high and at_ms < guard.deadline_ms:
@@ -195,7 +196,7 @@ class Backlog:
         """Takes the sample that ended the hole, and ends the hole; returns the slots whose guards may have changed."""
         known = self._slots[slot]
         holes = self._ledger.touch_holes(slot)
-        heard = self._heard(known, hole, hole.to_ms)
+        heard = self._past.heard(known, hole, hole.to_ms)
         for rule in known.rules:
             if rule.in_backlog:
                 self._keep(slot, hole, rule, _up_to_live(rule, hole, heard))
@@ -243,7 +244,7 @@ class Backlog:
             step = Step(late.phase, joined.phase, hole.to_ms, late.value, late.limit, GOES_ON, joined.severity)
             self._tell(slot, rule.id, [step], Track.JOIN)
         elif mine:
-            lasted = replace(self._heard(known, hole, end_ms - 1), last_ms=end_ms - 1)
+            lasted = replace(self._past.heard(known, hole, end_ms - 1), last_ms=end_ms - 1)
             whole = rule.whole(hole.to_ms, end_ms - 1) if rule.id in hole.live else None
             passed = Outcome(late) if whole is None else whole.expire(late, lasted, end_ms - 1)
             after = Phase.OK if passed.state.phase is Phase.PENDING else Phase.RESOLVED
@@ -276,35 +277,11 @@ class Backlog:
         hole = next((each for each in self._ledger.holes.get(slot, ()) if each.last_ms < at_ms < each.to_ms), None)
         if hole is None:
             return
-        heard = self._heard(self._slots[slot], hole, at_ms)
+        heard = self._past.heard(self._slots[slot], hole, at_ms)
         for rule in self._slots[slot].rules:
             state = hole.states.get(rule.id, DEFAULT)
             if state.is_suppressed:
                 self._keep(slot, hole, rule, rule.expire(state, heard, at_ms - 1))
-
-    def _heard(self, known: Slot, hole: Hole, at_ms: int) -> Heard:
-        inputs = self._inputs(known, at_ms) if known.device.inputs else NO_INPUTS
-        seen_ms = partial(self._seen_ms, known, at_ms)
-        return Heard(hole.last_ms, NEVER, NEVER, inputs, known.pauses, seen_ms)
-
-    def _seen_ms(self, known: Slot, at_ms: int, metric: str) -> int:
-        """Event time of a metric's newest sample at a time in the past; of the backlog where that is in a hole."""
-        slot = known.device.slots.get(metric)
-        if slot is None:
-            return NEVER
-        holes = self._ledger.holes.get(slot, ())
-        hole = next((each for each in holes if each.from_ms < at_ms < each.to_ms), None)
-        return min(at_ms, self._last_ms[slot] if hole is None else hole.last_ms)
-
-    def _inputs(self, known: Slot, at_ms: int) -> Mapping[Watch, Input]:
-        """What a device's watches said at a time in the past: in the hole of the series watched, or before it."""
-        found: dict[Watch, Input] = {}
-        for watch, live in known.device.inputs.items():
-            slot = known.device.slots.get(watch.metric)
-            holes = () if slot is None else self._ledger.holes.get(slot, ())
-            hole = next((each for each in holes if each.from_ms < at_ms < each.to_ms), None)
-            found[watch] = live.as_of(at_ms) if hole is None else hole.inputs.get(watch, Input()).as_of(at_ms)
-        return found
 
     def _tell(self, slot: int, rule_id: str, steps: Iterable[Step], track: Track = Track.BACKLOG) -> None:
         series = self._slots[slot].series

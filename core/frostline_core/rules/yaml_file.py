@@ -125,7 +125,7 @@ class _Reader:
             if not _is(event, "Scalar"):
                 raise self._fault(event, "a key is a plain word")
             key = self._value(event, (*path, str(event.value)))
-            if key == "<<":
+            if key == "<<" and event.style is None:  # in quotes it is a text like others
                 raise self._fault(event, "`<<` is not read; write the keys out")
             if not isinstance(key, str):
                 raise self._fault(event, f"{event.value:.40}: a key is a text; quote it")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from frostline_core.errors import ConfigError
@@ -202,6 +202,7 @@ VALUES: Any = st.recursive(
 
 
 @given(st.dictionaries(TEXTS, VALUES, max_size=4))
+@example({"<<": []})
 def test_json_is_read_as_json(content: dict[str, Any]) -> None:
     assert read(json.dumps(content), "f").content == content
 
