@@ -54,7 +54,7 @@ def serve(config: ConfigPath) -> None:
 def check(
     config: ConfigPath, as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False
 ) -> None:
-    """Checks the config and the rules whole, and whether SQL and the store answer."""
+    """Checks config and rules whole, and whether SQL, the store and the broker answer."""
     loaded = load_cloud(config)
     found = findings(loaded)
     if as_json:

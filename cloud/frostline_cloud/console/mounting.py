@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from html import escape
+from http import HTTPStatus
 from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from nicegui import app as pages
 from nicegui import ui
 
 from frostline_cloud.api import Services
@@ -37,6 +39,10 @@ _LATER = (
     "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=5><title>Frostline</title>"
     "<p>Nothing can be shown now: {}. This page tries again by itself.</html>"
 )
+_NOWHERE = (
+    "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+    "<title>Frostline</title><h1>There is no such page</h1><p>These are: {}.</html>"
+)
 Refresh = Callable[[], Awaitable[None]]
 Make = Callable[[Visit, Refresh], Content]
 """Makes a page's content; it is handed what brings the page up to date at once."""
@@ -49,6 +55,7 @@ def mount(app: FastAPI, services: Services) -> None:
     """
     opening = Opening(app, services)
     login.install(app)
+    pages.add_exception_handler(HTTPStatus.NOT_FOUND, _nowhere)
     _pages_of_things(opening)
     _pages_of_handling(opening)
     ui.run_with(
@@ -104,6 +111,12 @@ def _pages_of_handling(opening: Opening) -> None:
     @ui.page(links.NOISE, title="Noisiest rules - Frostline", favicon=_ICON)
     async def noise(request: Request) -> Response | None:
         return await opening.open(request, lambda visit, _: NoisePage(visit), links.NOISE)
+
+
+async def _nowhere(_request: Request, _error: Exception) -> Response:
+    """A way on for whoever follows an old or a mistyped link."""
+    ways = ", ".join(f'<a href="{path}">{name}</a>' for path, name in links.PAGES)
+    return HTMLResponse(_NOWHERE.format(ways), HTTPStatus.NOT_FOUND)
 
 
 class Opening:

@@ -54,6 +54,14 @@ def test_the_noisiest_rules_are_listed_with_their_flap_score(anew: Server, page:
     expect(page.get_by_label("Rule")).to_have_value("door-open")
 
 
+def test_a_page_that_is_not_there_leads_to_those_that_are(anew: Server, page: Page) -> None:
+    answer = page.goto(f"{anew.url}/on-call-now")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.get_by_role("heading")).to_have_text("There is no such page")
+    expect(page.get_by_role("link", name="Alerts")).to_have_attribute("href", "/alerts")
+
+
 def test_alerts_are_listed_open_or_all_and_by_pages(anew: Server, page: Page) -> None:
     flap(anew, 101)
     anew.log_in(page, "/alerts")
