@@ -262,13 +262,13 @@ class HostCommit(Generic[T]):
 
     def _say_again(self, run: int, known: _Known, now_ms: int) -> Commit | None:
         """Without this answer a commit that was lost on its way would be a livelock."""
-        if 0 <= now_ms - known.duplicate_ms < self._limits.linger_ms:  # below 0: the clock was set back
+        if now_ms - known.duplicate_ms < self._limits.linger_ms:
             return None
         known.duplicate_ms = now_ms
         return Commit(run, known.committed)
 
     def _hole(self, run: int, known: _Known, now_ms: int) -> Commit | None:
-        if 0 <= now_ms - known.hole_ms < self._limits.hole_ms:
+        if now_ms - known.hole_ms < self._limits.hole_ms:
             return None
         known.hole_ms = now_ms
         return Commit(run, known.committed, hole=True)

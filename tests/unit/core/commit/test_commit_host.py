@@ -57,13 +57,6 @@ def test_a_duplicate_is_answered_with_what_is_committed_once_a_linger() -> None:
     assert commit.statistics.duplicates == 3
 
 
-def test_a_clock_that_is_set_back_silences_no_answer() -> None:
-    commit = host({RUN: 5}, HostLimits(linger_ms=250))
-    for now_ms in (3_600_000, 1_000):
-        assert commit.on_data(mark(4), "", 1, now_ms) == Commit(RUN, 5)
-        assert commit.on_data(mark(9), "", 1, now_ms) == Commit(RUN, 5, hole=True)
-
-
 def test_a_duplicate_of_what_is_only_queued_is_answered_with_what_is_committed() -> None:
     commit = host()
     commit.on_data(mark(1), "", 1, 0)
