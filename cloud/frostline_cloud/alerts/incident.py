@@ -321,14 +321,16 @@ def _summary(incident: Incident, note: str) -> str:
     """One line: what, where, how much against what, and why where that is not plain."""
     symbol = UNITS[incident.evidence["unit"]].symbol if incident.evidence.get("unit") in UNITS else ""
     unit = f" {symbol}" if symbol else ""
-    text = (
-        f"{incident.evidence.get('title', incident.rule)}: {incident.site} {incident.device} {spoken(incident.metric)}"
-    )
-    if incident.value is not None:
-        text += f" {incident.value:.6g}{unit}"
-        limit = incident.evidence.get("limit")
-        if limit is not None:
-            text += f" (limit {limit:.6g}{unit})"
+    title, metric = str(incident.evidence.get("title", incident.rule)), spoken(incident.metric)
+    text = f"{title}: {incident.site} {incident.device or incident.node}".rstrip()
+    limit = incident.evidence.get("limit")
+    is_said = incident.value == 1 and not unit and limit is None and metric in title.lower()
+    if not is_said:  # "Gateway is offline" needs no "offline 1"
+        text += f" {metric}"
+        if incident.value is not None:
+            text += f" {incident.value:.6g}{unit}"
+            if limit is not None:
+                text += f" (limit {limit:.6g}{unit})"
     return f"{text}, {note}" if note else text
 
 

@@ -81,6 +81,17 @@ def muted(engine: Engine) -> dict[str | None, int]:
         return found
 
 
+def test_the_alert_of_a_gateway_says_which_one_it_is(engine: Engine) -> None:
+    born(engine, "gw-1", "gw-2", "gw-3")
+    died(engine, "gw-2", at_ms=NOW - AFTER)
+    look(engine)
+
+    with engine.connect() as connection:
+        (found,) = alerts.open_alerts(connection)
+
+    assert found.summary == "Gateway is offline: hamburg gw-2, nothing comes"
+
+
 def test_a_gateway_that_is_offline_for_long_enough_is_an_alert_until_it_is_back(engine: Engine) -> None:
     born(engine, "gw-1")
     died(engine, "gw-1")
