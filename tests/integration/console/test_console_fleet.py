@@ -13,7 +13,17 @@ from frostline_cloud.sql.tables import alert, gateway_rules
 from tests.support.web_process import EVENTUALLY_MS, Server
 
 CHILLER = "/devices/berlin/gw-1/chiller-1"
-PAGES = ("/", "/alerts?show=all", "/gateways", "/gateways/berlin/gw-1", CHILLER, "/silences", "/pauses", "/noise")
+PAGES = (
+    "/",
+    "/alerts?show=all",
+    "/gateways",
+    "/gateways/berlin/gw-1",
+    CHILLER,
+    "/silences",
+    "/pauses",
+    "/oncall",
+    "/noise",
+)
 
 
 def now_ms() -> int:

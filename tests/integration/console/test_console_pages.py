@@ -110,7 +110,7 @@ def test_every_page_can_be_used_with_a_screen_reader(shared: Server, checked: Pa
     checked.emulate_media(color_scheme="dark" if look == "dark" else "light")
     shared.log_in(checked)
     devices = ("/gateways", "/gateways/berlin/gw-1", "/devices/berlin/gw-1/chiller-1")
-    for path in ("/", "/alerts", f"/alerts/{FIRING}", *devices, "/silences?site=ber*", "/pauses", "/noise"):
+    for path in ("/", "/alerts", f"/alerts/{FIRING}", *devices, "/silences?site=ber*", "/pauses", "/oncall", "/noise"):
         checked.goto(f"{shared.url}{path}")
         expect(checked.get_by_role("status").first).to_contain_text("Taking data")
         found = Axe().run(checked).response["violations"]
