@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import threading
 from dataclasses import asdict
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -31,10 +31,12 @@ def new_secret_command() -> None:
 
 @app.command()
 def listen(
-    secret_file: Path = typer.Option(help="File with the whsec_ secret; several lines while secrets are changed."),
-    listen: str = typer.Option("127.0.0.1:8090", help="Address and port; port 0 takes any free one."),
-    as_json: bool = typer.Option(False, "--json", help="One JSON object a line."),
-    count: int = typer.Option(0, min=0, help="Stop after so many webhooks; 0 never stops."),
+    secret_file: Annotated[
+        Path, typer.Option(help="File with the whsec_ secret; several lines while secrets are changed.")
+    ],
+    listen: Annotated[str, typer.Option(help="Address and port; port 0 takes any free one.")] = "127.0.0.1:8090",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    count: Annotated[int, typer.Option(min=0, help="Stop after so many webhooks; 0 never stops.")] = 0,
 ) -> None:
     """Print each webhook, when it came (UTC), and whether it is genuine."""
     host, port = _address(listen)
@@ -45,7 +47,7 @@ def listen(
     def heard(webhook: Heard) -> None:
         nonlocal seen
         with lock:
-            print(json.dumps(asdict(webhook)) if as_json else _line(webhook), flush=True)
+            typer.echo(json.dumps(asdict(webhook)) if as_json else _line(webhook))
             seen += 1
             if seen == count:
                 threading.Thread(target=server.shutdown).start()
@@ -63,7 +65,7 @@ def _run(server: ThreadingHTTPServer) -> None:
     server.daemon_threads = False
     try:
         host, port = server.server_address[:2]
-        print(f"listening on http://{host!s}:{port}", file=sys.stderr, flush=True)
+        typer.echo(f"listening on http://{host!s}:{port}", err=True)
         server.serve_forever(poll_interval=0.1)
     except KeyboardInterrupt:
         pass
