@@ -15,6 +15,7 @@ from tests.support.services import eventually
 
 MINUTE = 60_000
 LATER = RUN + 1
+_MOST_STEPS = 100
 Samples = Sequence[tuple[int, float]]
 """How many minutes ago, and the temperature."""
 
@@ -49,9 +50,12 @@ def retrospect(cloud: Cloud, clock_ms: Callable[[], int] = shown_ms) -> Retrospe
 
 
 def looks_back(cloud: Cloud, clock_ms: Callable[[], int] = shown_ms) -> Retrospect:
-    """One that has looked once."""
+    """One that has looked at every device; a step ends by the clock, after a stall before it has come to all."""
     made = retrospect(cloud, clock_ms)
-    made.step()
+    for _ in range(_MOST_STEPS):
+        made.step()
+        if not made.left:
+            break
     return made
 
 
