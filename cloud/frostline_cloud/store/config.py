@@ -35,9 +35,14 @@ class StoreConfig(ConfigModel):
         default="frostline", description="influxdb1: database; influxdb2: bucket (and its DBRP name)."
     )
     org: str = Field(default="", description="influxdb2: organization.")
-    username: str = Field(default="", description="influxdb1: user; empty: no authentication.")
-    password: SecretStr | None = Field(default=None, description="influxdb1: ${env:NAME} or ${file:/path}.")
-    token: SecretStr | None = Field(default=None, description="influxdb2: API token, ${env:NAME} or ${file:/path}.")
+    username: str = Field(
+        default="", description="influxdb1, victoriametrics (a proxy before it): user; empty: no authentication."
+    )
+    password: SecretStr | None = Field(default=None, description="Of the user: ${env:NAME} or ${file:/path}.")
+    token: SecretStr | None = Field(
+        default=None,
+        description="influxdb2: API token, ${env:NAME} or ${file:/path}; victoriametrics: for a proxy before it.",
+    )
     held: Path | None = Field(
         default=None,
         description="victoriametrics: folder, on a disk, for what was written last and may not be on the server's disk "
