@@ -14,8 +14,11 @@ from typer.testing import CliRunner, Result
 from frostline_cloud.alerts import record
 from frostline_cloud.check import findings
 from frostline_cloud.config import load_cloud
+from frostline_cloud.instant import now_ms
 from frostline_cloud.notify.health import Health, keep, target_hash
 from frostline_cloud.notify.notify_cli import app
+from frostline_cloud.notify.oncall import Override
+from frostline_cloud.notify.oncall.rows import add_override
 from frostline_cloud.notify.receivers.webhook.signature import new_secret
 from frostline_cloud.sql import migrate, open_engine
 from frostline_cloud.sql.tables import outbox
@@ -173,6 +176,25 @@ def test_who_is_on_call_as_json(frostline: Callable[..., Result]) -> None:
 def test_a_rotation_that_is_not_there_is_named_with_the_nearest(frostline: Callable[..., Result]) -> None:
     with pytest.raises(ConfigError, match="no rotation 'nigth' \\(did you mean 'night'"):
         frostline("oncall", "nigth")
+
+
+def test_who_covers_by_the_console_is_shown_with_reason_and_author_and_is_who_a_step_calls(
+    frostline: Callable[..., Result], with_rotation: Path
+) -> None:
+    loaded = load_cloud(with_rotation)
+    engine, now = open_engine(loaded.sql.url), now_ms()
+    migrate(engine)
+    (known,) = loaded.notices.plan.rotations
+    (other,) = {"ops", "duty"} - {known.who(now)}
+    with engine.begin() as connection:
+        made = Override("night", other, now, now + 3_600_000, "", "dentist", "anna", now)
+        add_override(connection, loaded.notices.plan, made)
+    engine.dispose()
+
+    shown = frostline("oncall", "--next", "0").output
+    assert shown.splitlines()[1].startswith(f"  now\t{other}\tuntil ")
+    assert shown.endswith("(override by anna: dentist)\n")
+    assert f"(now {other})" in frostline("route", "--site", "hamburg", "--label", "product=fish").output
 
 
 def test_without_rotations_it_is_said(frostline: Callable[..., Result]) -> None:
