@@ -126,20 +126,31 @@ class Backlog:
         hole.last_ms, hole.heard_ms = at_ms, now_ms
         self._wait(slot, now_ms + JOIN_MS)
 
-    def live_went(self, slot: int, rule_id: str, steps: Iterable[Step]) -> None:
+    def live_went(self, slot: int, rule_id: str, steps: Iterable[Step], before: State) -> None:
         """The live machine of a rule took these steps: an alert that ends is not the one that a backlog may join."""
         if slot not in self._ledger.holes:
             return
+        if any(step.before is Phase.UNKNOWN and step.after in OPEN for step in steps):
+            self._began(slot, rule_id)
         fired = next((step.at_ms for step in steps if step.after is Phase.FIRING is not step.before), None)
         end = next((step.at_ms for step in steps if step.after in (Phase.OK, Phase.RESOLVED)), None)
         if (fired is None and end is None) or not any(hole.concerns(rule_id) for hole in self._ledger.holes[slot]):
             return
         for hole in self._ledger.touch_holes(slot):
             first = fired if fired is not None else end
+            if fired is None and before.phase is Phase.PENDING and before.blind_ms != NEVER:
+                first = before.blind_ms  # it was not seen to last any longer
             if first is not None and rule_id not in hole.ended:
                 hole.ended = {**hole.ended, rule_id: first}
             if end is not None:
                 hole.over |= {rule_id}
+
+    def _began(self, slot: int, rule_id: str) -> None:
+        """A live alert begins where nothing was known: if a hole's end had no value, what was open there goes on."""
+        if any(hole.waits_for_value(rule_id) for hole in self._ledger.holes[slot]):
+            for hole in self._ledger.touch_holes(slot):
+                if hole.waits_for_value(rule_id):
+                    hole.live |= {rule_id}
 
     def drop_rules(self, slot: int, bound: frozenset[str], now_ms: int, note: str) -> None:
         """Ends what rules that do not apply any more have found."""
@@ -243,6 +254,7 @@ class Backlog:
         if lasts:
             step = Step(late.phase, joined.phase, hole.to_ms, late.value, late.limit, GOES_ON, joined.severity)
             self._tell(slot, rule.id, [step], Track.JOIN)
+            self._fire_before_blind(slot, hole, rule)
         elif mine:
             lasted = replace(self._past.heard(known, hole, end_ms - 1), last_ms=end_ms - 1)
             whole = rule.whole(hole.to_ms, end_ms - 1) if rule.id in hole.live else None
@@ -250,6 +262,18 @@ class Backlog:
             after = Phase.OK if passed.state.phase is Phase.PENDING else Phase.RESOLVED
             end = Step(passed.state.phase, after, end_ms, note=ENDED_LIVE)
             self._tell(slot, rule.id, [*passed.steps, end])
+
+    def _fire_before_blind(self, slot: int, hole: Hole, rule: Bound) -> None:
+        """What is pending since earlier than thought may have been due before the live samples had no value."""
+        state = self._ledger.states[slot].get(rule.id, DEFAULT)
+        whole, end_ms = rule.whole(hole.from_ms, self._last_ms[slot]), state.blind_ms - 1
+        if state.phase is not Phase.PENDING or state.blind_ms == NEVER or whole is None:
+            return
+        lasted = replace(self._past.heard(self._slots[slot], hole, end_ms), last_ms=end_ms)
+        passed = whole.expire(replace(state, blind_ms=NEVER), lasted, end_ms)
+        if passed.steps:
+            self._ledger.put(slot, rule.id, replace(passed.state, blind_ms=state.blind_ms))
+            self._tell(slot, rule.id, passed.steps, Track.LIVE)
 
     def _joined(self, slot: int, hole: Hole, rule: Bound, late: State) -> State:
         """The live state with what the hole has led to; counts of two versions of a rule are not added up."""
@@ -311,6 +335,8 @@ def _up_to_live(rule: Bound, hole: Hole, heard: Heard) -> Outcome:
     """Takes the live sample that ended a hole, without opening or firing anything at it: that is the live machine's."""
     state = hole.states.get(rule.id, DEFAULT)
     outcome = rule.observe(state, hole.value, hole.to_ms, heard)
+    if hole.value is None and rule.id in hole.live:  # the first value after it has said that it goes on
+        return Outcome(replace(outcome.state, blind_ms=NEVER), outcome.steps)
     last = outcome.steps[-1] if outcome.steps else None
     if last is None or last.at_ms < hole.to_ms or last.after not in (Phase.PENDING, Phase.FIRING):
         return outcome

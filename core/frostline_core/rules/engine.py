@@ -324,7 +324,7 @@ class Evaluator:
             return
         series = self._slots[slot].series
         self._ledger.transitions += [Transition.of(rule_id, series, step, Track.LIVE) for step in outcome.steps]
-        self._backlog.live_went(slot, rule_id, outcome.steps)
+        self._backlog.live_went(slot, rule_id, outcome.steps, before)
 
     def _expire(self, slot: int, until_ms: int) -> bool:
         """Lets a slot's timer fire, unless samples have put it off meanwhile; whether it has."""

@@ -44,7 +44,7 @@ class Hole:
         begun: The same, as it was at the hole's start, of rules that keep a memory.
         inputs: What the series' own watches say, at `last_ms`.
         inherited: Rules whose alert was open before the hole, and has been since: it is the live incident.
-        live: Rules whose live alert was open at `to_ms`.
+        live: Rules whose live alert was open at `to_ms`; or, where that sample had no value, at the first that had one.
         over: Rules whose live alert has ended since.
         ended: By rule id, when the live alert first fired or ended since `to_ms`: what was found in the hole ends then,
             unless it is one with the live alert.
@@ -88,6 +88,10 @@ class Hole:
             self.from_ms, self.to_ms, self.value, self.last_ms, self.states, self.begun, self.inputs, self.inherited,
             self.live, self.over, self.ended, self.heard_ms,
         )  # fmt: skip
+
+    def waits_for_value(self, rule_id: str) -> bool:
+        """Whether the live sample after it had no value, and none since has said what a rule makes of it."""
+        return self.value is None and rule_id not in self.live and rule_id not in self.ended
 
     def concerns(self, rule_id: str) -> bool:
         """Whether it matters to the hole what the live alert of a rule does."""

@@ -293,6 +293,11 @@ def shuffled(
     st.sampled_from([0, 60, 600]),
     st.sampled_from([0, 60, 600]),
 )
+@example(
+    [(5, 5.0)] * 5 + [(5, 8.5), (5, None), (29, 8.5), (29, 5.0)], (0.0, 0.75, 1), 0, 60, 0
+)  # none at the hole's end
+@example([(5, 5.0), (5, 5.0), (5, 8.5), (29, 8.5), (5, 8.5), (29, None)], (0.0, 0.5, 1), 0, 60, 0)
+@example([(5, 5.0), (5, 8.5), (5, 8.5), (29, 8.5), (5, None), (10, 5.0)], (0.0, 0.0, 4), 0, 60, 0)
 def test_late_samples_hide_nothing_invent_nothing_and_double_nothing(
     script: list[tuple[int, float | None]], cut: tuple[float, float, int], seed: int, for_s: int, clear_s: int
 ) -> None:
