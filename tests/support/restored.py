@@ -9,6 +9,8 @@ from frostline_cloud.ingest import forgotten
 from frostline_cloud.ingest.retrospect import SHOWN_MS, Retrospect
 from frostline_cloud.rules import Rulebook
 from frostline_cloud.sql.tables import outbox
+from frostline_cloud.store import open_store
+from frostline_cloud.store.config import StoreConfig
 from tests.support.edge_node import EdgeNode, mark, now_ms
 from tests.support.ingest_cloud import RUN, Cloud
 from tests.support.services import eventually
@@ -36,12 +38,22 @@ def restore(cloud: Cloud, edge: EdgeNode, known: Samples, forgotten_samples: Sam
     """Samples, a backup of SQL, more samples, and the backup in place of SQL."""
     send(edge, RUN, known, now)
     cloud.stop_heard(edge)
+    eventually(lambda: _is_marked(cloud))
     shutil.copy(cloud.folder / "frostline.db", cloud.folder / "backup.db")
     cloud.start_heard(edge)
     send(edge, RUN, forgotten_samples, now, len(known) + 1)
     cloud.stop_heard(edge)
     shutil.copy(cloud.folder / "backup.db", cloud.folder / "frostline.db")
     cloud.start_heard(edge)
+
+
+def _is_marked(cloud: Cloud) -> bool:
+    """Whether whoever starts now sees in the store how far SQL has come; VictoriaMetrics shows a new series late."""
+    store = open_store(cloud.kept_in or StoreConfig(path=cloud.folder / "history.duckdb"))
+    try:
+        return store.generation() > 0
+    finally:
+        store.close()
 
 
 def retrospect(cloud: Cloud, clock_ms: Callable[[], int] = shown_ms) -> Retrospect:
