@@ -40,6 +40,10 @@ RULES = RuleSet.of(
 )
 
 
+class ProcessDiedError(BaseException):
+    """Nothing of the process's own goes on after it."""
+
+
 @dataclass(slots=True)
 class Inbox:
     """A receiver in memory that answers by a script; after it, as `then` says."""

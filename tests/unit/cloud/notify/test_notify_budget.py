@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from frostline_cloud.notify.receivers.receiver import Attempt, Message, Verdict
 from frostline_cloud.sql.tables import alert, outbox
-from tests.support.office import ENDS, FIRES, HOUR, MINUTE, NO, NOW, ROOMS, Inbox, Office, drain
+from tests.support.office import ENDS, FIRES, HOUR, MINUTE, NO, NOW, ROOMS, Inbox, Office, ProcessDiedError, drain
 
 
 def test_what_is_beyond_the_budget_comes_as_one_digest(office: Office) -> None:
@@ -132,13 +132,13 @@ def test_a_digest_that_is_tried_again_has_the_same_id(office: Office) -> None:
 def test_a_digest_that_was_under_way_when_the_process_died_is_sent_again(office: Office) -> None:
     class Dies(Inbox):
         async def send(self, message: Message, now_s: int) -> Attempt:
-            raise KeyError(message.id)
+            raise ProcessDiedError
 
     office.tell("warning", FIRES, ROOMS[:5], ["duty"])
     first = office.desk(Inbox("duty"), per_minute=1, digest_every_s=1)
     drain(first)
     office.now += 2_000
-    with pytest.raises(KeyError):
+    with pytest.raises(ProcessDiedError):
         asyncio.run(office.desk(Dies("duty"), per_minute=1, digest_every_s=1).work())
     office.now += 32_000
 

@@ -13,7 +13,7 @@ from frostline_cloud.notify import UNADDRESSED, Plan
 from frostline_cloud.notify.dead_letters import revive
 from frostline_cloud.notify.receivers.receiver import Attempt, Message, Verdict
 from tests.support.duty import PARTS, SECOND, WAIT, Duty, duty, route
-from tests.support.office import ENDS, FIRES, HOUR, MINUTE, NO, Inbox, Office, drain
+from tests.support.office import ENDS, FIRES, HOUR, MINUTE, NO, Inbox, Office, ProcessDiedError, drain
 
 
 def test_alertmanager_2286_a_receiver_that_fails_is_not_hammered(office: Office) -> None:
@@ -43,10 +43,10 @@ async def _claim_only(ours: Duty) -> int:
     class Hangs(Inbox):
         async def send(self, message: Message, now_s: int) -> Attempt:
             self.asked += 1
-            raise KeyError(message.id)
+            raise ProcessDiedError
 
     inbox = Hangs("duty", timeout_s=20.0)
-    with pytest.raises(KeyError):
+    with pytest.raises(ProcessDiedError):
         await ours.office.desk(inbox, ours.plan).work()
     return inbox.asked
 
