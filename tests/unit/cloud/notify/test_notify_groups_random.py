@@ -17,7 +17,7 @@ from frostline_cloud.notify.receivers.receiver import Attempt, Message
 from frostline_cloud.sql import open_engine
 from frostline_cloud.sql.tables import metadata
 from frostline_core.config import parse
-from tests.support.office import ENDS, FIRES, MINUTE, NO, Inbox, Office, drain
+from tests.support.office import ENDS, FIRES, MINUTE, NO, Inbox, Office, ProcessDiedError, drain
 
 PLAN = Plan(("duty",), (parse({"name": "all", "to": ["duty"], "group": {}}, RouteConfig, "test"),))
 ROOMS = ("room-1", "room-2", "room-3")
@@ -36,7 +36,7 @@ class Dies(Inbox):
     """The process dies while the message is under way; whether it arrived nobody knows."""
 
     async def send(self, message: Message, now_s: int) -> Attempt:
-        raise KeyError(message.id)
+        raise ProcessDiedError
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Life:
         elif kind == "fail":
             self.inbox.script = [NO] * what
         else:
-            with suppress(KeyError):
+            with suppress(ProcessDiedError):
                 asyncio.run(self.office.desk(Dies("duty"), PLAN).work())
 
     def change(self, room: str, severity: str) -> None:
