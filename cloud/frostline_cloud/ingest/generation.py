@@ -122,7 +122,7 @@ class Generation:
             return
         known, self._marked_ms = self._known, now_ms
         try:
-            in_store = self._store.generation()
+            in_store = self._store.generation(self._marked)
             if in_store < self._marked:
                 _say_forgotten(in_store, self._marked)
                 self._in_store = in_store
@@ -141,11 +141,11 @@ class Generation:
         If the store has forgotten instead, that is listed: gateways may still have it, to be asked for again.
 
         Raises:
-            UnavailableError: SQL or the store does not answer; ask again.
+            UnavailableError: SQL or the store does not answer, or is not sure yet; ask again.
         """
         if self._compared:
             return False
-        in_store = self._store.generation()
+        in_store = self._store.generation(self._marks.number)
         with translated("SQL"), self._engine.begin() as connection:
             known = _current(connection)
             went_back = in_store > known.number

@@ -143,7 +143,7 @@ class EmbeddedStore:
         found = list(self._latest.get(device_of(place), {}).values())  # one step under the GIL: needs no lock
         return sorted(found, key=lambda latest: latest.field)
 
-    def generation(self) -> int:
+    def generation(self, at_least: int = 0) -> int:
         """See the store port."""
         with self._cursor("query") as cursor:
             return tables.meta(cursor, "generation")

@@ -53,7 +53,7 @@ class InfluxStore:
         """See the store port."""
         return self._reader.latest(place)
 
-    def generation(self) -> int:
+    def generation(self, at_least: int = 0) -> int:
         """See the store port."""
         return self._writer.generation()
 

@@ -111,6 +111,10 @@ class LineWriter:
                 self._generation = int(self._read_generation() or 0)
             return self._generation
 
+    def doubt(self) -> None:
+        """The store is asked for its generation again."""
+        self._generation = None
+
     def mark_generation(self, number: int) -> None:
         """The store port's `mark_generation`; a number that is not higher than the highest changes nothing."""
         if number <= self.generation():

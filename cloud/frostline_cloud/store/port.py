@@ -189,8 +189,15 @@ class Store(Protocol):
             UnavailableError: The store does not answer.
         """
 
-    def generation(self) -> int:
-        """The highest number given to `mark_generation`, 0 at first (commit protocol, section 5: SQL restored)."""
+    def generation(self, at_least: int = 0) -> int:
+        """The highest number given to `mark_generation`, 0 at first (commit protocol, section 5: SQL restored).
+
+        Args:
+            at_least: What it was told before; a store that shows late what is new must be sure before it says less.
+
+        Raises:
+            UnavailableError: It does not answer, or cannot be sure yet.
+        """
 
     def mark_generation(self, number: int) -> None:
         """Remembers a number durably."""

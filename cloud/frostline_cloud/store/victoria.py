@@ -131,9 +131,15 @@ class VictoriaStore:
                 found[name] = float(series["value"][1])
         return [Latest(plain(n.removeprefix(prefix)), found[n], times[n]) for n in sorted(found)]
 
-    def generation(self) -> int:
-        """See the store port."""
-        return self._writer.generation()
+    def generation(self, at_least: int = 0) -> int:
+        """See the store port; a new series may not be seen for `SHOWN_S`, also after a flush."""
+        found = self._writer.generation()
+        if found < at_least and self._clock() - self._opened_s < SHOWN_S:
+            self._writer.doubt()
+            raise UnavailableError(
+                f"store: it shows {found} of {at_least} flushes; it is asked again for {SHOWN_S:.0f} s"
+            )
+        return found
 
     def mark_generation(self, number: int) -> None:
         """See the store port."""

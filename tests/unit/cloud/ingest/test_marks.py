@@ -28,8 +28,8 @@ class Address:
 
     behind: Store
 
-    def generation(self) -> int:
-        return self.behind.generation()
+    def generation(self, at_least: int = 0) -> int:
+        return self.behind.generation(at_least)
 
     def mark_generation(self, number: int) -> None:
         self.behind.mark_generation(number)

@@ -26,6 +26,7 @@ class Server:
         self.flush, self.asked = flush, list[str]()
         self.now_s = 100.0
         self.start = "1"
+        self.shows = True
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request.url.path)
@@ -33,7 +34,8 @@ class Server:
             return httpx.Response(self.flush)
         if request.url.path == "/metrics":
             return httpx.Response(200, text=f"process_start_time_seconds {self.start}\n")
-        return httpx.Response(200, json={"data": {"result": [{"metric": {}, "value": [0, "7"]}]}})
+        found = [{"metric": {}, "value": [0, "7"]}] if self.shows else []
+        return httpx.Response(200, json={"data": {"result": found}})
 
 
 def opened(server: Server) -> VictoriaStore:
@@ -71,4 +73,28 @@ def test_what_was_sent_again_takes_its_time_too() -> None:
         store.generation()
     server.now_s += SHOWN_S
     assert store.generation() == 7
+    store.close()
+
+
+def test_a_new_series_that_a_flush_does_not_show_is_asked_for_again() -> None:
+    server = Server(204)
+    server.shows = False
+    store = opened(server)
+    with pytest.raises(UnavailableError, match="shows 0 of 7 flushes"):
+        store.generation(7)
+    server.now_s += 5
+    server.shows = True
+    assert store.generation(7) == 7
+    store.close()
+
+
+def test_a_server_that_has_forgotten_is_believed_when_all_could_be_seen() -> None:
+    server = Server(204)
+    server.shows = False
+    store = opened(server)
+    assert store.generation() == 0
+    with pytest.raises(UnavailableError):
+        store.generation(7)
+    server.now_s += SHOWN_S
+    assert store.generation(7) == 0
     store.close()
