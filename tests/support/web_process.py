@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import Engine, delete
 
 from frostline_cloud.sql import open_engine, tables
@@ -34,6 +35,13 @@ _OF_ALERTS = (
     tables.pause,
     tables.gateway_rules,
 )
+
+
+def pick(page: Page, combobox: Locator, option: str | re.Pattern[str]) -> None:
+    """Chooses from a list, and waits until the list is gone: another one may have an option of the same name."""
+    combobox.click()
+    page.get_by_role("option", name=option, exact=True).click()
+    expect(page.get_by_role("option")).to_have_count(0, timeout=EVENTUALLY_MS)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -50,7 +51,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(self.server.text)))
         self.end_headers()
-        self.wfile.write(self.server.text)
+        with suppress(BrokenPipeError):  # a client that has given up is gone
+            self.wfile.write(self.server.text)
 
     def log_message(self, format: str, *args: object) -> None:
         """Says nothing."""

@@ -12,7 +12,7 @@ from sqlalchemy import insert, update
 
 from frostline_cloud.sql.tables import alert, delivery, outbox
 from tests.support.web import MINUTE_MS
-from tests.support.web_process import Server
+from tests.support.web_process import Server, pick
 
 FIRING = "00000000-0000-4000-8000-000000000000"
 CHILLER = "00000000-0000-4000-8000-000000000001"
@@ -116,8 +116,7 @@ def test_an_alert_is_shelved_with_a_reason_and_taken_back(anew: Server, page: Pa
     dialog = page.get_by_role("dialog", name="Shelve")
     dialog.get_by_role("button", name="Shelve").click()
     expect(dialog.get_by_role("alert")).to_contain_text("Why is it shelved?")
-    dialog.get_by_role("combobox", name="For how long").click()
-    page.get_by_role("option", name="2 hours").click()
+    pick(page, dialog.get_by_role("combobox", name="For how long"), "2 hours")
     dialog.get_by_label("Why").fill("parts come tomorrow")
     dialog.get_by_role("button", name="Shelve").click()
     expect(page.locator(".f-badges")).to_contain_text("not told: shelved")
@@ -139,8 +138,7 @@ def test_an_alert_about_compliance_is_closed_with_cause_and_disposition(server: 
     dialog.get_by_role("button", name="Close alert").click()
     expect(dialog.get_by_role("alert")).to_contain_text("closed with a cause and a disposition")
     dialog.get_by_label("Cause").fill("door left open")
-    dialog.get_by_role("combobox", name="What becomes of the goods").click()
-    page.get_by_role("option", name="Quarantine").click()
+    pick(page, dialog.get_by_role("combobox", name="What becomes of the goods"), re.compile("Quarantine"))
     dialog.get_by_role("button", name="Close alert").click()
     expect(fact(page, "Goods")).to_have_text("quarantine")
     expect(fact(page, "Evidence")).to_contain_text("frozen")

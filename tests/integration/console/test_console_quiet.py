@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Page, expect
 
-from tests.support.web_process import Server
+from tests.support.web_process import Server, pick
 
 HOUR_MS = 3_600_000
 SLOW_ONCE = """
@@ -97,8 +98,7 @@ def test_a_device_is_taken_out_of_service_and_put_back(anew: Server, page: Page)
     page.get_by_role("button", name="Take out of service").click()
     expect(page.get_by_role("alert")).to_contain_text("Choose a site")
     for label, option in (("Site", "berlin"), ("Gateway", "gw-1"), ("Device", "freezer-1")):
-        page.get_by_role("combobox", name=label).click()
-        page.get_by_role("option", name=option, exact=True).click()
+        pick(page, page.get_by_role("combobox", name=label), option)
     expect(page.get_by_text("Takes 1 device out of service.")).to_be_visible()
     page.get_by_label("For how long").fill("90m")
     page.get_by_label("Reason").fill("new compressor")
@@ -116,10 +116,8 @@ def test_a_device_is_taken_out_of_service_and_put_back(anew: Server, page: Page)
 
 def test_a_whole_site_is_idle(anew: Server, page: Page) -> None:
     anew.log_in(page, "/pauses")
-    page.get_by_role("combobox", name="Why it is out").click()
-    page.get_by_role("option", name="Idle").click()
-    page.get_by_role("combobox", name="Site").click()
-    page.get_by_role("option", name="truck-7").click()
+    pick(page, page.get_by_role("combobox", name="Why it is out"), re.compile("Idle"))
+    pick(page, page.get_by_role("combobox", name="Site"), "truck-7")
     page.get_by_label("For how long").fill("60d")
     page.get_by_label("Reason").fill("winter")
     page.get_by_role("button", name="Take out of service").click()
@@ -130,8 +128,7 @@ def test_a_whole_site_is_idle(anew: Server, page: Page) -> None:
 
 def test_a_pause_that_is_too_long_says_how_long_it_may_be(anew: Server, page: Page) -> None:
     anew.log_in(page, "/pauses")
-    page.get_by_role("combobox", name="Site").click()
-    page.get_by_role("option", name="berlin").click()
+    pick(page, page.get_by_role("combobox", name="Site"), "berlin")
     page.get_by_label("For how long").fill("60d")
     page.get_by_label("Reason").fill("long work")
     page.get_by_role("button", name="Take out of service").click()
