@@ -19,7 +19,7 @@ from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import Engine, delete
 
 from frostline_cloud.sql import open_engine, tables
-from tests.support.services import PATIENCE_S
+from tests.support.services import PATIENCE_S, eventually
 from tests.support.web import seed_alerts
 
 CHROMIUM_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
@@ -38,10 +38,20 @@ _OF_ALERTS = (
 
 
 def pick(page: Page, combobox: Locator, option: str | re.Pattern[str]) -> None:
-    """Chooses from a list, and waits until the list is gone: another one may have an option of the same name."""
+    """Chooses from a list when the one before it is gone: that may have an option of the same name."""
+    expect(page.get_by_role("option")).to_have_count(0, timeout=EVENTUALLY_MS)
     combobox.click()
     page.get_by_role("option", name=option, exact=True).click()
-    expect(page.get_by_role("option")).to_have_count(0, timeout=EVENTUALLY_MS)
+
+
+def write(field: Locator, text: str) -> None:
+    """Fills a field behind `pick`, again if the list that closes took the focus, and with it the text."""
+
+    def filled() -> bool:
+        field.fill(text)
+        return field.input_value() == text
+
+    eventually(filled)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from sqlalchemy import insert, update
 
 from frostline_cloud.sql.tables import alert, delivery, outbox
 from tests.support.web import MINUTE_MS
-from tests.support.web_process import Server, pick
+from tests.support.web_process import Server, pick, write
 
 FIRING = "00000000-0000-4000-8000-000000000000"
 CHILLER = "00000000-0000-4000-8000-000000000001"
@@ -117,7 +117,7 @@ def test_an_alert_is_shelved_with_a_reason_and_taken_back(anew: Server, page: Pa
     dialog.get_by_role("button", name="Shelve").click()
     expect(dialog.get_by_role("alert")).to_contain_text("Why is it shelved?")
     pick(page, dialog.get_by_role("combobox", name="For how long"), "2 hours")
-    dialog.get_by_label("Why").fill("parts come tomorrow")
+    write(dialog.get_by_label("Why"), "parts come tomorrow")
     dialog.get_by_role("button", name="Shelve").click()
     expect(page.locator(".f-badges")).to_contain_text("not told: shelved")
     handling = anew.api(f"alerts/{FIRING}")["handling"]

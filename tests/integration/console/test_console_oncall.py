@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import delete, insert
 
 from frostline_cloud.sql.tables import duty_override, escalation
-from tests.support.web_process import EVENTUALLY_MS, Server, pick
+from tests.support.web_process import EVENTUALLY_MS, Server, pick, write
 
 FIRING = "00000000-0000-4000-8000-000000000000"
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -62,7 +62,7 @@ def test_somebody_covers_from_a_time_on_the_clock_of_the_rotation_until_it_is_en
     ends = local(now_ms() + 2 * DAY_MS).replace(second=0, microsecond=0)
     pick(page, page.get_by_role("combobox", name="Who is on call"), "li")
     pick(page, page.get_by_role("combobox", name="In the place of"), "wang")
-    page.get_by_label("Ends").fill(ends.strftime("%Y-%m-%dT%H:%M"))
+    write(page.get_by_label("Ends"), ends.strftime("%Y-%m-%dT%H:%M"))
     page.get_by_role("button", name="Make override").click()
     expect(page.get_by_role("alert")).to_contain_text("Why?")
     page.get_by_label("Why").fill("dentist")
@@ -83,8 +83,8 @@ def test_somebody_covers_from_a_time_on_the_clock_of_the_rotation_until_it_is_en
 def test_an_override_that_cannot_be_says_why_and_the_form_stays(duty: Server, page: Page) -> None:
     duty.log_in(page, "/oncall")
     pick(page, page.get_by_role("combobox", name="Who is on call"), "li")
-    page.get_by_label("Ends").fill((local(now_ms()) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M"))
-    page.get_by_label("Why").fill("late")
+    write(page.get_by_label("Ends"), (local(now_ms()) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M"))
+    write(page.get_by_label("Why"), "late")
     page.get_by_role("button", name="Make override").click()
     expect(page.get_by_role("alert")).to_contain_text("before it begins")
     expect(page.get_by_label("Why")).to_have_value("late")
@@ -93,8 +93,8 @@ def test_an_override_that_cannot_be_says_why_and_the_form_stays(duty: Server, pa
 def test_a_viewer_puts_nobody_on_call(duty: Server, page: Page) -> None:
     duty.log_in(page, "/oncall", duty.viewer)
     pick(page, page.get_by_role("combobox", name="Who is on call"), "li")
-    page.get_by_label("Ends").fill(local(now_ms() + DAY_MS).strftime("%Y-%m-%dT%H:%M"))
-    page.get_by_label("Why").fill("x")
+    write(page.get_by_label("Ends"), local(now_ms() + DAY_MS).strftime("%Y-%m-%dT%H:%M"))
+    write(page.get_by_label("Why"), "x")
     page.get_by_role("button", name="Make override").click()
     expect(page.get_by_role("alert")).to_contain_text("needs the role operator, and victor is viewer")
     assert duty.api("notify/overrides")["items"] == []

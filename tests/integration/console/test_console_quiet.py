@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Page, expect
 
-from tests.support.web_process import Server, pick
+from tests.support.web_process import Server, pick, write
 
 HOUR_MS = 3_600_000
 SLOW_ONCE = """
@@ -100,8 +100,8 @@ def test_a_device_is_taken_out_of_service_and_put_back(anew: Server, page: Page)
     for label, option in (("Site", "berlin"), ("Gateway", "gw-1"), ("Device", "freezer-1")):
         pick(page, page.get_by_role("combobox", name=label), option)
     expect(page.get_by_text("Takes 1 device out of service.")).to_be_visible()
-    page.get_by_label("For how long").fill("90m")
-    page.get_by_label("Reason").fill("new compressor")
+    write(page.get_by_label("For how long"), "90m")
+    write(page.get_by_label("Reason"), "new compressor")
     page.get_by_role("button", name="Take out of service").click()
     row = page.get_by_role("row").filter(has_text="berlin · gw-1 · freezer-1")
     expect(row).to_contain_text("new compressor")
@@ -118,8 +118,8 @@ def test_a_whole_site_is_idle(anew: Server, page: Page) -> None:
     anew.log_in(page, "/pauses")
     pick(page, page.get_by_role("combobox", name="Why it is out"), re.compile("Idle"))
     pick(page, page.get_by_role("combobox", name="Site"), "truck-7")
-    page.get_by_label("For how long").fill("60d")
-    page.get_by_label("Reason").fill("winter")
+    write(page.get_by_label("For how long"), "60d")
+    write(page.get_by_label("Reason"), "winter")
     page.get_by_role("button", name="Take out of service").click()
     expect(page.get_by_role("row").filter(has_text="truck-7")).to_contain_text("every gateway")
     (made,) = anew.api("pauses")["items"]
@@ -129,8 +129,8 @@ def test_a_whole_site_is_idle(anew: Server, page: Page) -> None:
 def test_a_pause_that_is_too_long_says_how_long_it_may_be(anew: Server, page: Page) -> None:
     anew.log_in(page, "/pauses")
     pick(page, page.get_by_role("combobox", name="Site"), "berlin")
-    page.get_by_label("For how long").fill("60d")
-    page.get_by_label("Reason").fill("long work")
+    write(page.get_by_label("For how long"), "60d")
+    write(page.get_by_label("Reason"), "long work")
     page.get_by_role("button", name="Take out of service").click()
     expect(page.get_by_role("alert")).to_contain_text("within 30 days")
     expect(page.get_by_label("Reason")).to_have_value("long work")
